@@ -1,0 +1,119 @@
+// Package api is the door of the compatible OAuth API, /o/api/v…: one file per resource, all versions of a resource side
+// by side as small differences over one renderer.
+//
+// A call passes the same steps in the same order whatever it asks for (chain.go): token, rate limit, scope, media type,
+// size, JSON. Only then its handler runs, which reads parameters, makes one domain call and renders the answer.
+// docs/api/conventions.md describes this for those who call.
+package api
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"muster/internal/device"
+	"muster/internal/identity"
+	"muster/internal/posture"
+	"muster/internal/ratelimit"
+	"muster/internal/web"
+)
+
+// prefix is where every path of this door begins.
+const prefix = "/o/api/"
+
+// Authenticator knows whose token is presented. Unauthenticated: the token is absent (""), unknown or expired.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (identity.Grant, error)
+}
+
+// Limiter counts calls. An error means that it could not count, not that there were too many.
+type Limiter interface {
+	Take(ctx context.Context, key ratelimit.Key, limit int) (ratelimit.Decision, error)
+}
+
+// Devices is what this door asks of the inventory.
+type Devices interface {
+	Counts(ctx context.Context, account posture.AccountID) (device.Counts, error)
+	// LinkUser attaches a user to a device, in the place of an earlier one. NotFound: the account has no such device.
+	LinkUser(ctx context.Context, account posture.AccountID, sel device.Selector, user device.LinkedUser) error
+}
+
+// Deps is what the door works with.
+type Deps struct {
+	Authenticator Authenticator
+	Limiter       Limiter
+	Devices       Devices
+	// RateLimit is how often a minute an account may call one operation, unless the application has its own limit.
+	// 0 is no limit.
+	RateLimit int
+}
+
+type door struct{ Deps }
+
+// New builds the door.
+func New(deps Deps) *web.Door {
+	d := &door{deps}
+	var routes []web.Route
+	for _, op := range d.operations() {
+		routes = append(routes, d.routes(op)...)
+	}
+	return &web.Door{Name: "api", Prefixes: []string{prefix}, Routes: routes, Present: present}
+}
+
+// operation is one line of the index of the reference. Lines with one name share one rate limit: it counts what is
+// asked for, not the version it is asked in.
+type operation struct {
+	name     string
+	methods  string // separated by blanks
+	path     string // below the version
+	versions []version
+	scope    web.Scope
+	errors   errorForm
+	handle   func(*call) error
+}
+
+// operations is the whole API.
+func (d *door) operations() []operation {
+	return []operation{
+		{"account_details", "GET POST", "account", []version{v2, v3, v31}, web.Read, plainErrors, d.accountDetails},
+		{"account_details", "GET POST", "account.json", []version{v2}, web.Read, plainErrors, d.accountDetails},
+		{"account_details", "POST", "account", []version{v32}, web.Read, plainErrors, d.accountDetails},
+
+		{"link_user", "POST", "devices/{value}/link_user", []version{v2}, web.Write, resultErrors, d.linkUser},
+	}
+}
+
+// routes spells an operation out: each version under each of its names, with each method.
+func (d *door) routes(op operation) []web.Route {
+	var out []web.Route
+	for _, v := range op.versions {
+		h := d.handler(op, v)
+		for _, segment := range v.segments() {
+			for _, method := range strings.Fields(op.methods) {
+				out = append(out, web.Route{
+					Method: method, Path: prefix + segment + "/" + op.path, Name: op.name, Scope: op.scope, Handler: h,
+				})
+			}
+		}
+	}
+	return out
+}
+
+// version is that of one call of the API, times ten so that versions can be compared: 31 is v3.1.
+type version int
+
+const (
+	v2  version = 20
+	v3  version = 30
+	v31 version = 31
+	v32 version = 32
+)
+
+// segments gives the spellings in a path. The reference writes v2 and v3; v2.0 and v3.0 mean the same.
+func (v version) segments() []string {
+	major, minor := strconv.Itoa(int(v/10)), strconv.Itoa(int(v%10))
+	if minor == "0" {
+		return []string{"v" + major, "v" + major + ".0"}
+	}
+	return []string{"v" + major + "." + minor}
+}

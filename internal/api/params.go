@@ -1,0 +1,224 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"muster/internal/errs"
+)
+
+// maxDepth is how deep arrays and objects of a body may nest.
+const maxDepth = 64
+
+// place is where the reference puts a parameter. Clients mix them up, so both are read; the right one comes first.
+type place uint8
+
+const (
+	inBody place = iota
+	inQuery
+)
+
+// params are the parameters of one call. Its getters keep the first mistake in err, so that a handler reads everything
+// it wants and asks once. Members that no getter asks for are never looked at.
+type params struct {
+	query string                     // as it came: most calls have none but the token
+	body  map[string]json.RawMessage // of a repeated member, the last
+	err   error
+}
+
+// readParams reads the parameters of a request.
+func readParams(w http.ResponseWriter, r *http.Request) (params, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return params{}, err
+	}
+	members, err := parseBody(body)
+	return params{query: r.URL.RawQuery, body: members}, err
+}
+
+// parseBody splits a body into its members. Nothing, null, {} and [] all mean that there are none: some clients write
+// an empty list of parameters as an array.
+func parseBody(body []byte) (map[string]json.RawMessage, error) {
+	body = bytes.Trim(bytes.TrimPrefix(body, []byte("\uFEFF")), " \t\r\n")
+	switch {
+	case len(body) == 0:
+		return nil, nil
+	case tooDeep(body):
+		return nil, errs.New(errs.Invalid, "The body nests deeper than %d levels", maxDepth)
+	}
+	var members map[string]json.RawMessage
+	var list []json.RawMessage
+	switch {
+	case json.Unmarshal(body, &members) == nil:
+		return members, nil
+	case json.Unmarshal(body, &list) == nil && len(list) == 0:
+		return nil, nil
+	case json.Valid(body):
+		return nil, errs.New(errs.Invalid, "The body must be a JSON object")
+	default:
+		return nil, errs.New(errs.Invalid, "The body is not valid JSON")
+	}
+}
+
+// tooDeep counts brackets outside strings; it need not know whether the body is JSON.
+func tooDeep(body []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// kind is what a parameter was written as.
+type kind uint8
+
+const (
+	absent kind = iota
+	asText
+	asNumber
+	asOther // true, false, an array, an object, or text that cannot be read
+)
+
+// find gives a parameter as it was written: text decoded, a number as its digits.
+func (p *params) find(name string, documented place) (string, kind) {
+	first, second := p.member, p.argument
+	if documented == inQuery {
+		first, second = second, first
+	}
+	if text, k := first(name); k != absent {
+		return text, k
+	}
+	return second(name)
+}
+
+// member looks in the body. A member that is null is as good as none.
+func (p *params) member(name string) (string, kind) {
+	raw := p.body[name]
+	switch {
+	case len(raw) == 0 || raw[0] == 'n':
+		return "", absent
+	case raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9':
+		return string(raw), asNumber
+	case raw[0] != '"':
+		return "", asOther
+	}
+	var text string
+	err := json.Unmarshal(raw, &text)
+	// Half a surrogate pair is no character. The decoder puts U+FFFD in its place, and what was meant is lost.
+	if err != nil || strings.Count(text, "\uFFFD") > bytes.Count(raw, []byte("\uFFFD")) {
+		return "", asOther
+	}
+	return text, asText
+}
+
+// argument looks in the query. Only the one asked for has to be well formed; of a repeated one, the first counts.
+func (p *params) argument(name string) (string, kind) {
+	for rest := p.query; rest != ""; {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, "&")
+		key, escaped, _ := strings.Cut(pair, "=")
+		if key, err := url.QueryUnescape(key); err != nil || key != name {
+			continue
+		}
+		text, err := url.QueryUnescape(escaped)
+		if err != nil || !utf8.ValidString(text) {
+			return "", asOther
+		}
+		return text, asText
+	}
+	return "", absent
+}
+
+// wrong keeps the first mistake.
+func (p *params) wrong(name, format string, args ...any) {
+	if p.err == nil {
+		p.err = errs.InvalidField(name, name+" "+format, args...)
+	}
+}
+
+// text gives a parameter of 1 to most characters, none of them a control character, and whether it is there. A number is
+// taken for its digits.
+func (p *params) text(name string, documented place, most int) (string, bool) {
+	text, k := p.find(name, documented)
+	n := utf8.RuneCountInString(text)
+	switch {
+	case k == absent:
+		return "", false
+	case k == asOther:
+		p.wrong(name, "must be a string")
+	case n < 1 || n > most:
+		p.wrong(name, "must have 1 to %d characters", most)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		p.wrong(name, "must not hold control characters")
+	}
+	return text, true
+}
+
+// mustText is text for a parameter that has to be there.
+func (p *params) mustText(name string, documented place, most int) string {
+	text, ok := p.text(name, documented, most)
+	if !ok {
+		p.wrong(name, "is required")
+	}
+	return text
+}
+
+// number gives a whole number from least to most, or otherwise where the parameter is absent. A string is taken for
+// the number it spells.
+func (p *params) number(name string, documented place, otherwise, least, most int64) int64 {
+	text, k := p.find(name, documented)
+	if k == absent {
+		return otherwise
+	}
+	n, ok := wholeNumber(text)
+	if !ok || n < least || n > most {
+		p.wrong(name, "must be a whole number from %d to %d", least, most)
+	}
+	return n
+}
+
+// wholeNumber reads digits; some languages write a whole number as 1.0.
+func wholeNumber(text string) (int64, bool) {
+	if whole, fraction, cut := strings.Cut(text, "."); cut && fraction != "" && strings.Trim(fraction, "0") == "" {
+		text = whole
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}
+
+// choice gives what a word of a table means, or otherwise where the parameter is absent.
+func choice[T any](p *params, name string, documented place, table []spelling[T], otherwise T) T {
+	text, k := p.find(name, documented)
+	if k == absent {
+		return otherwise
+	}
+	var known []string
+	for _, s := range table {
+		if k == asText && s.word == text {
+			return s.means
+		}
+		if !s.slip {
+			known = append(known, s.word)
+		}
+	}
+	p.wrong(name, "must be one of %s", strings.Join(known, ", "))
+	return otherwise
+}

@@ -1,0 +1,308 @@
+package app
+
+import (
+	"encoding/csv"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"muster/internal/device"
+	"muster/internal/errs"
+	"muster/internal/identity"
+	"muster/internal/posture"
+)
+
+type deviceCommand struct {
+	List   deviceList   `cmd:"" help:"List the devices of an account in the order of their enrolment."`
+	Show   deviceShow   `cmd:"" help:"Show a device, its verdict and why."`
+	Import deviceImport `cmd:"" help:"Add devices that have no agent, from a CSV file: mac,name,type."`
+	Delete deviceDelete `cmd:"" help:"Delete a device; its agent removes itself at its next contact."`
+}
+
+// deviceView is a device as the command line prints it. The names of its members stay.
+type deviceView struct {
+	ID           string             `json:"device_id"`
+	Name         string             `json:"name"`
+	HostName     string             `json:"host_name"`
+	Type         posture.DeviceType `json:"type"`
+	OSFamily     posture.OSFamily   `json:"os_family"`
+	OSName       string             `json:"os_name"`
+	OSVersion    string             `json:"os_version"`
+	Status       string             `json:"status"`
+	Severity     string             `json:"severity"`
+	Managed      bool               `json:"managed"`
+	AgentVersion string             `json:"agent_version"`
+	EnrolledAt   time.Time          `json:"enrolled_at"`
+	ReportedAt   time.Time          `json:"reported_at,omitzero"`
+	SeenAt       time.Time          `json:"last_seen,omitzero"`
+	LinkUser     *device.LinkedUser `json:"link_user,omitempty"`
+	Exempted     *exemptionView     `json:"exemption,omitempty"`
+	Conflict     bool               `json:"conflict,omitempty"`
+	Adapters     []adapterView      `json:"adapters,omitempty"`
+	Rule         string             `json:"rule,omitempty"`
+	Issues       []posture.Issue    `json:"issues,omitempty"`
+	Findings     []posture.Finding  `json:"vulnerabilities,omitempty"`
+	Levels       map[string]string  `json:"vulnerability_levels,omitempty"`
+}
+
+type exemptionView struct {
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"`
+	Reason string    `json:"reason"`
+}
+
+type adapterView struct {
+	MAC     string    `json:"mac"`
+	Current bool      `json:"current"`
+	Random  bool      `json:"locally_administered"`
+	First   time.Time `json:"first_seen"`
+	Last    time.Time `json:"last_seen"`
+}
+
+func viewDevice(d *device.Device) deviceView {
+	v := deviceView{
+		ID: d.ID, Name: d.Name, HostName: d.HostName, Type: d.Type, OSFamily: d.OSFamily, OSName: d.OSName,
+		OSVersion: d.OSVersion, Status: d.Cell.Status.String(), Severity: d.Cell.Severity.String(), Managed: d.Managed,
+		AgentVersion: d.AgentVersion, EnrolledAt: d.EnrolledAt, ReportedAt: d.ReportedAt, SeenAt: d.SeenAt, Conflict: d.Conflict,
+	}
+	if d.Link.Username != "" {
+		v.LinkUser = &d.Link
+	}
+	if d.Exempted {
+		v.Exempted = &exemptionView{d.Exemption.Since, d.Exemption.Until, d.Exemption.Reason}
+	}
+	return v
+}
+
+type deviceList struct {
+	accountFlag `embed:""`
+	jsonFlag    `embed:""`
+	Limit       int `help:"Print at most so many; 0 is all." default:"0" placeholder:"N"`
+}
+
+// listPage is how many devices are read at once.
+const listPage = 500
+
+// Run lists devices, reading page by page.
+func (c *deviceList) Run(env *environment) error {
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		views := []deviceView{}
+		t := newTable("DEVICE ID", "NAME", "TYPE", "OS", "STATUS", "SEVERITY", "LAST SEEN")
+		for after := ""; ; {
+			page, err := s.devices.List(env.ctx, a.ID, after, listPage)
+			if err != nil {
+				return err
+			}
+			for i := range page {
+				if c.Limit > 0 && len(views) == c.Limit {
+					page = nil
+					break
+				}
+				v := viewDevice(&page[i])
+				views = append(views, v)
+				t.row(v.ID, v.label(), v.Type, v.OSFamily, v.Status, v.Severity, stamp(v.SeenAt))
+				after = v.ID
+			}
+			if len(page) < listPage {
+				break
+			}
+		}
+		if c.JSON {
+			return printJSON(env.stdout, views)
+		}
+		return t.print(env.stdout)
+	})
+}
+
+func (v *deviceView) label() string {
+	if v.Name != "" {
+		return v.Name
+	}
+	return v.HostName
+}
+
+type deviceShow struct {
+	accountFlag `embed:""`
+	jsonFlag    `embed:""`
+	Device      string `arg:"" help:"Device id, hardware id or MAC address."`
+}
+
+// Run shows a device.
+func (c *deviceShow) Run(env *environment) error {
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		d, err := s.devices.Find(env.ctx, a.ID, device.SelectorOf(c.Device))
+		if err != nil {
+			return err
+		}
+		v, err := fullView(env, s, a.ID, &d)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(env.stdout, v)
+		}
+		return v.print(env.stdout)
+	})
+}
+
+func fullView(env *environment, s *services, account posture.AccountID, d *device.Device) (deviceView, error) {
+	v := viewDevice(d)
+	adapters, err := s.devices.Adapters(env.ctx, account, d.ID)
+	if err != nil {
+		return v, err
+	}
+	for _, c := range adapters {
+		v.Adapters = append(v.Adapters, adapterView{c.MAC.String(), c.Current, c.MAC.LocallyAdministered(), c.First, c.Last})
+	}
+	verdict, err := s.devices.Verdict(env.ctx, account, d.ID)
+	if errs.Is(err, errs.NotFound) {
+		return v, nil
+	}
+	if err != nil {
+		return v, err
+	}
+	v.Rule, v.Issues, v.Findings = verdict.Rule, verdict.Issues, verdict.Findings
+	v.Levels = make(map[string]string)
+	for i, level := range verdict.Levels {
+		v.Levels[posture.ScoreType(i).String()] = levelNames[level]
+	}
+	return v, nil
+}
+
+var levelNames = [posture.NumLevels]string{"unknown", "low", "medium", "high", "critical"}
+
+func (v *deviceView) print(w io.Writer) error {
+	t := newTable()
+	t.row("device id", v.ID)
+	t.row("name", v.label())
+	t.row("type", v.Type)
+	t.row("operating system", v.OSName+" "+v.OSVersion)
+	t.row("status", v.Status)
+	t.row("decided by", v.Rule)
+	t.row("worst issue", v.Severity)
+	t.row("enrolled", stamp(v.EnrolledAt))
+	t.row("last report", stamp(v.ReportedAt))
+	t.row("last seen", stamp(v.SeenAt))
+	if v.LinkUser != nil {
+		t.row("linked user", v.LinkUser.Username+" "+v.LinkUser.Group)
+	}
+	if v.Exempted != nil {
+		t.row("exempted since", stamp(v.Exempted.Since)+" "+v.Exempted.Reason)
+	}
+	if v.Conflict {
+		t.row("conflict", "another device claims the same hardware id")
+	}
+	for _, a := range v.Adapters {
+		t.row("adapter", a.MAC)
+	}
+	for _, i := range v.Issues {
+		t.row("issue", i.Severity.String()+" "+string(i.Category)+"/"+i.Check+" ("+string(i.Outcome)+"): "+i.Evidence)
+		t.row("", i.Remediation)
+	}
+	for _, f := range v.Findings {
+		t.row("vulnerability", f.ID+" in "+f.Product+" "+f.Version+", mended in "+f.Fixed)
+	}
+	return t.print(w)
+}
+
+type deviceImport struct {
+	accountFlag `embed:""`
+	jsonFlag    `embed:""`
+	File        string `arg:"" help:"CSV file with the columns mac,name,type; - for standard input."`
+}
+
+// Run imports the file, all of it or nothing.
+func (c *deviceImport) Run(env *environment) error {
+	file := io.Reader(os.Stdin)
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer f.Close() //nolint:errcheck // it was only read
+		file = f
+	}
+	sightings, err := readSightings(file)
+	if err != nil {
+		return err
+	}
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		added, err := s.devices.Import(env.ctx, a.ID, sightings)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(env.stdout, map[string]int{"added": added, "known": len(sightings) - added})
+		}
+		return printLine(env.stdout, "added", added, "devices;", len(sightings)-added, "were known already")
+	})
+}
+
+// readSightings reads lines of mac,name,type; name and type may be missing, and a first line that names the columns is
+// passed over. Every mistake is reported with its line.
+func readSightings(r io.Reader) ([]device.Sighting, error) {
+	in := csv.NewReader(r)
+	in.FieldsPerRecord, in.TrimLeadingSpace = -1, true
+	var out []device.Sighting
+	var mistakes []error
+	for first := true; ; first = false {
+		fields, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return out, errors.Join(mistakes...)
+		}
+		if err != nil {
+			return nil, errs.Wrap(errs.Invalid, err, "The file is not CSV")
+		}
+		if first && strings.EqualFold(strings.TrimPrefix(fields[0], "\ufeff"), "mac") {
+			continue
+		}
+		s, err := readSighting(fields)
+		if err != nil {
+			line, _ := in.FieldPos(0)
+			mistakes = append(mistakes, errs.Wrap(errs.Invalid, nil, "line %d: %v", line, err))
+			continue
+		}
+		out = append(out, s)
+	}
+}
+
+func readSighting(fields []string) (s device.Sighting, err error) {
+	fields = append(fields, "", "")
+	mac, ok := posture.ParseMAC(strings.TrimSpace(strings.TrimPrefix(fields[0], "\ufeff")))
+	if !ok {
+		return s, errs.InvalidField("mac", "%q is not a MAC address", fields[0])
+	}
+	name := strings.TrimSpace(fields[1])
+	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) || utf8.RuneCountInString(name) > device.MaxNameLength {
+		return s, errs.InvalidField("name", "the name must be valid UTF-8 of at most %d characters", device.MaxNameLength)
+	}
+	kind := strings.ToLower(strings.TrimSpace(fields[2]))
+	s = device.Sighting{MAC: mac, Name: name, Type: posture.ParseDeviceType(kind)}
+	if kind != "" && s.Type == "" {
+		return s, errs.InvalidField("type", "%q is not one of desktop, laptop, server, vm, phone, tablet", kind)
+	}
+	return s, nil
+}
+
+type deviceDelete struct {
+	accountFlag `embed:""`
+	Device      string `arg:"" help:"Device id, hardware id or MAC address."`
+}
+
+// Run deletes the device.
+func (c *deviceDelete) Run(env *environment) error {
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		d, err := s.devices.Find(env.ctx, a.ID, device.SelectorOf(c.Device))
+		if err != nil {
+			return err
+		}
+		err = s.devices.Delete(env.ctx, a.ID, d.ID)
+		if err != nil {
+			return err
+		}
+		return printLine(env.stdout, "deleted", d.ID)
+	})
+}

@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"muster/internal/jobs"
+)
+
+// jobs is the periodic work of the server.
+func (s *server) jobs() []jobs.Job {
+	return []jobs.Job{
+		{Name: "expired-tokens", Every: 10 * time.Minute, Do: func(ctx context.Context, _ time.Time) error {
+			_, err := s.identity.SweepTokens(ctx)
+			return err
+		}},
+		{Name: "old-revocations", Every: time.Hour, Do: func(ctx context.Context, now time.Time) error {
+			return s.store.ForgetRevocations(ctx, now.Add(-time.Hour))
+		}},
+		{Name: "old-rate-windows", Every: time.Hour, Do: func(ctx context.Context, now time.Time) error {
+			return s.store.ForgetWindows(ctx, now.Add(-time.Hour))
+		}},
+		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
+	}
+}
+
+// checkCounts compares the kept counts with the rows they stand for. A difference is a bug of Muster, and is reported
+// as an error; it is not mended in silence.
+func (s *server) checkCounts(ctx context.Context, _ time.Time) error {
+	accounts, err := s.identity.ListAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		kept, actual, err := s.store.Recount(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		if kept != actual {
+			s.metrics.drift.Inc()
+			s.log.Error("kept counts differ from the devices", "account", a.ID, "kept", kept, "actual", actual)
+		}
+	}
+	return nil
+}

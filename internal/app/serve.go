@@ -1,0 +1,329 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"muster/internal/api"
+	"muster/internal/config"
+	"muster/internal/errs"
+	"muster/internal/gears"
+	"muster/internal/identity"
+	"muster/internal/jobs"
+	"muster/internal/oauth"
+	"muster/internal/posture"
+	"muster/internal/ratelimit"
+	"muster/internal/store"
+	"muster/internal/web"
+)
+
+// listenFlags are the flags of the commands that listen.
+type listenFlags struct {
+	Listen        string `help:"Address to listen on." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	RateLimit     int    `help:"OAuth calls a minute, by account and operation; 0 is off." default:"10" placeholder:"N"`
+	MetricsListen string `help:"Serve /metrics, /healthz and /readyz on a listener of their own." placeholder:"ADDR"`
+	TLSCert       string `name:"tls-cert" help:"Certificate chain in PEM form; read again when the file changes." placeholder:"FILE"`
+	TLSKey        string `name:"tls-key" help:"Key of the certificate in PEM form." placeholder:"FILE"`
+	BehindProxy   string `help:"Something in front ends TLS; believe the forwarding headers of these networks." placeholder:"NETWORKS"`
+	BaseURL       string `name:"base-url" help:"Address under which people reach the server, for links." placeholder:"URL"`
+}
+
+func (f *listenFlags) config(g *globals) config.Server {
+	return config.Server{
+		Database: config.Database{Dir: g.Data, URL: g.Database}, Listen: f.Listen, MetricsListen: f.MetricsListen,
+		RateLimit: f.RateLimit, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: f.BehindProxy,
+		BaseURL: strings.TrimSuffix(f.BaseURL, "/"),
+	}
+}
+
+type serveCommand struct {
+	listenFlags `embed:""`
+}
+
+// Run serves until the context ends.
+func (c *serveCommand) Run(env *environment) error {
+	cfg := c.config(env.globals)
+	srv, err := newServer(env.ctx, cfg, env.log)
+	if err != nil {
+		return err
+	}
+	err = srv.welcome(env)
+	if err != nil {
+		return errors.Join(err, srv.close())
+	}
+	return srv.run(env.ctx)
+}
+
+// server is the whole program, listening.
+type server struct {
+	*services
+	cfg     config.Server
+	log     *slog.Logger
+	lock    *flock.Flock // nil with PostgreSQL
+	metrics *metrics
+	http    []*http.Server
+	listen  []net.Listener
+}
+
+// newServer checks the configuration, opens the database and listens; it answers nobody before run.
+func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*server, error) {
+	err := cfg.Validate()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{cfg: cfg, log: log}
+	err = s.acquire()
+	if err != nil {
+		return nil, err
+	}
+	s.services, err = openServices(ctx, cfg.Database, log, true)
+	if err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	s.metrics = newMetrics(s.services)
+	err = s.bind(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// acquire keeps a second server off an embedded database: their caches and limits would not know of each other.
+func (s *server) acquire() error {
+	if s.cfg.URL != "" {
+		return nil
+	}
+	err := makeDir(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	s.lock = flock.New(filepath.Join(s.cfg.Dir, "muster.lock"))
+	got, err := s.lock.TryLock()
+	if err != nil {
+		return errs.Wrap(errs.Unavailable, err, "The data directory %s cannot be locked", s.cfg.Dir)
+	}
+	if !got {
+		return errs.New(errs.Conflict, "Another muster server runs on %s; use PostgreSQL for several servers", s.cfg.Dir)
+	}
+	return nil
+}
+
+func (s *server) release() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Unlock()
+}
+
+// bind listens on every address of the configuration.
+func (s *server) bind(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("/", s.doors())
+	s.health(mux)
+	if config.Loopback(s.cfg.Listen) && s.cfg.BehindProxy == "" {
+		mux.Handle("GET /metrics", s.metrics.handler())
+	}
+	main := &web.Server{Next: mux, Log: s.log, Observe: s.metrics.observe}
+	main.Proxies, _ = s.cfg.Proxies() //nolint:errcheck // validated before
+	err := s.bindOne(ctx, s.cfg.Listen, main, s.cfg.TLS())
+	if err != nil || s.cfg.MetricsListen == "" {
+		return err
+	}
+	side := http.NewServeMux()
+	s.health(side)
+	side.Handle("GET /metrics", s.metrics.handler())
+	return s.bindOne(ctx, s.cfg.MetricsListen, side, false)
+}
+
+func (s *server) bindOne(ctx context.Context, addr string, h http.Handler, tls bool) error {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return errs.Wrap(errs.Unavailable, err, "Cannot listen on %s", addr)
+	}
+	srv := &http.Server{
+		Handler: h, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// A client that dawdles must not hold a connection for good; an agent on a poor line may take its minute.
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 3 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+	if tls {
+		srv.TLSConfig, err = reloadingTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+	}
+	s.http, s.listen = append(s.http, srv), append(s.listen, ln)
+	return nil
+}
+
+// doors is the site map.
+func (s *server) doors() http.Handler {
+	limiter := &ratelimit.Limiter{Source: s.limits(), Now: time.Now}
+	return web.NewMux(
+		oauth.New(s.identity),
+		api.New(api.Deps{Authenticator: s.identity, Limiter: limiter, Devices: s.devices, RateLimit: s.cfg.RateLimit}),
+		gears.New(gears.Deps{
+			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,
+			Settings: func(context.Context, posture.AccountID) (gears.Settings, error) { return agentSettings, nil },
+		}),
+	)
+}
+
+// agentSettings is what every agent is told until accounts have settings of their own.
+var agentSettings = gears.Settings{PingEvery: time.Minute, ReportEvery: time.Hour}
+
+func (s *server) limits() ratelimit.Source {
+	if s.store.SharedLimits() {
+		return store.Limits{Store: s.store}
+	}
+	return ratelimit.NewMemory(1 << 16)
+}
+
+// baseURL gives the address under which the client reached the server.
+func (s *server) baseURL(r *http.Request) string {
+	if s.cfg.BaseURL != "" {
+		return s.cfg.BaseURL
+	}
+	scheme := "http"
+	if s.cfg.TLS() || s.cfg.BehindProxy != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// health answers whether the process lives, and whether it can do its work.
+func (s *server) health(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		err := s.store.Ready(ctx)
+		if err != nil {
+			s.log.Warn("not ready", "error", err)
+			web.WriteJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "database unavailable"})
+			return
+		}
+		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+}
+
+// stopWithin is how long requests that were accepted may take to finish after the signal to stop.
+const stopWithin = 20 * time.Second
+
+// run serves until ctx ends, then finishes what was accepted, stores what is in memory, and closes the database.
+func (s *server) run(ctx context.Context) error {
+	failed := make(chan error, len(s.http))
+	for i := range s.http {
+		go func() { failed <- s.serveOne(i) }()
+	}
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	var working sync.WaitGroup
+	working.Go(func() { s.devices.Run(background) })
+	working.Go(func() { jobs.New(s.store, s.log, s.jobs()...).Run(background) })
+	s.log.Info("listening", "address", s.addr(), "tls", s.cfg.TLS(), "database", s.store.Engine(), "version", Version)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.log.Info("stopping")
+	err = errors.Join(err, s.shutdown(context.WithoutCancel(ctx)))
+	stopBackground()
+	working.Wait()
+	err = errors.Join(err, s.close())
+	s.log.Info("stopped")
+	return err
+}
+
+func (s *server) serveOne(i int) error {
+	var err error
+	if s.http[i].TLSConfig != nil {
+		err = s.http[i].ServeTLS(s.listen[i], "", "")
+	} else {
+		err = s.http[i].Serve(s.listen[i])
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving %s: %w", s.listen[i].Addr(), err)
+}
+
+func (s *server) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopWithin)
+	defer cancel()
+	var all []error
+	for _, srv := range s.http {
+		all = append(all, srv.Shutdown(ctx))
+	}
+	return errors.Join(all...)
+}
+
+// close gives up everything that newServer took.
+func (s *server) close() error {
+	var all []error
+	for _, ln := range s.listen {
+		err := ln.Close()
+		if !errors.Is(err, net.ErrClosed) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(append(all, s.services.close(), s.release())...)
+}
+
+// addr gives the address that is listened on.
+func (s *server) addr() string { return s.listen[0].Addr().String() }
+
+// url gives the address of the server for a person on this machine.
+func (s *server) url() string {
+	if s.cfg.TLS() {
+		return "https://" + s.addr()
+	}
+	return "http://" + s.addr()
+}
+
+// welcome makes an account in an empty database, and says what to do next.
+func (s *server) welcome(env *environment) error {
+	accounts, err := s.identity.ListAccounts(env.ctx)
+	if err != nil || len(accounts) > 0 {
+		return err
+	}
+	a, err := s.identity.CreateAccount(env.ctx, identity.NewAccount{Name: "Default", DevicesAllowed: defaultDevicesAllowed})
+	if errs.Is(err, errs.Conflict) {
+		return nil // another server was quicker
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.stdout, `This is a new database. It has one account now.
+
+  account            %s
+  licence key        %s
+  registration code  %s   (agents enrol with it)
+
+Make an OAuth application for a program that shall use the API:
+
+  muster app create --name "My program" --permission read%s
+
+`, a.Name, a.LicenseKey, a.RegistrationCode, env.globals.again())
+	return err
+}
+
+// again gives the flags that lead another command to the same database; a password stays out of it.
+func (g *globals) again() string {
+	if g.Database != "" {
+		return " --database …"
+	}
+	return " --data " + g.Data
+}

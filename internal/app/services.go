@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"muster/internal/config"
+	"muster/internal/device"
+	"muster/internal/identity"
+	"muster/internal/policy"
+	"muster/internal/posture"
+	"muster/internal/store"
+	"muster/internal/vuln"
+)
+
+// services are the parts below the doors.
+type services struct {
+	store    *store.Store
+	identity *identity.Service
+	devices  *device.Service
+}
+
+// openServices opens a database that has the right schema, bringing it up to date first if migrate says so.
+func openServices(ctx context.Context, db config.Database, log *slog.Logger, migrate bool) (*services, error) {
+	st, err := store.Open(ctx, store.Options{Database: db.URL, Dir: db.Dir, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServices(ctx, st, log, migrate)
+	if err != nil {
+		st.Close() //nolint:errcheck // the error before it matters more
+		return nil, err
+	}
+	return s, nil
+}
+
+func newServices(ctx context.Context, st *store.Store, log *slog.Logger, migrate bool) (*services, error) {
+	prepare := st.CheckSchema
+	if migrate {
+		prepare = func(ctx context.Context) error {
+			done, err := st.Migrate(ctx)
+			for _, name := range done {
+				log.Info("applied a migration", "migration", name)
+			}
+			return err
+		}
+	}
+	err := prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	judge, err := newJudge()
+	if err != nil {
+		return nil, err
+	}
+	return &services{
+		store:    st,
+		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st}),
+		devices:  device.New(device.Options{Store: st, Judge: judge, Log: log}),
+	}, nil
+}
+
+// close ends what the services hold.
+func (s *services) close() error { return s.store.Close() }
+
+// judge puts the policy and the vulnerability catalogue together.
+type judge struct {
+	policy    *policy.Policy
+	catalogue *vuln.Catalogue
+	version   string
+}
+
+func newJudge() (*judge, error) {
+	catalogue, err := vuln.Builtin()
+	if err != nil {
+		return nil, err
+	}
+	p := policy.Default()
+	return &judge{policy: p, catalogue: catalogue, version: p.Version + "+" + catalogue.Version()}, nil
+}
+
+// Version implements device.Judge.
+func (j *judge) Version() string { return j.version }
+
+// Judge implements device.Judge.
+func (j *judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
+	v := policy.Evaluate(j.policy, r, now)
+	v.Findings, v.Levels = j.catalogue.Match(r)
+	v.Catalogue = j.catalogue.Version()
+	return v
+}

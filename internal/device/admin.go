@@ -1,0 +1,136 @@
+package device
+
+import (
+	"context"
+	"time"
+	"unicode/utf8"
+
+	"muster/internal/errs"
+	"muster/internal/event"
+	"muster/internal/posture"
+)
+
+// Delete takes a device out of the inventory on an administrator's word; its agent is told to remove itself at its
+// next contact. NotFound: no such live device.
+func (s *Service) Delete(ctx context.Context, account posture.AccountID, id string) error {
+	return s.remove(ctx, Ref{Account: account, ID: id}, Deleted, event.Deleted)
+}
+
+// Exempt lets a device pass whatever the policy says, until a time, or for good when it is zero.
+// NotFound: no such live device. Invalid: the time is past, or the device has no agent.
+func (s *Service) Exempt(ctx context.Context, account posture.AccountID, id, reason string, until time.Time) error {
+	at := s.clock()
+	if !until.IsZero() && !until.After(at) {
+		return errs.InvalidField("until", "The end of the exemption lies in the past")
+	}
+	return s.adjust(ctx, account, id, at, event.Exempted, func(d *Device) error {
+		if !d.Monitored() {
+			return errs.New(errs.Invalid, "Only a monitored device can be exempted")
+		}
+		d.Exempted = true
+		d.Exemption = Exemption{Since: at, Until: until, Reason: reason}
+		d.Cell.Status = posture.StatusExempted
+		if !until.IsZero() && (d.NextChange.IsZero() || until.Before(d.NextChange)) {
+			d.NextChange = until
+		}
+		return nil
+	})
+}
+
+// Unexempt ends an exemption; the device stands where its last verdict put it. NotFound: no such live device.
+func (s *Service) Unexempt(ctx context.Context, account posture.AccountID, id string) error {
+	return s.adjust(ctx, account, id, s.clock(), event.Unexempted, func(d *Device) error {
+		if d.Exempted {
+			d.Exempted, d.Exemption = false, Exemption{}
+			d.Cell.Status = d.Judged
+		}
+		return nil
+	})
+}
+
+func (s *Service) adjust(ctx context.Context, account posture.AccountID, id string, at time.Time, kind event.Kind, change func(*Device) error) error {
+	return s.store.Change(ctx, func(tx Tx) error {
+		old, err := tx.DeviceForUpdate(ctx, account, id)
+		if err != nil {
+			return err
+		}
+		if old.Lifecycle != Live {
+			return errNoDevice()
+		}
+		d := old
+		err = change(&d)
+		if err != nil {
+			return err
+		}
+		err = tx.Update(ctx, &old, &d)
+		if err != nil {
+			return err
+		}
+		return tx.Record(ctx, s.newEvent(at, kind, &d, old.Cell.Status))
+	})
+}
+
+// Sighting is a device that has no agent: read from a list, or seen on the network.
+type Sighting struct {
+	MAC  posture.MAC
+	Name string
+	Type posture.DeviceType
+}
+
+// MaxNameLength is the longest device name that is kept, in characters.
+const MaxNameLength = 256
+
+// Import adds devices without an agent, status unknown, in one step. Addresses that a device of the account owns
+// already are left as they are. It says how many were added.
+func (s *Service) Import(ctx context.Context, account posture.AccountID, sightings []Sighting) (int, error) {
+	for i := range sightings {
+		if utf8.RuneCountInString(sightings[i].Name) > MaxNameLength {
+			return 0, errs.InvalidField("name", "The name of %s is longer than %d characters", sightings[i].MAC, MaxNameLength)
+		}
+	}
+	at := s.clock()
+	added := 0
+	err := s.store.Change(ctx, func(tx Tx) error {
+		added = 0
+		for i := range sightings {
+			isNew, err := s.importOne(ctx, tx, account, &sightings[i], at)
+			if err != nil {
+				return err
+			}
+			if isNew {
+				added++
+			}
+		}
+		return nil
+	})
+	return added, err
+}
+
+func (s *Service) importOne(ctx context.Context, tx Tx, account posture.AccountID, sighting *Sighting, at time.Time) (bool, error) {
+	claims, err := tx.ClaimsAll(ctx, account, sighting.MAC)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range claims {
+		d, err := tx.DeviceForUpdate(ctx, account, c.DeviceID)
+		if err != nil {
+			return false, err
+		}
+		if d.Lifecycle == Live {
+			return false, nil
+		}
+	}
+	d := Device{
+		Account: account, ID: posture.NewID(at, s.random), EnrolledAt: at, Name: sighting.Name, Type: sighting.Type,
+		Cell: posture.Cell{Group: posture.DefaultGroup, Status: posture.StatusUnknown},
+	}
+	err = tx.Insert(ctx, &d)
+	if err != nil {
+		return false, err
+	}
+	err = tx.PutAdapters(ctx, account, d.ID, []posture.MAC{sighting.MAC}, at)
+	if err != nil {
+		return false, err
+	}
+	return true, tx.Record(ctx, s.newEvent(at, event.Imported, &d, d.Cell.Status))
+}

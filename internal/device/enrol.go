@@ -1,0 +1,224 @@
+package device
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"time"
+
+	"muster/internal/errs"
+	"muster/internal/event"
+	"muster/internal/posture"
+)
+
+// Enrol registers a device of an account and gives it new credentials. A machine that enrolled before is recognised by
+// its own id, hardware id, serial number or a non-random adapter address, in that order, never by its name; its older
+// credentials end. OverLicence: the account has no room; the device is kept without credentials.
+func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Registration) (Enrolment, error) {
+	key, token := s.newSecret(), s.newSecret()
+	at := s.clock()
+	var d Device
+	var full bool
+	err := s.store.Change(ctx, func(tx Tx) error {
+		var err error
+		d, full, err = s.enrol(ctx, tx, account, &r, at, credentialDigest(key, token))
+		return err
+	})
+	if err != nil {
+		return Enrolment{}, err
+	}
+	ref := Ref{Account: account, ID: d.ID}
+	s.auth.forget(ref)
+	if full {
+		return Enrolment{}, errs.New(errs.OverLicence, "Exceeded token usage")
+	}
+	s.seen.note(ref, at)
+	return Enrolment{DeviceID: d.ID, Key: key, Token: token}, nil
+}
+
+func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, r *Registration, at time.Time, digest []byte) (Device, bool, error) {
+	// The licence row is read first: it makes registrations of one account wait for each other, so that a machine that
+	// asks twice at once is recognised the second time, and the last place is given once.
+	allowed, used, err := tx.Licence(ctx, account)
+	if err != nil {
+		return Device{}, false, err
+	}
+	id, err := s.recognise(ctx, tx, account, r)
+	if err != nil {
+		return Device{}, false, err
+	}
+	var old Device
+	if id != "" {
+		old, err = tx.DeviceForUpdate(ctx, account, id)
+		if err != nil {
+			return Device{}, false, err
+		}
+	}
+	full := !(id != "" && old.Monitored()) && used >= allowed
+	if full && id == "" && !identifiable(r) {
+		// Kept, it could not be recognised when it asks again, and every attempt would leave another row.
+		return Device{}, true, nil
+	}
+	d := old
+	s.applyRegistration(&d, account, r, at)
+	d.Credentials = digest
+	if full {
+		d.Credentials = nil
+		d.Cell.Status = posture.StatusOutOfLicence
+	}
+	return d, full, s.saveEnrolment(ctx, tx, &old, &d, r, at)
+}
+
+// applyRegistration fills a device, new, returning or merely registering again, from what its agent says.
+func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Registration, at time.Time) {
+	if d.ID == "" {
+		d.Account, d.ID, d.EnrolledAt = account, posture.NewID(at, s.random), at
+		d.Cell.Group = posture.DefaultGroup
+	}
+	if !d.Monitored() || !d.Managed {
+		d.Lifecycle = Live
+		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusInstalled}
+		d.Judged, d.Digest, d.NextChange = posture.StatusInstalled, nil, time.Time{}
+		d.Exempted, d.Exemption = false, Exemption{}
+	}
+	d.Managed = true
+	keep(&d.HardwareID, posture.IdentifyingNumber(r.HardwareID))
+	keep(&d.Serial, posture.IdentifyingNumber(r.Serial))
+	keep(&d.Name, r.Name)
+	keep(&d.HostName, r.HostName)
+	keep(&d.AgentVersion, r.AgentVersion)
+	keep(&d.OSName, r.OS.Name)
+	keep(&d.OSVersion, r.OS.Version)
+	keepWord(&d.Type, r.Type)
+	keepWord(&d.OSFamily, r.OS.Family)
+}
+
+// keep replaces a value by a newer one, unless nothing newer was said.
+func keep(old *string, newer string) { keepWord(old, newer) }
+
+func keepWord[T ~string](old *T, newer T) {
+	if newer != "" {
+		*old = newer
+	}
+}
+
+func (s *Service) saveEnrolment(ctx context.Context, tx Tx, old, d *Device, r *Registration, at time.Time) error {
+	kind, save := event.Enrolled, func() error { return tx.Insert(ctx, d) }
+	if old.ID != "" {
+		kind, save = event.Returned, func() error { return tx.Update(ctx, old, d) }
+	}
+	err := save()
+	if err != nil {
+		return err
+	}
+	err = tx.PutAdapters(ctx, d.Account, d.ID, posture.MACsOf(r.Adapters), at)
+	if err != nil {
+		return err
+	}
+	if old.ID != "" {
+		err = tx.Revoke(ctx, Ref{Account: d.Account, ID: d.ID}, at)
+		if err != nil {
+			return err
+		}
+	}
+	return tx.Record(ctx, s.newEvent(at, kind, d, old.Cell.Status))
+}
+
+// recognise gives the id of the device that registers again, or "".
+func (s *Service) recognise(ctx context.Context, tx Tx, account posture.AccountID, r *Registration) (string, error) {
+	if r.DeviceID != "" {
+		d, err := tx.DeviceForUpdate(ctx, account, r.DeviceID)
+		if err == nil {
+			return d.ID, nil
+		}
+		if !errs.Is(err, errs.NotFound) {
+			return "", err
+		}
+	}
+	hardwareID, serial := posture.IdentifyingNumber(r.HardwareID), posture.IdentifyingNumber(r.Serial)
+	for _, by := range []struct{ hardwareID, serial string }{{hardwareID, ""}, {"", serial}} {
+		if by.hardwareID == "" && by.serial == "" {
+			continue
+		}
+		ids, err := tx.Recognise(ctx, account, by.hardwareID, by.serial)
+		if err != nil {
+			return "", err
+		}
+		if len(ids) > 0 {
+			return ids[0], nil
+		}
+	}
+	return s.recogniseByMAC(ctx, tx, account, r, hardwareID, serial)
+}
+
+// recogniseByMAC asks who owns the machine's burnt-in addresses. It answers only when all that have an owner have the
+// same one, and that device does not bear another hardware id or serial number: else a dock that moved from one laptop
+// to another would turn the second into the first.
+func (s *Service) recogniseByMAC(ctx context.Context, tx Tx, account posture.AccountID, r *Registration, hardwareID, serial string) (string, error) {
+	found := ""
+	for _, mac := range posture.MACsOf(r.Adapters) {
+		if !mac.Identifies() {
+			continue
+		}
+		claims, err := tx.ClaimsAll(ctx, account, mac)
+		if err != nil {
+			return "", err
+		}
+		id, ok := Owner(claims)
+		if !ok {
+			continue
+		}
+		if found != "" && found != id {
+			return "", nil
+		}
+		found = id
+	}
+	if found == "" {
+		return "", nil
+	}
+	d, err := tx.DeviceForUpdate(ctx, account, found)
+	if err != nil {
+		return "", err
+	}
+	if differ(d.HardwareID, hardwareID) || differ(d.Serial, serial) {
+		return "", nil
+	}
+	return found, nil
+}
+
+// differ reports whether both are known and not the same.
+func differ(a, b string) bool { return a != "" && b != "" && a != b }
+
+// identifiable reports whether the machine could be recognised if it registered again.
+func identifiable(r *Registration) bool {
+	if posture.IdentifyingNumber(r.HardwareID) != "" || posture.IdentifyingNumber(r.Serial) != "" {
+		return true
+	}
+	for _, mac := range posture.MACsOf(r.Adapters) {
+		if mac.Identifies() {
+			return true
+		}
+	}
+	return false
+}
+
+// newSecret gives 32 random bytes in hexadecimal digits.
+func (s *Service) newSecret() string {
+	var b [32]byte
+	_, err := io.ReadFull(s.random, b[:])
+	if err != nil {
+		panic("device: source of randomness failed: " + err.Error())
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// credentialDigest hashes a key and a token regardless of their order: one family of agents sends them crossed.
+func credentialDigest(key, token string) []byte {
+	if key > token {
+		key, token = token, key
+	}
+	var b [256]byte
+	sum := sha256.Sum256(append(append(append(b[:0], key...), 0), token...))
+	return sum[:]
+}

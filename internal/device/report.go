@@ -1,0 +1,147 @@
+package device
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"muster/internal/errs"
+	"muster/internal/posture"
+)
+
+// Report stores a health report and what is thought of it. When it returns nil, both are on disk. A report that says
+// nothing new, judged by an unchanged policy at a time that changes nothing, is only noted as a contact.
+func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
+	at := s.clock()
+	stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
+	if errs.Is(err, errs.NotFound) {
+		s.auth.forget(ref)
+		return errUnknownAgent()
+	}
+	if err != nil {
+		return err
+	}
+	if stored.Status == posture.StatusOutOfLicence {
+		return errs.New(errs.OverLicence, "Exceeded token usage")
+	}
+	if s.unchanged(&stored, &sub, at) {
+		s.seen.note(ref, at)
+		return nil
+	}
+	report, err := sub.Decode()
+	if err != nil {
+		return err
+	}
+	verdict := s.judge.Judge(report, at)
+	err = s.store.Change(ctx, func(tx Tx) error { return s.storeReport(ctx, tx, ref, &sub, report, &verdict, at) })
+	if err != nil {
+		return err
+	}
+	s.seen.note(ref, at)
+	return nil
+}
+
+func (s *Service) unchanged(stored *Stored, sub *Submission, at time.Time) bool {
+	return bytes.Equal(stored.Digest, sub.Digest[:]) && stored.Judge == s.judge.Version() &&
+		(stored.NextChange.IsZero() || at.Before(stored.NextChange))
+}
+
+func (s *Service) storeReport(ctx context.Context, tx Tx, ref Ref, sub *Submission, r *posture.Report, v *posture.Verdict, at time.Time) error {
+	old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
+	if err != nil {
+		return err
+	}
+	if old.Lifecycle != Live {
+		return errUnknownAgent()
+	}
+	d := old
+	applyReport(&d, r, at)
+	d.Digest = sub.Digest[:]
+	applyVerdict(&d, v, s.judge.Version(), at)
+	err = s.noteConflict(ctx, tx, &old, &d)
+	if err != nil {
+		return err
+	}
+	err = tx.Update(ctx, &old, &d)
+	if err != nil {
+		return err
+	}
+	err = tx.PutAdapters(ctx, d.Account, d.ID, r.MACs(), at)
+	if err != nil {
+		return err
+	}
+	err = tx.PutReport(ctx, d.Account, d.ID, sub.Body, v, at)
+	if err != nil {
+		return err
+	}
+	return s.recordStatus(ctx, tx, at, &old, &d)
+}
+
+// applyReport fills the inventory from a report. What the report leaves out stays as it was.
+func applyReport(d *Device, r *posture.Report, at time.Time) {
+	keep(&d.HardwareID, posture.IdentifyingNumber(r.HardwareID))
+	keep(&d.Serial, posture.IdentifyingNumber(r.Serial))
+	keep(&d.Name, r.DeviceName)
+	keep(&d.HostName, r.HostName)
+	keep(&d.UserIdentity, r.UserIdentity)
+	keep(&d.AgentType, r.AgentType)
+	keep(&d.AgentVersion, r.AgentVersion)
+	keep(&d.OSName, r.OS.Name)
+	keep(&d.OSVersion, r.OS.Version)
+	keepWord(&d.Type, r.DeviceType)
+	keepWord(&d.OSFamily, r.OS.Family)
+	d.ReportedAt = at
+}
+
+// applyVerdict moves the device to the cell its verdict names; an exemption in force decides the status alone.
+func applyVerdict(d *Device, v *posture.Verdict, version string, at time.Time) {
+	if d.Exempted && !d.Exemption.Until.IsZero() && !at.Before(d.Exemption.Until) {
+		d.Exempted, d.Exemption = false, Exemption{}
+	}
+	d.Judged, d.Judge, d.NextChange = v.Status, version, v.NextChange
+	d.Cell.Severity, d.Cell.Levels = v.Severity, v.Levels
+	d.Cell.Status = v.Status
+	if d.Exempted {
+		d.Cell.Status = posture.StatusExempted
+		if until := d.Exemption.Until; !until.IsZero() && (d.NextChange.IsZero() || until.Before(d.NextChange)) {
+			d.NextChange = until
+		}
+	}
+}
+
+// noteConflict marks two live devices that claim one hardware id, when a report first says so. They are shown as a
+// conflict and never merged silently: one of them is a clone, and only a person knows which.
+func (s *Service) noteConflict(ctx context.Context, tx Tx, old, d *Device) error {
+	if d.HardwareID == "" || d.HardwareID == old.HardwareID {
+		return nil
+	}
+	ids, err := tx.Recognise(ctx, d.Account, d.HardwareID, "")
+	if err != nil {
+		return err
+	}
+	d.Conflict = false
+	for _, id := range ids {
+		if id == d.ID {
+			continue
+		}
+		other, err := tx.DeviceForUpdate(ctx, d.Account, id)
+		if err != nil {
+			return err
+		}
+		if other.Lifecycle != Live || !other.Managed {
+			continue
+		}
+		d.Conflict = true
+		marked := other
+		marked.Conflict = true
+		err = tx.Update(ctx, &other, &marked)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func errUnknownAgent() error {
+	return errs.New(errs.Unauthenticated, "These credentials belong to no device in service")
+}

@@ -1,0 +1,200 @@
+package device
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+
+	"muster/internal/errs"
+	"muster/internal/event"
+	"muster/internal/posture"
+)
+
+// Judge turns a report into a verdict. It is pure: the same report and time give the same verdict.
+type Judge interface {
+	Judge(r *posture.Report, now time.Time) posture.Verdict
+	// Version changes whenever a verdict might.
+	Version() string
+}
+
+// Service is what can be done with devices. All methods may be called at once from many goroutines.
+type Service struct {
+	store  Store
+	judge  Judge
+	now    func() time.Time
+	random io.Reader
+	log    *slog.Logger
+	seen   *seenLog
+	auth   *credentialCache
+}
+
+// Options are what a Service is made of. Store and Judge must be there.
+type Options struct {
+	Store  Store
+	Judge  Judge
+	Now    func() time.Time // time.Now when nil
+	Random io.Reader        // crypto/rand.Reader when nil
+	Log    *slog.Logger     // slog.Default() when nil
+}
+
+// New makes a Service. Its background work runs only inside Run.
+func New(o Options) *Service {
+	s := &Service{store: o.Store, judge: o.Judge, now: o.Now, random: o.Random, log: o.Log}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.seen = newSeenLog(o.Store)
+	s.auth = newCredentialCache(o.Store, s.now)
+	return s
+}
+
+// Run does the background work of the service until ctx ends, then writes what is still in memory: contact times are
+// stored every SeenLag, and credentials that ended elsewhere are forgotten here.
+func (s *Service) Run(ctx context.Context) {
+	tick := time.NewTicker(SeenLag)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			// The last flush must not be cut short by the very signal that asks for it.
+			s.flush(context.WithoutCancel(ctx))
+			return
+		case <-tick.C:
+			s.flush(ctx)
+			err := s.auth.refresh(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("reading ended credentials failed; agents removed elsewhere may be accepted for longer", "error", err)
+			}
+		}
+	}
+}
+
+func (s *Service) flush(ctx context.Context) {
+	err := s.seen.flush(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("storing contact times failed; it is tried again", "error", err)
+	}
+}
+
+// clock gives the time to the millisecond, as it is stored.
+func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+func (s *Service) newEvent(at time.Time, kind event.Kind, d *Device, from posture.Status) event.Event {
+	return event.Event{
+		Account: d.Account, ID: posture.NewID(at, s.random), At: at, Kind: kind, DeviceID: d.ID,
+		From: from, To: d.Cell.Status,
+	}
+}
+
+// recordStatus appends an event if the device changed its status.
+func (s *Service) recordStatus(ctx context.Context, tx Tx, at time.Time, old, d *Device) error {
+	if old.Cell.Status == d.Cell.Status {
+		return nil
+	}
+	return tx.Record(ctx, s.newEvent(at, event.StatusChanged, d, old.Cell.Status))
+}
+
+// Find gives the live device that the selector names. NotFound: none, or an adapter that several devices share.
+func (s *Service) Find(ctx context.Context, account posture.AccountID, sel Selector) (Device, error) {
+	id, err := s.resolve(ctx, account, sel)
+	if err != nil {
+		return Device{}, err
+	}
+	d, err := s.store.Device(ctx, account, id)
+	if errs.Is(err, errs.NotFound) && !sel.ByMAC {
+		id, err = s.byHardwareID(ctx, account, sel.ID)
+		if err != nil {
+			return Device{}, err
+		}
+		d, err = s.store.Device(ctx, account, id)
+	}
+	if err != nil {
+		return Device{}, err
+	}
+	s.seen.overlay(&d)
+	return d, nil
+}
+
+// resolve gives the device id a selector means; an id is passed through without looking.
+func (s *Service) resolve(ctx context.Context, account posture.AccountID, sel Selector) (string, error) {
+	if !sel.ByMAC {
+		return sel.ID, nil
+	}
+	claims, err := s.store.Claims(ctx, account, sel.MAC)
+	if err != nil {
+		return "", err
+	}
+	id, ok := Owner(claims)
+	if !ok {
+		return "", errNoDevice()
+	}
+	return id, nil
+}
+
+// byHardwareID finds the one live device with a hardware id; a number that two devices claim names neither.
+func (s *Service) byHardwareID(ctx context.Context, account posture.AccountID, value string) (string, error) {
+	hw := posture.IdentifyingNumber(value)
+	if hw == "" {
+		return "", errNoDevice()
+	}
+	ids, err := s.store.ByHardwareID(ctx, account, hw)
+	if err != nil {
+		return "", err
+	}
+	if len(ids) != 1 {
+		return "", errNoDevice()
+	}
+	return ids[0], nil
+}
+
+func errNoDevice() error { return errs.New(errs.NotFound, "Device not found") }
+
+// List gives a page of live devices in the order of enrolment, starting after the id, "" for the first.
+func (s *Service) List(ctx context.Context, account posture.AccountID, after string, limit int) ([]Device, error) {
+	list, err := s.store.List(ctx, account, after, limit)
+	for i := range list {
+		s.seen.overlay(&list[i])
+	}
+	return list, err
+}
+
+// Verdict gives what was last thought of a device, and why. NotFound: it never reported.
+func (s *Service) Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error) {
+	return s.store.Verdict(ctx, account, id)
+}
+
+// Adapters gives every address the device ever reported.
+func (s *Service) Adapters(ctx context.Context, account posture.AccountID, id string) ([]Claim, error) {
+	return s.store.Adapters(ctx, account, id)
+}
+
+// Counts gives how many devices stand where. Its cost does not depend on how many there are.
+func (s *Service) Counts(ctx context.Context, account posture.AccountID) (Counts, error) {
+	return s.store.Counts(ctx, account)
+}
+
+// LinkUser attaches a user to the device. NotFound: no such live device in the account.
+func (s *Service) LinkUser(ctx context.Context, account posture.AccountID, sel Selector, user LinkedUser) error {
+	id, err := s.resolve(ctx, account, sel)
+	if err != nil {
+		return err
+	}
+	link := func(tx Tx) error { return tx.Link(ctx, account, id, user) }
+	err = s.store.Change(ctx, link)
+	if !errs.Is(err, errs.NotFound) || sel.ByMAC {
+		return err
+	}
+	id, err = s.byHardwareID(ctx, account, sel.ID)
+	if err != nil {
+		return err
+	}
+	return s.store.Change(ctx, link)
+}

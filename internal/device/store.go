@@ -1,0 +1,119 @@
+package device
+
+import (
+	"context"
+	"time"
+
+	"muster/internal/event"
+	"muster/internal/posture"
+)
+
+// Store keeps devices. Every method names the account, and sees nothing of any other.
+type Store interface {
+	Finder
+	Inventory
+	Agents
+	// Change runs fn as one atomic step that is on disk when Change returns nil. fn may run more than once, so it must
+	// not act outside tx, and it may share its transaction with other callers' steps.
+	Change(ctx context.Context, fn func(tx Tx) error) error
+}
+
+// Finder finds live devices.
+type Finder interface {
+	// Device gives the live device with the id. NotFound: none.
+	Device(ctx context.Context, account posture.AccountID, id string) (Device, error)
+	// ByHardwareID gives the ids of the live devices that claim a hardware id, last seen first, two at the most.
+	ByHardwareID(ctx context.Context, account posture.AccountID, hardwareID string) ([]string, error)
+	// Claims gives who among the live devices has reported an adapter address, at most MaxClaims of them.
+	Claims(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
+	// List gives up to limit live devices in the order of enrolment, starting after the id, "" for the first.
+	List(ctx context.Context, account posture.AccountID, after string, limit int) ([]Device, error)
+	// Adapters gives every address the device ever reported, current ones first.
+	Adapters(ctx context.Context, account posture.AccountID, id string) ([]Claim, error)
+	// Verdict gives what was last thought of the device. NotFound: nothing yet.
+	Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error)
+}
+
+// Inventory counts.
+type Inventory interface {
+	// Counts reads the counts that are kept with each change.
+	Counts(ctx context.Context, account posture.AccountID) (Counts, error)
+	// Recount counts the rows themselves, and reads the kept counts at the same moment, to compare.
+	Recount(ctx context.Context, account posture.AccountID) (kept, actual Counts, err error)
+}
+
+// Agents holds what the agent door needs without a transaction.
+type Agents interface {
+	// Credentials gives the credential digest of a device that is there, live or gone, with how it stands.
+	Credentials(ctx context.Context, account posture.AccountID, id string) (Credentials, error)
+	// CredentialsAnywhere is Credentials for a caller that names no account.
+	CredentialsAnywhere(ctx context.Context, id string) (Credentials, error)
+	// IDByCredentials finds the live device that holds a credential digest. NotFound: none.
+	IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error)
+	// Stored says what a new report is compared with. NotFound: no such live device.
+	Stored(ctx context.Context, account posture.AccountID, id string) (Stored, error)
+	// Touch notes contacts, each at least as late as what is stored.
+	Touch(ctx context.Context, seen []Seen) error
+	// RevokedSince lists the devices whose credentials ended or changed at or after a time.
+	RevokedSince(ctx context.Context, since time.Time) ([]Ref, error)
+}
+
+// Tx is one atomic step. Reads see the step's own writes; a device that was read stays as read until the step ends.
+type Tx interface {
+	// Licence gives the account's limit and the monitored devices, and lets no other step take the last place meanwhile.
+	Licence(ctx context.Context, account posture.AccountID) (allowed, used int64, err error)
+	// DeviceForUpdate gives the device whatever its lifecycle. NotFound: none.
+	DeviceForUpdate(ctx context.Context, account posture.AccountID, id string) (Device, error)
+	// Recognise gives the ids of devices, live and gone, with the hardware id or serial number (the other being ""),
+	// live ones first, then last enrolled first; two at the most.
+	Recognise(ctx context.Context, account posture.AccountID, hardwareID, serial string) ([]string, error)
+	// ClaimsAll is Finder.Claims over live and gone devices.
+	ClaimsAll(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
+	// Insert stores a new device and counts it.
+	Insert(ctx context.Context, d *Device) error
+	// Update stores a device that DeviceForUpdate gave as old, and moves it from its old cell to the new.
+	Update(ctx context.Context, old, d *Device) error
+	// Link stores only the linked user. NotFound: no such live device.
+	Link(ctx context.Context, account posture.AccountID, id string, user LinkedUser) error
+	// PutAdapters makes these the device's current addresses; older ones are kept as no longer current.
+	PutAdapters(ctx context.Context, account posture.AccountID, id string, macs []posture.MAC, at time.Time) error
+	// PutReport stores the report as received, and the verdict on it.
+	PutReport(ctx context.Context, account posture.AccountID, id string, body []byte, v *posture.Verdict, at time.Time) error
+	// Revoke makes every server forget the device's credentials.
+	Revoke(ctx context.Context, ref Ref, at time.Time) error
+	// Record appends an event.
+	Record(ctx context.Context, e event.Event) error
+}
+
+// MaxClaims is how many devices may claim one address before it is taken to identify none without a closer look.
+const MaxClaims = 16
+
+// Claim is one device's use of one adapter address.
+type Claim struct {
+	DeviceID string
+	MAC      posture.MAC
+	First    time.Time // first reported
+	Last     time.Time // last known to be in use by this device
+	Current  bool      // in the device's latest report
+}
+
+// Credentials is the credential digest of a device and how the device stands.
+type Credentials struct {
+	Account   posture.AccountID
+	Lifecycle Lifecycle
+	Digest    []byte
+}
+
+// Stored is what is on record about a device's last report.
+type Stored struct {
+	Digest     []byte
+	Judge      string
+	NextChange time.Time
+	Status     posture.Status
+}
+
+// Seen is one contact.
+type Seen struct {
+	Ref
+	At time.Time
+}

@@ -1,0 +1,66 @@
+package gears
+
+import (
+	"net/http"
+	"time"
+
+	"muster/internal/device"
+	"muster/internal/errs"
+	"muster/internal/web"
+)
+
+// config tells an agent how to behave. The request may list what it wants to know; the answer always says everything,
+// because agents rely on user_identity and privacy being there, whatever they asked for.
+func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) error {
+	if r.ContentLength > maxSmallBody {
+		return errs.New(errs.TooLarge, "The body is larger than %d bytes", maxSmallBody)
+	}
+	s, err := d.Settings(r.Context(), ref.Account)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, struct {
+		UserIdentity  identityAnswer `json:"user_identity"`
+		Privacy       privacyAnswer  `json:"privacy"`
+		NotifyInstall int            `json:"notification_install_app"`
+		PingSeconds   int            `json:"ping_frequency,omitzero"`
+		ReportSeconds int            `json:"report_frequency,omitzero"`
+	}{
+		identityAnswer{number(s.UserIdentity.Ask), s.UserIdentity.Pattern, s.UserIdentity.Message},
+		s.Privacy.answer(), number(s.NotifyInstall), seconds(s.PingEvery), seconds(s.ReportEvery),
+	})
+	return nil
+}
+
+type identityAnswer struct {
+	Enable int    `json:"enable"`
+	Regex  string `json:"regex"`
+	Msg    string `json:"msg"`
+}
+
+// privacyAnswer has 1 for what is private.
+type privacyAnswer struct {
+	SerialNumber int `json:"serial_number"`
+	LocalIP      int `json:"local_ip"`
+	HostName     int `json:"hostname"`
+	PublicIP     int `json:"public_ip"`
+	MAC          int `json:"mac_addr"`
+	Username     int `json:"username"`
+}
+
+func (p Privacy) answer() privacyAnswer {
+	return privacyAnswer{
+		SerialNumber: number(p.SerialNumber), LocalIP: number(p.LocalIP), HostName: number(p.HostName),
+		PublicIP: number(p.PublicIP), MAC: number(p.MAC), Username: number(p.Username),
+	}
+}
+
+// number writes a flag as agents read it: they know no true and false.
+func number(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+func seconds(d time.Duration) int { return int(d / time.Second) }

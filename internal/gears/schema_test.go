@@ -1,0 +1,126 @@
+package gears
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+func reportSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	const name = "agent-report.schema.json"
+	f, err := os.Open("../../docs/schema/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	doc, err := jsonschema.UnmarshalJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	if err := c.AddResource(name, doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func validates(t *testing.T, schema *jsonschema.Schema, body string) error {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+	if err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return schema.Validate(v)
+}
+
+func TestExamplesFollowTheSchema(t *testing.T) {
+	schema := reportSchema(t)
+	files, err := filepath.Glob("testdata/reports/*.json")
+	if err != nil || len(files) < 6 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		body := string(readSample(t, strings.TrimPrefix(filepath.ToSlash(file), "testdata/")))
+		if err := validates(t, schema, body); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if status, answer := newWorld().report(t, body); status != 200 {
+			t.Errorf("%s: %d %s", file, status, answer)
+		}
+	}
+}
+
+// TestSchemaAndDoorAgree holds the schema against what the door does, so that neither drifts from the other.
+func TestSchemaAndDoorAgree(t *testing.T) {
+	schema := reportSchema(t)
+	for body, accepted := range map[string]bool{
+		`{}`:                                   true,
+		`[]`:                                   false,
+		`{"anything":[1,{"else":null}]}`:       true,
+		`{"hostname":7}`:                       true,
+		`{"hostname":false}`:                   false,
+		`{"hostname":[]}`:                      false,
+		`{"user_identity":{"a":1}}`:            true,
+		`{"scan_time":-1}`:                     false,
+		`{"scan_time":7258118400}`:             false,
+		`{"scan_time":7258118399}`:             true,
+		`{"scan_time":100000000000}`:           true,
+		`{"scan_time":7258118400000}`:          false,
+		`{"scan_time":true}`:                   false,
+		`{"soh":null}`:                         true,
+		`{"soh":1}`:                            false,
+		`{"network_adapter_info":{"mac":"x"}}`: true,
+		`{"network_adapter_info":"x"}`:         false,
+		`{"network_adapter_info":[null]}`:      true,
+		`{"network_adapter_info":[` + elements(1001, "{}") + `]}`: false,
+		`{"network_adapter_info":[{"ipv4":"192.0.2.1"}]}`:         true,
+		`{"network_adapter_info":[{"ipv4":4}]}`:                   false,
+		`{"local_user":[{"name":"a"}],"user_info":[]}`:            true,
+		`{"local_user":["a"]}`:                                    false,
+		`{"os_info":{"os_family":"win"}}`:                         true,
+		`{"os":[]}`:                                               false,
+		soh(`"os_info":[{"os":{"os":{}}}]`):                       true,
+		soh(`"os_info":["linux"]`):                                false,
+		soh(`"os_info":[` + elements(17, "{}") + `]`):             false,
+		soh(`"system":{"passcode":"1","authentic":"True"}`):       true,
+		soh(`"system":{"passcode":"yes"}`):                        false,
+		soh(`"system":{"last_reboot":"last week"}`):               true,
+		soh(`"system":{"last_reboot":-1}`):                        false,
+		soh(`"system":{"encryption":{"internal":2}}`):             false,
+		soh(`"system":{"battery":-1,"memory":7}`):                 true,
+		soh(`"collected":"firewall"`):                             true,
+		soh(`"collected":[` + elements(201, `"a"`) + `]`):         false,
+		soh(`"updates":{"pending":"3","security":0}`):             true,
+		soh(`"updates":{"pending":-3}`):                           false,
+		soh(`"updates":{"pending":1000000001}`):                   false,
+		soh(`"updates":{"pending":0.5}`):                          false,
+		soh(`"screen_lock":{"enabled":null,"after_seconds":60}`):  true,
+		soh(`"screen_lock":[]`):                                   false,
+		soh(`"applications":{"name":"a"}`):                        true,
+		soh(`"applications":"a"`):                                 false,
+		soh(`"applications":[{"volumes":[{"encrypted":"x"}]}]`):   false,
+		soh(`"applications":[{"package":"deb"}]`):                 false,
+		soh(`"applications":[{"product":{"version":1.5}}]`):       true,
+		soh(`"applications":[{"definitions_date":{}}]`):           false,
+		soh(`"applications":[` + elements(20_001, "{}") + `]`):    false,
+		`{"hostname":"` + strings.Repeat("å", 512) + `"}`:         true,
+		`{"hostname":"` + strings.Repeat("å", 513) + `"}`:         false,
+	} {
+		shown := body[:min(len(body), 90)]
+		if err := validates(t, schema, body); (err == nil) != accepted {
+			t.Errorf("%s: the schema says %v", shown, err)
+		}
+		if status, answer := newWorld().report(t, body); (status == 200) != accepted {
+			t.Errorf("%s: the door answers %d %s", shown, status, answer)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package posture
+
+import (
+	"encoding/hex"
+	"io"
+	"time"
+)
+
+// NewID makes an opaque id that sorts by the time it was made: the layout of a version 7 UUID (RFC 9562) as 32
+// lower-case hexadecimal digits. random must not fail; crypto/rand.Reader does not.
+func NewID(now time.Time, random io.Reader) string {
+	var b [16]byte
+	_, err := io.ReadFull(random, b[6:])
+	if err != nil {
+		panic("posture: source of randomness failed: " + err.Error())
+	}
+	ms := uint64(now.UnixMilli()) //nolint:gosec // the years of interest are positive
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return hex.EncodeToString(b[:])
+}

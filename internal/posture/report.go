@@ -1,0 +1,225 @@
+// Package posture is the vocabulary of Muster: what a machine says about itself, and the words for what is thought of
+// it. It is the ground floor: it imports nothing of the project and does no I/O.
+package posture
+
+import "time"
+
+// Fact is a yes-or-no answer that may be missing. Not knowing is not the same as no.
+type Fact uint8
+
+const (
+	// NotReported: the agent said nothing, or could not tell.
+	NotReported Fact = 0
+	// No: the agent looked, and it is not so.
+	No Fact = 1
+	// Yes: the agent looked, and it is so.
+	Yes Fact = 2
+)
+
+// FactOf turns a pointer to a bool, as decoders give them, into a Fact.
+func FactOf(b *bool) Fact {
+	switch {
+	case b == nil:
+		return NotReported
+	case *b:
+		return Yes
+	default:
+		return No
+	}
+}
+
+// DeviceType is the kind of machine.
+type DeviceType string
+
+// The device types of the reference.
+const (
+	Desktop DeviceType = "desktop"
+	Laptop  DeviceType = "laptop"
+	Server  DeviceType = "server"
+	VM      DeviceType = "vm"
+	Phone   DeviceType = "phone"
+	Tablet  DeviceType = "tablet"
+)
+
+// ParseDeviceType reads the reference's words and the older `notebook`; anything else gives "".
+func ParseDeviceType(s string) DeviceType {
+	switch d := DeviceType(s); d {
+	case Desktop, Laptop, Server, VM, Phone, Tablet:
+		return d
+	case "notebook":
+		return Laptop
+	default:
+		return ""
+	}
+}
+
+// OSFamily is the broad kind of operating system.
+type OSFamily string
+
+// The operating-system families of the reference.
+const (
+	Windows OSFamily = "windows"
+	MacOS   OSFamily = "mac"
+	Linux   OSFamily = "linux"
+	IOS     OSFamily = "ios"
+	Android OSFamily = "android"
+)
+
+// OS is an operating system as its agent describes it.
+type OS struct {
+	Family       OSFamily
+	Name         string
+	Version      string
+	Vendor       string
+	Architecture string
+	Language     string
+	ServicePack  string
+	// Distribution is the package ecosystem of a Linux system in OSV's spelling, such as "Debian:12"; "" if not known.
+	Distribution string
+}
+
+// Adapter is one network adapter.
+type Adapter struct {
+	MAC         MAC
+	HasMAC      bool // an agent may list an adapter whose address it could not read
+	Description string
+	IPv4, IPv6  []string
+	Enabled     Fact
+	Connected   Fact
+}
+
+// Category is a field of health that a policy looks at. The spelling is that of the newest calls of the reference.
+type Category string
+
+// The categories that Muster judges or stores. The full list of the reference is in package api.
+const (
+	Antimalware          Category = "anti-malware"
+	Firewall             Category = "firewall"
+	Encryption           Category = "encryption"
+	OperatingSystem      Category = "operating_system"
+	PatchManagement      Category = "patch_management"
+	UserAuthentication   Category = "user_authentication"
+	Vulnerabilities      Category = "vulnerabilities"
+	Antiphishing         Category = "anti-phishing"
+	Backup               Category = "backup"
+	InstantMessenger     Category = "instant_messenger"
+	CloudStorage         Category = "cloud_storage"
+	PublicFileSharing    Category = "public_file_sharing"
+	RemoteControl        Category = "remote_control"
+	RecordingWebMeeting  Category = "recording_web_meeting"
+	Toolbars             Category = "toolbars"
+	MediaPlayer          Category = "media_player"
+	VPNClient            Category = "vpn_client"
+	CleanerOptimizer     Category = "cleaner_optimizer"
+	DeveloperTool        Category = "developer_tool"
+	Uninstaller          Category = "uninstaller"
+	UnclassifiedUnwanted Category = "unclassified_pua"
+	HardDrive            Category = "hard_drive"
+	SystemSecurity       Category = "system_security"
+	Browser              Category = "browser"
+	VirtualMachine       Category = "virtual_machine"
+	DataLossPrevention   Category = "data_loss_prevention"
+)
+
+// Volume is one disk or partition and whether it is encrypted.
+type Volume struct {
+	Name      string
+	Encrypted Fact
+	System    bool // holds the operating system
+}
+
+// Application is one installed product and the state its agent found it in.
+type Application struct {
+	Name     string
+	Vendor   string
+	Version  string
+	Category Category // "" for ordinary software
+	// Ecosystem is the package ecosystem in OSV's spelling ("Debian:12", "PyPI", "npm"), "" for an application that no
+	// package manager knows.
+	Ecosystem string
+	// Source is the source package where the ecosystem names vulnerabilities by it; "" means the same as Name.
+	Source string
+
+	Running     Fact
+	Enabled     Fact // protection, firewall or schedule is switched on
+	Definitions time.Time
+	LastScan    time.Time
+	Volumes     []Volume
+}
+
+// User is an account on the machine that the agent named.
+type User struct {
+	Name   string
+	Domain string
+}
+
+// Updates says what the system's own updater has waiting.
+type Updates struct {
+	Known    bool
+	Pending  int // all kinds
+	Security int // of them, security updates
+	Checked  time.Time
+}
+
+// Report is what one machine said about itself at one time, translated from its agent's wire form.
+type Report struct {
+	AgentType    string
+	AgentVersion string
+	DeviceName   string // as the owner or administrator named it; may be ""
+	HostName     string
+	HardwareID   string
+	Serial       string
+	UserIdentity string
+	ScanTime     time.Time
+	DeviceType   DeviceType
+	OS           OS
+	Adapters     []Adapter
+	Users        []User
+	Applications []Application
+	// Collected names the categories that the agent looked for. Of a category that is not here and has no application
+	// nothing is known.
+	Collected []Category
+
+	Updates         Updates
+	UserPasswordSet Fact
+	ScreenLock      Fact
+	// ScreenLockAfter is the idle time before the screen locks; 0 means not reported.
+	ScreenLockAfter time.Duration
+	// StorageEncrypted is the whole-device answer of phones and tablets, which name no volumes.
+	StorageEncrypted Fact
+	// Genuine is No for a rooted or jailbroken device.
+	Genuine Fact
+	Reboot  time.Time
+}
+
+// Looked reports whether the agent looked for products of the category.
+func (r *Report) Looked(c Category) bool {
+	for _, k := range r.Collected {
+		if k == c {
+			return true
+		}
+	}
+	for i := range r.Applications {
+		if r.Applications[i].Category == c {
+			return true
+		}
+	}
+	return false
+}
+
+// MACs lists the addresses of all adapters that have one, without repeats, in the order reported.
+func (r *Report) MACs() []MAC { return MACsOf(r.Adapters) }
+
+// MACsOf lists the addresses of those adapters that have one, without repeats and zeros, in the order given.
+func MACsOf(adapters []Adapter) []MAC {
+	out := make([]MAC, 0, len(adapters))
+	seen := make(map[MAC]bool, len(adapters))
+	for i := range adapters {
+		a := &adapters[i]
+		if a.HasMAC && a.MAC != (MAC{}) && !seen[a.MAC] {
+			seen[a.MAC] = true
+			out = append(out, a.MAC)
+		}
+	}
+	return out
+}

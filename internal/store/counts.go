@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"muster/internal/device"
+	"muster/internal/posture"
+)
+
+// countColumns are the columns of device_counts in the order in which countPointers walks a device.Counts.
+var countColumns = func() []string {
+	var out []string
+	for _, s := range posture.Statuses {
+		name := strings.ReplaceAll(s.String(), "-", "_")
+		if s == posture.StatusOutOfLicence {
+			name = "out_of_licence"
+		}
+		out = append(out, "status_"+name)
+	}
+	out = append(out, "severity_none", "severity_warning", "severity_critical")
+	for _, score := range []string{"opswat", "cvss2", "cvss3"} {
+		for _, level := range []string{"unknown", "low", "medium", "high", "critical"} {
+			out = append(out, score+"_"+level)
+		}
+	}
+	return out
+}()
+
+// countPointers gives the places of the counts in the order of countColumns.
+func countPointers(c *device.Counts) []any {
+	out := make([]any, 0, len(countColumns))
+	for i := range c.Status {
+		out = append(out, &c.Status[i])
+	}
+	for i := range c.Severity {
+		out = append(out, &c.Severity[i])
+	}
+	for t := range c.Levels {
+		for i := range c.Levels[t] {
+			out = append(out, &c.Levels[t][i])
+		}
+	}
+	return out
+}
+
+func countValues(c *device.Counts) []any {
+	out := countPointers(c)
+	for i, p := range out {
+		out[i] = *p.(*int64) //nolint:forcetypeassert,errcheck // countPointers makes nothing else
+	}
+	return out
+}
+
+var updateCounts = func() string {
+	set := make([]string, len(countColumns))
+	for i, c := range countColumns {
+		set[i] = c + " = " + c + " + ?"
+	}
+	return "UPDATE device_counts SET " + strings.Join(set, ", ") + " WHERE account_id = ? AND group_id = ?"
+}()
+
+var selectCounts = "SELECT " + strings.Join(countColumns, ", ") + " FROM device_counts WHERE account_id = ?"
+
+// Counts implements device.Inventory: it reads one row for each group.
+func (s *Store) Counts(ctx context.Context, account posture.AccountID) (device.Counts, error) {
+	var total device.Counts
+	err := s.query(ctx, addCounts(&total), selectCounts, account)
+	return total, err
+}
+
+func addCounts(total *device.Counts) func(scanner) error {
+	return func(r scanner) error {
+		var one device.Counts
+		err := r.Scan(countPointers(&one)...)
+		total.Merge(&one)
+		return err
+	}
+}
+
+const countRows = `SELECT status, severity, level_opswat, level_cvss2, level_cvss3, COUNT(*) FROM devices
+	WHERE account_id = ? AND lifecycle = 0 GROUP BY status, severity, level_opswat, level_cvss2, level_cvss3`
+
+// Recount implements device.Inventory. Both numbers are of the same moment.
+func (s *Store) Recount(ctx context.Context, account posture.AccountID) (kept, actual device.Counts, err error) {
+	tx, err := s.read.BeginTx(ctx, s.dialect.Snapshot)
+	if err != nil {
+		return kept, actual, err
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	rows, err := tx.QueryContext(ctx, s.dialect.Rebind(selectCounts), account)
+	if err != nil {
+		return kept, actual, err
+	}
+	err = eachRow(rows, addCounts(&kept))
+	if err != nil {
+		return kept, actual, err
+	}
+	rows, err = tx.QueryContext(ctx, s.dialect.Rebind(countRows), account)
+	if err != nil {
+		return kept, actual, err
+	}
+	err = eachRow(rows, func(r scanner) error {
+		var cell posture.Cell
+		var n int64
+		err := r.Scan(&cell.Status, &cell.Severity, &cell.Levels[0], &cell.Levels[1], &cell.Levels[2], &n)
+		actual.Add(cell, n)
+		return err
+	})
+	return kept, actual, err
+}

@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"muster/internal/device"
+	"muster/internal/errs"
+	"muster/internal/event"
+	"muster/internal/posture"
+)
+
+// deviceColumns are the columns of devices in the order of deviceFields. account_id and id come first: they are the key.
+var deviceColumns = []string{
+	"account_id", "id", "lifecycle", "group_id", "status", "judged", "severity", "level_opswat", "level_cvss2", "level_cvss3",
+	"managed", "conflict", "hardware_id", "serial", "name", "host_name", "user_identity", "device_type", "os_family", "os_name",
+	"os_version", "agent_type", "agent_version", "enrolled_at", "reported_at", "next_change_at", "judge", "digest", "credentials",
+	"exempted", "exempt_since", "exempt_until", "exempt_reason", "link_username", "link_group",
+}
+
+// deviceValues gives the values of a device in the order of deviceColumns.
+func deviceValues(d *device.Device) []any {
+	return []any{
+		d.Account, d.ID, d.Lifecycle, d.Cell.Group, d.Cell.Status, d.Judged, d.Cell.Severity,
+		d.Cell.Levels[0], d.Cell.Levels[1], d.Cell.Levels[2],
+		flag(d.Managed), flag(d.Conflict), d.HardwareID, d.Serial, d.Name, d.HostName, d.UserIdentity,
+		string(d.Type), string(d.OSFamily), d.OSName,
+		d.OSVersion, d.AgentType, d.AgentVersion, millis(d.EnrolledAt), millis(d.ReportedAt), millis(d.NextChange), d.Judge,
+		bytesOf(d.Digest), bytesOf(d.Credentials),
+		flag(d.Exempted), millis(d.Exemption.Since), millis(d.Exemption.Until), d.Exemption.Reason, d.Link.Username, d.Link.Group,
+	}
+}
+
+// bytesOf keeps an absent value from being stored as NULL.
+func bytesOf(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// scanDevice reads a row of deviceColumns, followed by the time of last contact, which may be NULL.
+func scanDevice(r scanner, d *device.Device) error {
+	var enrolled, reported, change, since, until int64
+	var seen *int64
+	err := r.Scan(
+		&d.Account, &d.ID, &d.Lifecycle, &d.Cell.Group, &d.Cell.Status, &d.Judged, &d.Cell.Severity,
+		&d.Cell.Levels[0], &d.Cell.Levels[1], &d.Cell.Levels[2],
+		&d.Managed, &d.Conflict, &d.HardwareID, &d.Serial, &d.Name, &d.HostName, &d.UserIdentity,
+		&d.Type, &d.OSFamily, &d.OSName,
+		&d.OSVersion, &d.AgentType, &d.AgentVersion, &enrolled, &reported, &change, &d.Judge, &d.Digest, &d.Credentials,
+		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group, &seen)
+	if err != nil {
+		return err
+	}
+	d.EnrolledAt, d.ReportedAt, d.NextChange = timeOf(enrolled), timeOf(reported), timeOf(change)
+	d.Exemption.Since, d.Exemption.Until = timeOf(since), timeOf(until)
+	d.SeenAt = d.ReportedAt
+	if seen != nil && *seen > reported {
+		d.SeenAt = timeOf(*seen)
+	}
+	return nil
+}
+
+var (
+	selectDevice = "SELECT d." + strings.Join(deviceColumns, ", d.") + `, s.seen_at FROM devices d
+		LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id`
+	liveDevice  = selectDevice + " WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0"
+	listDevices = selectDevice + " WHERE d.account_id = ? AND d.id > ? AND d.lifecycle = 0 ORDER BY d.account_id, d.id LIMIT ?"
+	lockDevice  = "SELECT " + strings.Join(deviceColumns, ", ") + ", NULL FROM devices WHERE account_id = ? AND id = ?"
+
+	insertDevice = "INSERT INTO devices (" + strings.Join(deviceColumns, ", ") + ") VALUES (?" +
+		strings.Repeat(", ?", len(deviceColumns)-1) + ")"
+	updateDevice = "UPDATE devices SET " + strings.Join(deviceColumns[2:], " = ?, ") + " = ? WHERE account_id = ? AND id = ?"
+)
+
+const noDevice = "Device not found"
+
+// Device implements device.Finder.
+func (s *Store) Device(ctx context.Context, account posture.AccountID, id string) (device.Device, error) {
+	var d device.Device
+	err := scanDevice(s.queryRow(ctx, liveDevice, account, id), &d)
+	return d, notFound(err, noDevice)
+}
+
+// List implements device.Finder.
+func (s *Store) List(ctx context.Context, account posture.AccountID, after string, limit int) ([]device.Device, error) {
+	out := make([]device.Device, 0, min(limit, 1000))
+	err := s.query(ctx, func(r scanner) error {
+		out = append(out, device.Device{})
+		return scanDevice(r, &out[len(out)-1])
+	}, listDevices, account, after, limit)
+	return out, err
+}
+
+// ByHardwareID implements device.Finder.
+func (s *Store) ByHardwareID(ctx context.Context, account posture.AccountID, hardwareID string) ([]string, error) {
+	return ids(ctx, s, `SELECT id FROM devices WHERE account_id = ? AND hardware_id = ? AND hardware_id <> '' AND lifecycle = 0
+		ORDER BY reported_at DESC, id DESC LIMIT 2`, account, hardwareID)
+}
+
+// querier is what Store and Tx have in common.
+type querier interface {
+	query(ctx context.Context, scan func(scanner) error, query string, args ...any) error
+}
+
+func ids(ctx context.Context, q querier, query string, args ...any) ([]string, error) {
+	var out []string
+	err := q.query(ctx, func(r scanner) error {
+		var id string
+		err := r.Scan(&id)
+		out = append(out, id)
+		return err
+	}, query, args...)
+	return out, err
+}
+
+// Change implements device.Store.
+func (s *Store) Change(ctx context.Context, fn func(tx device.Tx) error) error {
+	return s.writer.do(ctx, func(tx *Tx) error { return fn(tx) })
+}
+
+// Licence implements device.Tx. What earlier steps of the same transaction moved is counted in.
+func (tx *Tx) Licence(ctx context.Context, account posture.AccountID) (allowed, used int64, err error) {
+	err = tx.queryRow(ctx, "SELECT devices_allowed FROM accounts WHERE id = ?"+tx.w.store.dialect.ForUpdate, account).Scan(&allowed)
+	if err != nil {
+		return 0, 0, notFound(err, "Account not found")
+	}
+	var total device.Counts
+	err = tx.query(ctx, addCounts(&total), selectCounts, account)
+	for key, moved := range tx.moved {
+		if key.account == account {
+			total.Merge(moved)
+		}
+	}
+	return allowed, total.Used(), err
+}
+
+// DeviceForUpdate implements device.Tx.
+func (tx *Tx) DeviceForUpdate(ctx context.Context, account posture.AccountID, id string) (device.Device, error) {
+	var d device.Device
+	err := scanDevice(tx.queryRow(ctx, lockDevice+tx.w.store.dialect.ForUpdate, account, id), &d)
+	return d, notFound(err, noDevice)
+}
+
+// Recognise implements device.Tx.
+func (tx *Tx) Recognise(ctx context.Context, account posture.AccountID, hardwareID, serial string) ([]string, error) {
+	if hardwareID != "" {
+		return ids(ctx, tx, `SELECT id FROM devices WHERE account_id = ? AND hardware_id = ? AND hardware_id <> ''
+			ORDER BY lifecycle, id DESC LIMIT 2`, account, hardwareID)
+	}
+	return ids(ctx, tx, `SELECT id FROM devices WHERE account_id = ? AND serial = ? AND serial <> ''
+		ORDER BY lifecycle, id DESC LIMIT 2`, account, serial)
+}
+
+// Insert implements device.Tx.
+func (tx *Tx) Insert(ctx context.Context, d *device.Device) error {
+	err := tx.execOne(ctx, insertDevice, deviceValues(d)...)
+	if err != nil {
+		return err
+	}
+	tx.count(d.Account, d.Cell, 1)
+	return nil
+}
+
+// Update implements device.Tx. A device that is not live stands in no cell.
+func (tx *Tx) Update(ctx context.Context, old, d *device.Device) error {
+	values := deviceValues(d)
+	err := tx.execOne(ctx, updateDevice, append(values[2:], d.Account, d.ID)...)
+	if err != nil {
+		return err
+	}
+	if old.Lifecycle == device.Live && d.Lifecycle == device.Live && old.Cell == d.Cell {
+		return nil
+	}
+	if old.Lifecycle == device.Live {
+		tx.count(d.Account, old.Cell, -1)
+	}
+	if d.Lifecycle == device.Live {
+		tx.count(d.Account, d.Cell, 1)
+	}
+	return nil
+}
+
+// Link implements device.Tx. A statement that changes nothing leaves nothing to undo, so the answer that there is no
+// such device costs the other steps of the transaction nothing.
+func (tx *Tx) Link(ctx context.Context, account posture.AccountID, id string, user device.LinkedUser) error {
+	before := tx.dirty
+	n, err := tx.exec(ctx, "UPDATE devices SET link_username = ?, link_group = ? WHERE account_id = ? AND id = ? AND lifecycle = 0",
+		user.Username, user.Group, account, id)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		tx.dirty = before
+		return errs.New(errs.NotFound, noDevice)
+	}
+	return nil
+}
+
+// Record implements device.Tx.
+func (tx *Tx) Record(ctx context.Context, e event.Event) error {
+	return tx.execOne(ctx, `INSERT INTO events (account_id, id, at, kind, device_id, status_from, status_to)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, e.Account, e.ID, millis(e.At), string(e.Kind), e.DeviceID, e.From, e.To)
+}

@@ -1,0 +1,52 @@
+// Package dialect holds all that differs between the databases Muster runs on: how they are opened, what their errors
+// mean, how rows are locked, and the spelling of placeholders. SQL text is written once, in package store, in the
+// subset that all of them understand; what truly differs is a named member here, never an `if` there.
+package dialect
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pressly/goose/v3"
+)
+
+// Class says what an error of the database means to the caller.
+type Class int
+
+const (
+	// Other errors are faults.
+	Other Class = iota
+	// Duplicate: a unique key exists already.
+	Duplicate
+	// Retry: the transaction lost a race (deadlock, serialisation, lock time-out) and may be run again.
+	Retry
+)
+
+// Pools are the connections to one database.
+type Pools struct {
+	Read  *sql.DB
+	Write *sql.DB // a few connections, one of them the writer's
+}
+
+// Dialect is one kind of database.
+type Dialect struct {
+	Name string
+	// Open connects, and creates the database where that is the engine's way.
+	Open func(ctx context.Context, url string) (Pools, error)
+	// Begin starts a transaction that may write.
+	Begin string
+	// ForUpdate, after a SELECT, keeps others from changing the rows until the transaction ends.
+	ForUpdate string
+	// Rebind turns ? placeholders into the engine's own.
+	Rebind func(query string) string
+	// Classify says what an error means.
+	Classify func(error) Class
+	// Snapshot are the options of a read-only transaction that sees one moment.
+	Snapshot *sql.TxOptions
+	// SharedLimits says that several servers may use the database at once, so that rate limits must be counted in it.
+	SharedLimits bool
+	// Goose is the migration tool's name of the engine; its files lie in migrations/<Name>.
+	Goose goose.Dialect
+	// Size gives the bytes that the database takes.
+	Size string
+}

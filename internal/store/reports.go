@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"muster/internal/device"
+	"muster/internal/posture"
+)
+
+// Reports are kept as received, so that what Muster does not understand today is not lost; zstd makes them a third to a
+// tenth. One encoder and one decoder serve all goroutines.
+var (
+	encoder = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)))
+	decoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(64<<20)))
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// PutReport implements device.Tx.
+func (tx *Tx) PutReport(ctx context.Context, account posture.AccountID, id string, body []byte, v *posture.Verdict, at time.Time) error {
+	verdict, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding a verdict: %w", err)
+	}
+	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (account_id, device_id) DO UPDATE
+		SET received_at = excluded.received_at, body = excluded.body, verdict = excluded.verdict`,
+		account, id, millis(at), encoder.EncodeAll(body, nil), string(verdict))
+}
+
+// Verdict implements device.Finder. A device that was enrolled anew has none until it reports again.
+func (s *Store) Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error) {
+	var text string
+	var v posture.Verdict
+	err := s.queryRow(ctx, `SELECT r.verdict FROM device_reports r JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id
+		WHERE r.account_id = ? AND r.device_id = ? AND d.lifecycle = 0 AND d.digest <> ?`, account, id, []byte{}).Scan(&text)
+	if err != nil {
+		return v, notFound(err, "The device has not reported yet")
+	}
+	err = json.Unmarshal([]byte(text), &v)
+	if err != nil {
+		return v, fmt.Errorf("reading a stored verdict: %w", err)
+	}
+	return v, nil
+}
+
+// Report gives the last report of a live device as it was received. NotFound: it never reported.
+func (s *Store) Report(ctx context.Context, account posture.AccountID, id string) ([]byte, error) {
+	var packed []byte
+	err := s.queryRow(ctx, `SELECT r.body FROM device_reports r JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id
+		WHERE r.account_id = ? AND r.device_id = ? AND d.lifecycle = 0`, account, id).Scan(&packed)
+	if err != nil {
+		return nil, notFound(err, "The device has not reported yet")
+	}
+	return decoder.DecodeAll(packed, nil)
+}
+
+// Stored implements device.Agents.
+func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string) (device.Stored, error) {
+	var st device.Stored
+	var change int64
+	err := s.queryRow(ctx, `SELECT digest, judge, next_change_at, status FROM devices
+		WHERE account_id = ? AND id = ? AND lifecycle = 0`, account, id).Scan(&st.Digest, &st.Judge, &change, &st.Status)
+	st.NextChange = timeOf(change)
+	return st, notFound(err, noDevice)
+}

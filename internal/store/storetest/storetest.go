@@ -1,0 +1,136 @@
+// Package storetest is the suite that the store must pass on every database engine.
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"muster/internal/device"
+	"muster/internal/identity"
+	"muster/internal/posture"
+	"muster/internal/store"
+)
+
+// Engine is one kind of database to test on.
+type Engine struct {
+	Name string
+	// New gives the options of a fresh, empty database that lasts as long as the test.
+	New func(t *testing.T) store.Options
+}
+
+// Open opens a database and migrates it, and closes it when the test ends.
+func Open(t *testing.T, o store.Options) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := s.Close()
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	_, err = s.Migrate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Account makes an account with room for so many devices.
+func Account(t *testing.T, s *store.Store, name string, allowed int64) posture.AccountID {
+	t.Helper()
+	a, err := s.CreateAccount(t.Context(), identity.Account{
+		Name: name, Email: name + "@example.test", CreatedAt: Epoch, DevicesAllowed: allowed,
+		LicenseKey: "key-" + name, RegistrationCode: "code-" + name,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.ID
+}
+
+// Epoch is the time at which the clocks of the suite start.
+var Epoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+
+// Judge is a judge for tests: the report's OS name says the verdict, as "status/severity/level".
+type Judge struct{}
+
+// Version implements device.Judge.
+func (Judge) Version() string { return "test-1" }
+
+// Judge implements device.Judge.
+func (Judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
+	var status, severity, level uint8
+	_, err := fmt.Sscanf(r.OS.Name, "%d/%d/%d", &status, &severity, &level)
+	if err != nil {
+		panic("storetest: the report names no verdict: " + r.OS.Name)
+	}
+	v := posture.Verdict{Status: posture.Status(status), Severity: posture.IssueSeverity(severity), Judged: now, Issues: []posture.Issue{}}
+	for i := range v.Levels {
+		v.Levels[i] = posture.Level(level)
+	}
+	return v
+}
+
+// Submission makes a report that the Judge reads.
+func Submission(r posture.Report, body string) device.Submission {
+	sub := device.Submission{Body: []byte(body), Decode: func() (*posture.Report, error) { return &r, nil }}
+	copy(sub.Digest[:], fmt.Sprintf("%s|%s|%v", r.OS.Name, body, r.MACs()))
+	return sub
+}
+
+// Adapters makes adapters with these addresses.
+func Adapters(macs ...string) []posture.Adapter {
+	out := make([]posture.Adapter, len(macs))
+	for i, s := range macs {
+		mac, ok := posture.ParseMAC(s)
+		if !ok {
+			panic("storetest: not an address: " + s)
+		}
+		out[i] = posture.Adapter{MAC: mac, HasMAC: true}
+	}
+	return out
+}
+
+// CheckCounts fails the test unless the kept counts are those of the rows, and the rows those that listing gives.
+func CheckCounts(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) device.Counts {
+	t.Helper()
+	kept, actual, err := s.Recount(ctx, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept != actual {
+		t.Fatalf("kept counts %+v, rows %+v", kept, actual)
+	}
+	return kept
+}
+
+// Run puts an engine through the whole suite.
+func Run(t *testing.T, e Engine) {
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, Engine)
+	}{
+		{"migrations", testMigrations},
+		{"accounts", testAccounts},
+		{"applications and tokens", testTokens},
+		{"isolation", testIsolation},
+		{"enrolment", testEnrolment},
+		{"licence", testLicence},
+		{"reports", testReports},
+		{"adapters", testAdapters},
+		{"lifecycle", testLifecycle},
+		{"listing", testListing},
+		{"writer", testWriter},
+		{"counts under load", testCountsUnderLoad},
+		{"leases", testLeases},
+		{"rate limits", testRateLimits},
+		{"backup", testBackup},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, e) })
+	}
+}

@@ -1,0 +1,94 @@
+package vuln
+
+import (
+	"cmp"
+	"slices"
+
+	"muster/internal/vuln/version"
+)
+
+// edge is an event of a range, ready to be compared.
+type edge struct {
+	kind    edgeKind
+	version string
+}
+
+type edgeKind uint8
+
+// At one version a fix comes before a new introduction: the version is vulnerable again.
+const (
+	fixed edgeKind = iota
+	introduced
+	lastAffected
+)
+
+// edgesOf sorts the events of a range. It fails where the range has no beginning, or versions that cannot be compared.
+func edgesOf(ecosystem string, events []Event) ([]edge, bool) {
+	var out []edge
+	begins := false
+	for _, e := range events {
+		switch {
+		case e.Introduced != "":
+			out = append(out, edge{introduced, e.Introduced})
+			begins = true
+		case e.Fixed != "":
+			out = append(out, edge{fixed, e.Fixed})
+		case e.LastAffected != "":
+			out = append(out, edge{lastAffected, e.LastAffected})
+		}
+	}
+	comparable := true
+	slices.SortStableFunc(out, func(a, b edge) int {
+		n, err := compareEdges(ecosystem, a, b)
+		comparable = comparable && err == nil
+		return n
+	})
+	if len(out) == 1 && !out[0].fromStart() { // nothing was compared
+		_, err := version.Parse(ecosystem, out[0].version)
+		comparable = err == nil
+	}
+	return out, begins && comparable
+}
+
+// fromStart reports whether the edge is the beginning of all versions.
+func (e edge) fromStart() bool { return e.kind == introduced && e.version == "0" }
+
+func compareEdges(ecosystem string, a, b edge) (int, error) {
+	if a.fromStart() || b.fromStart() {
+		return -cmp.Compare(truth(a.fromStart()), truth(b.fromStart())), nil
+	}
+	n, err := version.Compare(ecosystem, a.version, b.version)
+	return cmp.Or(n, cmp.Compare(a.kind, b.kind)), err
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// covers reports whether a version lies in a range, and which version is the first without the vulnerability.
+func covers(v version.Version, edges []edge) (vulnerable bool, fix string) {
+	for _, e := range edges {
+		if e.fromStart() {
+			vulnerable = true
+			continue
+		}
+		n, err := v.Compare(e.version)
+		if err != nil {
+			return false, ""
+		}
+		switch {
+		case e.kind == introduced && n >= 0:
+			vulnerable = true
+		case e.kind == fixed && n >= 0, e.kind == lastAffected && n > 0:
+			vulnerable = false
+		case vulnerable && e.kind == fixed:
+			return true, e.version
+		case vulnerable && e.kind == lastAffected:
+			return true, ""
+		}
+	}
+	return vulnerable, ""
+}
