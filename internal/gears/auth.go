@@ -42,7 +42,8 @@ func (d *door) agent(call func(http.ResponseWriter, *http.Request, device.Ref) e
 			return hideWhy(err)
 		}
 		web.NoteAccount(r, int64(ref.Account))
-		return call(w, r, ref)
+		// The device may have gone between being recognised and the call.
+		return hideWhy(call(w, r, ref))
 	}
 }
 

@@ -70,17 +70,16 @@ type member struct {
 	volatile            bool
 }
 
-var scanners = sync.Pool{New: func() any {
-	s := &scanner{}
-	s.dec = jsontext.NewDecoder(&s.src)
-	return s
-}}
+var scanners sync.Pool
 
 // scanOptions: repeated names are found when members are put in order; jsontext would keep a table of names for it.
 var scanOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
 
 func newScanner(body []byte) *scanner {
-	s := scanners.Get().(*scanner)
+	s, ok := scanners.Get().(*scanner)
+	if !ok {
+		s = &scanner{dec: new(jsontext.Decoder)}
+	}
 	s.src = *bytes.NewBuffer(body)
 	s.dec.Reset(&s.src, scanOptions...)
 	s.out, s.frames, s.members = s.out[:0], s.frames[:0], s.members[:0]
@@ -111,7 +110,7 @@ func (s *scanner) scan() error {
 		}
 	}
 	end := s.dec.InputOffset()
-	if _, err := s.dec.ReadToken(); err != io.EOF {
+	if _, err := s.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errs.New(errs.Invalid, "The body goes on after its JSON object, which ends at byte %d", end)
 	}
 	return nil

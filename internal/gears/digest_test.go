@@ -1,6 +1,7 @@
 package gears
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -194,6 +195,19 @@ func same(t *testing.T, a, b string, want bool) {
 	}
 	if (da == db) != want {
 		t.Errorf("same digest: %v, want %v, for\n  %s\n  %s", da == db, want, a, b)
+	}
+}
+
+// TestDigestIsStable pins the digest itself. It is stored: when it changes for the same report, every device of the
+// fleet is judged anew at its next report, which is right only if decoding has changed (see digestVersion).
+func TestDigestIsStable(t *testing.T) {
+	d, err := digestOf([]byte(`{"soh":{"os_info":[{"name":"Linux","family":"linux"}]},"scan_time":"2026-11-23T21:21:15Z","hostname":"vm"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	canonical := digestVersion + `{"hostname":"vm","soh":{"os_info":[{"family":"linux","name":"Linux",},],},}`
+	if want := sha256.Sum256([]byte(canonical)); d != want {
+		t.Errorf("digest %x, want %x", d, want)
 	}
 }
 

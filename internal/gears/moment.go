@@ -29,7 +29,7 @@ type looseMoment struct{ time.Time }
 // UnmarshalJSON reads a moment or nothing.
 func (m *looseMoment) UnmarshalJSON(raw []byte) error {
 	t, err := parseMoment(raw)
-	if err == errMoment {
+	if errors.Is(err, errMoment) {
 		return nil
 	}
 	m.Time = t

@@ -15,7 +15,7 @@ const RemediationPath = "/device/"
 func (d *door) policyCheck(w http.ResponseWriter, r *http.Request, ref device.Ref) error {
 	s, err := d.Devices.Summary(r.Context(), ref)
 	if err != nil {
-		return hideWhy(err)
+		return err
 	}
 	web.WriteJSON(w, http.StatusOK, struct {
 		Status          string `json:"status"`

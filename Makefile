@@ -1,0 +1,140 @@
+# Everything a developer of Muster does often. `make` alone lists it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+GO  ?= go
+BIN := $(CURDIR)/bin
+
+# The version that `muster version` shows.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X muster/internal/app.Version=$(VERSION)
+
+# Tools of the makers, at these versions. They are built from source into bin/, under a name that ends in the version: a
+# new version is a new file.
+GOLANGCI_LINT := $(BIN)/golangci-lint-v2.15.0
+GOVULNCHECK   := $(BIN)/govulncheck-v1.9.0
+
+# The race detector needs a C compiler; the product does not.
+RACE ?= $(if $(shell command -v gcc || command -v cc || command -v clang),-race)
+
+FUZZTIME   ?= 10s
+TESTFLAGS  ?=
+BENCHFLAGS ?=
+
+# A copy of the public Go vulnerability database, for machines without a network.
+GO_OSV ?= ../shared/data/go-osv.tar.xz
+
+##@ To use
+
+.PHONY: run
+run: ## a server with a demo fleet on 127.0.0.1:8080; needs nothing but Go
+	$(GO) run ./cmd/muster demo
+
+.PHONY: build
+build: ## the programs, static, in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: cross
+cross: ## see that they build for every system they are made for (in bin/cross/)
+	@set -e; for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "$$os/$$arch"; mkdir -p $(BIN)/cross/$$os-$$arch; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/cross/$$os-$$arch/ ./cmd/...; \
+	done; done
+
+##@ To test
+
+.PHONY: test
+test: ## every test, on SQLite and PostgreSQL, with the race detector (TESTFLAGS=-count=1: nothing from the cache)
+	$(if $(RACE),,@echo 'NO RACE DETECTOR: it needs a C compiler, and there is none here' >&2)
+	$(GO) test $(RACE) -timeout 15m $(TESTFLAGS) ./...
+
+.PHONY: test-short
+test-short: ## the same without the race detector and without what takes long
+	$(GO) test -short $(TESTFLAGS) ./...
+
+.PHONY: test-postgres
+test-postgres: ## see that PostgreSQL starts on this machine
+	$(GO) test $(RACE) -count=1 ./internal/testpg
+
+.PHONY: cover
+cover: ## which lines the tests run, as bin/coverage.html
+	@mkdir -p $(BIN)
+	$(GO) test -coverpkg=./internal/...,./client/... -coverprofile=$(BIN)/coverage.out $(TESTFLAGS) ./...
+	$(GO) tool cover -html=$(BIN)/coverage.out -o $(BIN)/coverage.html
+
+# Targets are found in the text: asking the go command would build every test once more.
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@set -e; found=0; \
+	for line in $$(grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sort | sed 's/func //'); do \
+		found=$$((found+1)); file=$${line%%:*}; target=$${line##*:}; \
+		echo "$$target, $(FUZZTIME) ($$(dirname $$file))"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)"; \
+	done; \
+	if [ $$found = 0 ]; then echo 'no fuzz target was found: that cannot be right' >&2; exit 1; fi
+
+.PHONY: bench
+bench: ## measure the budgets of docs/performance.md at 1 000 and 100 000 devices
+	$(GO) run ./tools/bench $(BENCHFLAGS)
+
+.PHONY: bench-million
+bench-million: ## the same at 1 000 000 devices: takes long
+	$(GO) run ./tools/bench -devices 1000000 $(BENCHFLAGS)
+
+##@ To check
+
+.PHONY: lint
+lint: fmt-check vet golangci vuln ## everything that can be said without running it: gofmt, vet, golangci-lint, known vulnerabilities
+
+.PHONY: fmt-check
+fmt-check: # part of lint
+	@bad=$$(gofmt -l $$(find . -name '*.go' -not -path './bin/*' -not -path '*/testdata/*')) && \
+	if [ -n "$$bad" ]; then echo 'not formatted with gofmt:' >&2; echo "$$bad" >&2; exit 1; fi
+
+.PHONY: vet
+vet: # part of lint
+	$(GO) vet ./...
+
+.PHONY: golangci
+golangci: $(GOLANGCI_LINT) # part of lint
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## known vulnerabilities in what we call, in the database MUSTER_GOVULNDB, else GO_OSV, else the public one
+	@$(GO) run ./tools/vulndb check $(GOVULNCHECK)
+	@set -e; db="$$MUSTER_GOVULNDB"; \
+	if [ -n "$$db" ]; then \
+		echo "VULNERABILITIES: the database that MUSTER_GOVULNDB names: $$db"; \
+	elif [ -f '$(GO_OSV)' ]; then \
+		echo 'VULNERABILITIES: an offline copy, only as new as it says: $(GO_OSV)'; \
+		rm -rf $(BIN)/vulndb; $(GO) run ./tools/vulndb build '$(GO_OSV)' $(BIN)/vulndb; \
+		db="file://$(BIN)/vulndb"; \
+	else \
+		echo 'VULNERABILITIES: the public database of the Go project, over the network'; \
+	fi; \
+	$(GOVULNCHECK) $${db:+-db "$$db"} ./...
+
+.PHONY: fmt
+fmt: ## format the source
+	gofmt -w $$(find . -name '*.go' -not -path './bin/*' -not -path '*/testdata/*')
+
+##@ Around it
+
+.PHONY: tools
+tools: $(GOLANGCI_LINT) $(GOVULNCHECK) ## build the linters into bin/
+
+$(GOLANGCI_LINT):
+	GOBIN=$(BIN) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(lastword $(subst -, ,$@))
+	mv $(BIN)/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOBIN=$(BIN) GOFLAGS= $(GO) install golang.org/x/vuln/cmd/govulncheck@$(lastword $(subst -, ,$@))
+	mv $(BIN)/govulncheck $@
+
+.PHONY: clean
+clean: ## remove what this file builds; never a server's data
+	rm -rf $(BIN)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^##@ /{printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## /{printf "  %-14s — %s\n", $$1, $$2}' $(MAKEFILE_LIST)
