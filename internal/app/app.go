@@ -60,7 +60,7 @@ const (
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cli commands
 	exited, code := false, exitOK
-	parser, err := kong.New(&cli, kong.Name("muster"), kong.DefaultEnvars("MUSTER"), kong.Writers(stdout, stderr),
+	parser, err := kong.New(&cli, kong.Name("muster"), kong.WithHyphenPrefixedParameters(true), kong.DefaultEnvars("MUSTER"), kong.Writers(stdout, stderr),
 		kong.Description("Muster takes posture reports from agents, judges them, and tells everything else on the network whether a device is fit, and why."),
 		kong.Configuration(loadConfig), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.Exit(func(c int) { exited, code = true, c }))
