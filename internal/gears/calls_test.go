@@ -78,6 +78,11 @@ func TestConfigAlwaysSaysEverything(t *testing.T) {
 	}
 }
 
+func TestConfigRefusesALargeBody(t *testing.T) {
+	w := newWorld().do(t, call{method: "POST", path: deviceURL("/config"), body: strings.Repeat(" ", maxSmallBody+1)})
+	expect(t, w, 413, `{"errors":[{"error_type":"413000","details":"The body is larger than 65536 bytes"}]}`)
+}
+
 func TestConfigOfAnAccountWithSettings(t *testing.T) {
 	v := newWorld()
 	v.settings = Settings{
@@ -225,6 +230,8 @@ func TestFailuresOfTheServiceStayInside(t *testing.T) {
 	}{
 		{"unknown", errBoom, 500, `{"errors":[{"error_type":"500000","details":"Internal error"}]}`},
 		{"overloaded", errs.Wrap(errs.Unavailable, errBoom, "Try again later"), 503, `{"errors":[{"error_type":"503000","details":"Try again later"}]}`},
+		{"device gone meanwhile", errs.New(errs.NotFound, "No such device"), 401, unauthenticated},
+		{"credentials ended meanwhile", errNotAuthentic, 401, unauthenticated},
 		{"conflict", errs.New(errs.Conflict, "Changed meanwhile"), 409, `{"errors":[{"error_type":"409000","details":"Changed meanwhile"}]}`},
 	} {
 		for _, c := range agentCalls[1:] { // a ping cannot fail

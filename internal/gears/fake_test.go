@@ -49,6 +49,9 @@ func (f fakeAccounts) find(match func(identity.Account) bool) (identity.Account,
 }
 
 func (f fakeAccounts) AccountByRegistrationCode(_ context.Context, code string) (identity.Account, error) {
+	if code == "" || len(code) > maxCode {
+		panic("a code that cannot be right was looked up")
+	}
 	return f.find(func(a identity.Account) bool { return a.RegistrationCode == code })
 }
 

@@ -3,6 +3,7 @@ package gears
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,9 +36,9 @@ func TestRegisterAnswersFourStrings(t *testing.T) {
 	if got := w.Header().Get("Cache-Control"); got != "no-store" {
 		t.Errorf("credentials may be cached: Cache-Control %q", got)
 	}
-	var strings map[string]string
-	if err := json.Unmarshal(w.Body.Bytes(), &strings); err != nil || len(strings) != 4 {
-		t.Errorf("not four strings: %v, %v", strings, err)
+	var members map[string]string
+	if err := json.Unmarshal(w.Body.Bytes(), &members); err != nil || len(members) != 4 {
+		t.Errorf("not four strings: %v, %v", members, err)
 	}
 }
 
@@ -127,6 +128,8 @@ func TestRegisterErrors(t *testing.T) {
 		want             string
 	}{
 		{"unknown code", "NOSUCH00", ok, nil, 404, `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`},
+		{"code without end", strings.Repeat("A", 5000), ok, nil, 404, `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`},
+		{"no code but a group", "_17", ok, nil, 400, `{"errors":[{"error_type":"400000","details":"The header Gears-Auth with the registration code is missing"}]}`},
 		{"unknown code and broken body", "NOSUCH00", `{`, nil, 404, `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`},
 		{"code with a word for a group", theCode + "_x", ok, nil, 404, `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`},
 		{"licence key as code", theKey, ok, nil, 404, `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`},

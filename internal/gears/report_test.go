@@ -154,6 +154,76 @@ func TestUnchangedReportIsNotDecoded(t *testing.T) {
 	}
 }
 
+// TestKnownDigestIsNoPassForABrokenReport sends a report that differs from the stored one only in a volatile member
+// that cannot be right: it is refused although nothing else of it would be looked at.
+func TestKnownDigestIsNoPassForABrokenReport(t *testing.T) {
+	for _, bad := range []string{`-1`, `"yesterday"`, `{}`, `1e999`} {
+		v := newWorld()
+		if status, answer := v.report(t, `{"hostname":"a","scan_time":1794000000}`); status != 200 {
+			t.Fatal(answer)
+		}
+		if status, answer := v.report(t, `{"hostname":"a","scan_time":`+bad+`}`); status != 400 {
+			t.Errorf("scan_time %s: %d %s", bad, status, answer)
+		}
+	}
+}
+
+// TestWhereThingsMayStand checks what the examples do not: second places, and members that are given in part.
+func TestWhereThingsMayStand(t *testing.T) {
+	yes, no := posture.Yes, posture.No
+	for body, want := range map[string]posture.Report{
+		`{"device_name":"a","hostname":"b"}`:                   {DeviceName: "a", HostName: "b"},
+		`{"hwid":"a"}`:                                         {HardwareID: "a"},
+		soh(`"hardware_id":"a"`):                               {HardwareID: "a"},
+		soh(`"hwid":"a"`):                                      {HardwareID: "a"},
+		soh(`"serial_number":"a"`):                             {Serial: "a"},
+		soh(`"system":{"serial_number":"a"}`):                  {Serial: "a"},
+		soh(`"os_info":[{"serial_number":"a"}]`):               {Serial: "a"},
+		soh(`"os_info":[{"os":{"serial_number":"a"}}]`):        {Serial: "a"},
+		`{"os":{"family":"osx"}}`:                              {OS: posture.OS{Family: posture.MacOS}},
+		`{"os_info":{"os_family":"win","os_sp_version":1}}`:    {OS: posture.OS{Family: posture.Windows, ServicePack: "1"}},
+		soh(`"os_info":{"name":"a"}`):                          {OS: posture.OS{Name: "a"}},
+		`{"os":{"name":"a"},"soh":{"os_info":[{"name":"b"}]}}`: {OS: posture.OS{Name: "b"}},
+		soh(`"os_info":[{"device_type":"Server"}]`):            {DeviceType: posture.Server},
+		soh(`"os_info":[{"os":{"device_type":"vm"}}]`):         {DeviceType: posture.VM},
+		soh(`"os_info":[{"device_type":"toaster"}]`):           {},
+		`{"local_user":[{"name":"a"},{"name":""}],"user_info":{"username":"b","domain":"C"}}`: {
+			Users: []posture.User{{Name: "a"}, {Name: "b", Domain: "C"}}},
+		soh(`"os_info":[{"local_user":[{"name":"a"}]}]`):                    {Users: []posture.User{{Name: "a"}}},
+		soh(`"updates":{"security":3}`):                                     {Updates: posture.Updates{Known: true, Pending: 3, Security: 3}},
+		soh(`"updates":{"pending":5,"security":3}`):                         {Updates: posture.Updates{Known: true, Pending: 5, Security: 3}},
+		soh(`"updates":{"checked":1794000000}`):                             {},
+		`{"updates":{"pending":1},"soh":{"updates":{}}}`:                    {Updates: posture.Updates{Known: true, Pending: 1}},
+		`{"screen_lock":{"enabled":0}}`:                                     {ScreenLock: no},
+		`{"screen_lock":{"enabled":0},"soh":{"screen_lock":{"enabled":1}}}`: {ScreenLock: yes},
+		soh(`"system":{"encryption":{"internal":true,"external":false}}`):   {StorageEncrypted: no},
+		soh(`"system":{"encryption":{"internal":false,"external":true}}`):   {StorageEncrypted: no},
+		soh(`"system":{"encryption":{"external":true}}`):                    {},
+		soh(`"os_info":[{"system":{"encryption":{"internal":1},"passcode":0,"authentic":0,"last_reboot":"soon"}}]`): {
+			StorageEncrypted: yes, UserPasswordSet: no, Genuine: no},
+		soh(`"collected":["weather","firewall"]`):                    {Collected: []posture.Category{posture.Firewall}},
+		`{"collected":"firewall","soh":{"collected":["antivirus"]}}`: {Collected: []posture.Category{posture.Antimalware, posture.Firewall}},
+		soh(`"applications":[{"version":"1"},{"product":{}},{"purl":"pkg:npm/"},null,{"name":"a"}]`): {
+			Applications: []posture.Application{{Name: "a"}}},
+		soh(`"applications":{"name":"a","volumes":{"name":"/","encrypted":"0"}}`): {
+			Applications: []posture.Application{{Name: "a", Volumes: []posture.Volume{{Name: "/", Encrypted: no}}}}},
+		`{"user_identity":{"not":"known"}}`: {},
+	} {
+		raw := []byte(body)
+		if _, err := digestOf(raw); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		got, err := decodeReport(raw)
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			continue
+		}
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Errorf("%s: %s", body, diff)
+		}
+	}
+}
+
 // nested gives a report with so many levels.
 func nested(levels int) string {
 	return `{"x":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + `}`

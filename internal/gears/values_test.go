@@ -82,7 +82,7 @@ func TestMomentNever(t *testing.T) {
 
 func TestMomentRefused(t *testing.T) {
 	for _, in := range []string{
-		`-1`, `"-1"`, `"1969-12-31"`, `7258118400000`, `"2200-01-01"`, `"9999-12-31T23:59:59Z"`, `1e400`, `"NaN"`, `"Infinity"`, `"x"`,
+		`-1`, `-0.0001`, `-1e300`, `"-1"`, `"1969-12-31"`, `7258118400000`, `"2200-01-01"`, `"9999-12-31T23:59:59Z"`, `1e400`, `"NaN"`, `"Infinity"`, `"x"`,
 		`true`, `[]`, `{}`, `"2026-13-01"`, `"2026-11-23T25:00:00Z"`,
 	} {
 		if got, err := parseMoment([]byte(in)); err == nil {

@@ -103,15 +103,12 @@ func (m *matching) byVendor(app *posture.Application) {
 	if len(words) == 0 {
 		return
 	}
-	full := strings.Join(words, " ")
-	p := &installed{shown: strings.TrimSpace(app.Name), reduced: full, version: app.Version, vendor: vendorWords(app.Vendor)}
-	name := full
-	if len(p.vendor) > 0 {
-		name = strings.Join(withoutVendor(words, p.vendor), " ")
-	}
+	vendor := vendorWords(app.Vendor)
+	name := strings.Join(withoutVendor(words, vendor), " ")
+	p := &installed{shown: strings.TrimSpace(app.Name), reduced: name, version: app.Version, vendor: vendor}
 	for _, s := range applicationSpaces(m.report.OS.Family) {
 		if s != "" {
-			m.try(key{space: s, name: name, byVendor: len(p.vendor) > 0}, p)
+			m.try(key{space: s, name: name, byVendor: len(vendor) > 0}, p)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func words(s string) []string {
 
 // withoutBrackets drops what stands in round brackets, closed or not.
 func withoutBrackets(s string) string {
-	if !strings.Contains(s, "(") {
+	if !strings.ContainsAny(s, "()") {
 		return s
 	}
 	var b strings.Builder

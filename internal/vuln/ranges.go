@@ -38,15 +38,15 @@ func edgesOf(ecosystem string, events []Event) ([]edge, bool) {
 		}
 	}
 	comparable := true
+	for _, e := range out {
+		_, err := version.Parse(ecosystem, e.version)
+		comparable = comparable && err == nil
+	}
 	slices.SortStableFunc(out, func(a, b edge) int {
 		n, err := compareEdges(ecosystem, a, b)
 		comparable = comparable && err == nil
 		return n
 	})
-	if len(out) == 1 && !out[0].fromStart() { // nothing was compared
-		_, err := version.Parse(ecosystem, out[0].version)
-		comparable = err == nil
-	}
 	return out, begins && comparable
 }
 

@@ -4,6 +4,7 @@ package version
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/osv-scalibr/semantic"
@@ -51,7 +52,7 @@ func (v Version) Compare(s string) (int, error) {
 		return 0, ErrIncomparable
 	}
 	if v.foreign != nil {
-		return compareForeign(v.foreign, s)
+		return guarded(func() (int, error) { return v.foreign.CompareStr(s) })
 	}
 	other, err := parseOwn(s)
 	if err != nil || len(v.own) == 0 {
@@ -67,6 +68,29 @@ func Compare(ecosystem, a, b string) (int, error) {
 		return 0, err
 	}
 	return v.Compare(b)
+}
+
+// CompareTo is Compare with a version that was read before. Versions of different ecosystems cannot be compared.
+func (v Version) CompareTo(o Version) (n int, err error) {
+	if v.foreign == nil || o.foreign == nil {
+		if len(v.own) == 0 || len(o.own) == 0 {
+			return 0, ErrIncomparable
+		}
+		return compareTokens(v.own, o.own), nil
+	}
+	return guarded(func() (int, error) { return v.foreign.Compare(o.foreign) })
+}
+
+// sortable lists the ecosystems of which it is certain that their order is total, so that versions can be sorted and
+// searched for by halves.
+var sortable = []string{Application, OS, "AlmaLinux", "Debian", "Mageia", "Red Hat", "Rocky Linux", "SUSE",
+	"Ubuntu", "openEuler", "openSUSE"}
+
+// Sortable reports whether versions of the ecosystem may be sorted: the order of some has corners where a < b < c does
+// not mean a < c.
+func Sortable(ecosystem string) bool {
+	base, _, _ := strings.Cut(ecosystem, ":")
+	return slices.Contains(sortable, base)
 }
 
 // Supported reports whether versions of the ecosystem can be compared at all.
@@ -88,7 +112,7 @@ func parseOwn(s string) (Version, error) {
 	return Version{own: own}, nil
 }
 
-// parseForeign and compareForeign keep a fault of the library from reaching us: a report is written by strangers, and
+// parseForeign and guarded keep a fault of the library from reaching us: a report is written by strangers, and
 // one odd version in it must not stop the server.
 func parseForeign(ecosystem, s string) (v Version, err error) {
 	defer func() {
@@ -103,13 +127,14 @@ func parseForeign(ecosystem, s string) (v Version, err error) {
 	return Version{foreign: parsed}, nil
 }
 
-func compareForeign(v semantic.Version, s string) (n int, err error) {
+// guarded runs a comparison of the library and turns its errors and faults into ErrIncomparable.
+func guarded(compare func() (int, error)) (n int, err error) {
 	defer func() {
 		if recover() != nil {
 			n, err = 0, ErrIncomparable
 		}
 	}()
-	n, err = v.CompareStr(s)
+	n, err = compare()
 	if err != nil {
 		return 0, ErrIncomparable
 	}

@@ -57,6 +57,11 @@ func verify(t *testing.T, ecosystem, a, b string, want int) {
 	if err != nil || got != want {
 		t.Errorf("%s: %q to %q: got %d, %v; want %d", ecosystem, a, b, got, err, want)
 	}
+	v, errA := Parse(ecosystem, a)
+	w, errB := Parse(ecosystem, b)
+	if got, err := v.CompareTo(w); errA != nil || errB != nil || err != nil || got != want {
+		t.Errorf("%s: %q to %q, both read: got %d, %v; want %d", ecosystem, a, b, got, err, want)
+	}
 }
 
 func sign(n int) int {
@@ -91,6 +96,14 @@ func TestIncomparable(t *testing.T) {
 			t.Errorf("%s: %.20q to %.20q: got %d, %v", tc.ecosystem, tc.a, tc.b, n, err)
 		}
 	}
+	debian, _ := Parse("Debian:12", "1")
+	npm, _ := Parse("npm", "1")
+	own, _ := Parse(Application, "1")
+	for _, pair := range [][2]Version{{debian, npm}, {debian, own}, {own, debian}, {own, {}}, {{}, own}, {{}, {}}} {
+		if n, err := pair[0].CompareTo(pair[1]); !errors.Is(err, ErrIncomparable) || n != 0 {
+			t.Errorf("%v to %v: got %d, %v", pair[0], pair[1], n, err)
+		}
+	}
 	if n, err := (Version{}).Compare("1"); !errors.Is(err, ErrIncomparable) {
 		t.Errorf("zero version: %d, %v", n, err)
 	}
@@ -107,25 +120,37 @@ func TestSupported(t *testing.T) {
 	}
 }
 
-// The order of applications is a total order, whatever agents report.
-func TestApplicationOrderIsTotal(t *testing.T) {
-	versions := rapid.StringMatching(`v?[0-9]{1,3}([.\- ]?([0-9]{1,3}|beta|rc|a|p|esr)){0,4}`)
-	compare := func(a, b string) int {
-		n, err := Compare(Application, a, b)
-		if err != nil {
-			t.Fatal(err)
+func TestSortable(t *testing.T) {
+	for ecosystem, want := range map[string]bool{
+		"Debian:12": true, "Rocky Linux:9": true, "Application": true, "OS:ios": true, "Packagist": false, "Maven": false, "": false,
+	} {
+		if got := Sortable(ecosystem); got != want {
+			t.Errorf("%q: %v", ecosystem, got)
 		}
-		return n
 	}
-	rapid.Check(t, func(t *rapid.T) {
-		a, b, c := versions.Draw(t, "a"), versions.Draw(t, "b"), versions.Draw(t, "c")
-		if compare(a, b) != -compare(b, a) {
-			t.Fatalf("%q to %q is %d, the other way %d", a, b, compare(a, b), compare(b, a))
-		}
-		if compare(a, b) <= 0 && compare(b, c) <= 0 && compare(a, c) > 0 {
-			t.Fatalf("%q <= %q <= %q, and yet the first is after the last", a, b, c)
-		}
-	})
+}
+
+// The order of every ecosystem that is said to be sortable is total, whatever agents report.
+func TestOrderIsTotal(t *testing.T) {
+	versions := rapid.StringMatching(`([0-2]:)?v?[0-9]{1,3}([.\-+~^_ ]?([0-9]{1,3}|beta|rc|a|p|r|esr|deb)){0,4}`)
+	for _, ecosystem := range sortable {
+		rapid.Check(t, func(t *rapid.T) {
+			a, b, c := versions.Draw(t, "a"), versions.Draw(t, "b"), versions.Draw(t, "c")
+			ab, errAB := Compare(ecosystem, a, b)
+			ba, errBA := Compare(ecosystem, b, a)
+			bc, errBC := Compare(ecosystem, b, c)
+			ac, errAC := Compare(ecosystem, a, c)
+			if errors.Join(errAB, errBA, errBC, errAC) != nil {
+				return // not a version here: nothing is sorted by it
+			}
+			if ab != -ba {
+				t.Fatalf("%s: %q to %q is %d, the other way %d", ecosystem, a, b, ab, ba)
+			}
+			if ab <= 0 && bc <= 0 && ac > 0 {
+				t.Fatalf("%s: %q <= %q <= %q, and yet the first is after the last", ecosystem, a, b, c)
+			}
+		})
+	}
 }
 
 func FuzzCompare(f *testing.F) {
