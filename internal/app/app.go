@@ -25,10 +25,13 @@ type environment struct {
 	globals *globals
 }
 
+// defaultData is where the embedded database lies unless --data says otherwise.
+const defaultData = "./muster-data"
+
 // globals are the flags that every command takes.
 type globals struct {
 	Config   kong.ConfigFlag `help:"Read flags from a TOML or YAML FILE." placeholder:"FILE"`
-	Data     string          `help:"Directory of the embedded database." default:"./muster-data" placeholder:"DIR"`
+	Data     string          `help:"Directory of the embedded database." default:"${data}" placeholder:"DIR"`
 	Database string          `help:"PostgreSQL database to use in place of the embedded one: postgres://…" placeholder:"URL"`
 	LogLevel string          `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogText  bool            `help:"Log as text in place of JSON."`
@@ -60,7 +63,7 @@ const (
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cli commands
 	exited, code := false, exitOK
-	parser, err := kong.New(&cli, kong.Name("muster"), kong.WithHyphenPrefixedParameters(true), kong.DefaultEnvars("MUSTER"), kong.Writers(stdout, stderr),
+	parser, err := kong.New(&cli, kong.Name("muster"), kong.WithHyphenPrefixedParameters(true), kong.DefaultEnvars("MUSTER"), kong.Vars{"data": defaultData}, kong.Writers(stdout, stderr),
 		kong.Description("Muster takes posture reports from agents, judges them, and tells everything else on the network whether a device is fit, and why."),
 		kong.Configuration(loadConfig), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.Exit(func(c int) { exited, code = true, c }))

@@ -141,7 +141,7 @@ func TestImHereAndResult(t *testing.T) {
 	}{
 		{"live", "/gears/api/1/agent/imhere", `{"hwid":"` + theDevice + `","opt":0}`, false, 200, `{"code":0,"msg":"OK"}`},
 		{"live, other spelling", "/gear/api/3/agent/imhere", `{"hwid":"` + theDevice + `"}`, false, 200, `{"code":0,"msg":"OK"}`},
-		{"deleted", "/gears/api/1/agent/imhere", `{"hwid":"` + goneDevice + `","opt":0}`, false, 200, `{"code":802,"msg":"The device was deleted"}`},
+		{"deleted", "/gears/api/1/agent/imhere", `{"hwid":"` + goneDevice + `","opt":0}`, false, 200, `{"code":802,"msg":"The device was removed"}`},
 		{"unknown", "/gears/api/1/agent/imhere", `{"hwid":"nobody","opt":0}`, false, 401, refused},
 		{"no credentials", "/gears/api/1/agent/imhere", `{"hwid":"` + theDevice + `","opt":0}`, true, 401, refused},
 		{"result", "/gears/api/1/agent/result", `{"hwid":"` + goneDevice + `","method":"802","result":"1"}`, false, 200, `{"code":0,"msg":"OK"}`},

@@ -173,6 +173,7 @@ func TestDigestOfVolatileMembersThatComeAndGo(t *testing.T) {
 		same(t, base, body, true)
 	}
 	for _, body := range []string{
+		`{"hostname":"a","soh":{"soh":{"last_time_ip_scanning":1},"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 		`{"hostname":"a","soh":{"scan_time":1,"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 		`{"hostname":"a","battery":1,"soh":{"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 		`{"hostname":"a","soh":{"applications":[{"battery":1}],"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,

@@ -3,7 +3,6 @@ package gears
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -199,7 +198,7 @@ func newWorld() *world {
 		Settings: func(context.Context, posture.AccountID) (Settings, error) { return v.settings, v.setFail },
 		BaseURL:  func(*http.Request) string { return "https://muster.example.net" },
 	})
-	v.handler = &web.Server{Next: web.NewMux(door), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	v.handler = &web.Server{Next: web.NewMux(door), Log: slog.New(slog.DiscardHandler)}
 	return v
 }
 

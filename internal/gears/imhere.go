@@ -25,7 +25,7 @@ func (d *door) imHere(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := codeAnswer{0, "OK"}
 	if standing == device.StandingRemoved {
-		answer = codeAnswer{codeRemove, "The device was deleted"}
+		answer = codeAnswer{codeRemove, "The device was removed"}
 	}
 	web.WriteJSON(w, http.StatusOK, answer)
 	return nil

@@ -42,15 +42,3 @@ func (d *door) accountToPrepare(r *http.Request, code, licenseKey string) (ident
 		return identity.Account{}, errs.InvalidField("reg_code", "Member reg_code or license_key is missing")
 	}
 }
-
-// readSmall reads the body of a call that sends a few members.
-func readSmall(w http.ResponseWriter, r *http.Request, into any) error {
-	raw, err := web.ReadBody(w, r, maxSmallBody)
-	if err != nil {
-		return err
-	}
-	if err := checkJSON(raw); err != nil {
-		return err
-	}
-	return unmarshal(raw, into)
-}

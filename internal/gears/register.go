@@ -42,7 +42,7 @@ func (d *door) register(w http.ResponseWriter, r *http.Request) error {
 }
 
 func readRegistration(w http.ResponseWriter, r *http.Request) (device.Registration, error) {
-	raw, err := web.ReadBody(w, r, maxBody)
+	raw, err := readBody(w, r, maxBody)
 	if err != nil {
 		return device.Registration{}, err
 	}

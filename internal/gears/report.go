@@ -5,13 +5,12 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/posture"
-	"muster/internal/web"
 )
 
 // report takes in a health report. The body is checked and digested in one pass; the device service asks for it to be
 // decoded only if it differs from the report it has. The answer goes out when the report is stored.
 func (d *door) report(w http.ResponseWriter, r *http.Request, ref device.Ref) error {
-	raw, err := web.ReadBody(w, r, maxBody)
+	raw, err := readBody(w, r, maxBody)
 	if err != nil {
 		return err
 	}

@@ -143,6 +143,17 @@ func TestFullLinuxReport(t *testing.T) {
 	}
 }
 
+func TestByteOrderMarkIsPassedOver(t *testing.T) {
+	v := newWorld()
+	v.report(t, `{"hostname":"a"}`)
+	if status, answer := v.report(t, "\ufeff"+`{"hostname":"a"}`); status != 200 {
+		t.Fatalf("status %d: %s", status, answer)
+	}
+	if want := []string{"report", "report unchanged"}; !slices.Equal(v.devices.calls, want) {
+		t.Errorf("calls %v, want %v", v.devices.calls, want)
+	}
+}
+
 func TestUnchangedReportIsNotDecoded(t *testing.T) {
 	v := newWorld()
 	body := string(readSample(t, "reports/windows.json"))

@@ -59,6 +59,41 @@ func TestExamplesFollowTheSchema(t *testing.T) {
 	}
 }
 
+// TestExamplesInTheDocumentation sends the examples of docs/agent-protocol.md: blocks that say after the language what
+// they are.
+func TestExamplesInTheDocumentation(t *testing.T) {
+	schema := reportSchema(t)
+	text, err := os.ReadFile("../../docs/agent-protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := map[string]int{}
+	for _, block := range strings.Split(string(text), "```json ")[1:] {
+		kind, rest, _ := strings.Cut(block, "\n")
+		body, _, ok := strings.Cut(rest, "```")
+		if !ok {
+			t.Fatalf("a block of %s has no end", kind)
+		}
+		sent[kind]++
+		status, answer := 0, ""
+		switch kind {
+		case "registration":
+			status, answer = newWorld().register(t, theCode, body)
+		case "report":
+			if err := validates(t, schema, body); err != nil {
+				t.Errorf("%s: %v", body, err)
+			}
+			status, answer = newWorld().report(t, body)
+		}
+		if status != 200 {
+			t.Errorf("%d %s for the %s\n%s", status, answer, kind, body)
+		}
+	}
+	if sent["registration"] < 2 || sent["report"] < 5 {
+		t.Errorf("too few examples: %v", sent)
+	}
+}
+
 // TestSchemaAndDoorAgree holds the schema against what the door does, so that neither drifts from the other.
 func TestSchemaAndDoorAgree(t *testing.T) {
 	schema := reportSchema(t)

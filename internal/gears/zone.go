@@ -17,11 +17,18 @@ const (
 // child gives the zone of a member's value. Names come quoted, as they stand in the body.
 func (z zone) child(name []byte) zone {
 	switch z {
-	case zoneRoot, zoneSOH:
+	case zoneRoot:
 		switch string(name) {
 		case `"soh"`:
 			return zoneSOH
 		case `"os_info"`, `"os"`:
+			return zoneOSInfo
+		case `"system"`:
+			return zoneSystem
+		}
+	case zoneSOH:
+		switch string(name) {
+		case `"os_info"`:
 			return zoneOSInfo
 		case `"system"`:
 			return zoneSystem

@@ -58,23 +58,7 @@ func TestDatabasesInParallel(t *testing.T) {
 	}
 }
 
-func TestClusterListensOnNoAddress(t *testing.T) {
-	t.Parallel()
-	s := Cluster(t, Set("listen_addresses", "*"))
-	if got := query[string](t, s.DSN(), "SHOW listen_addresses"); got != "" {
-		t.Errorf("listen_addresses = %q, want none", got)
-	}
-	info, err := os.Stat(s.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Mode().Perm() != 0o700 {
-		t.Errorf("the socket's directory has mode %v, want 0700: its server asks no password", info.Mode())
-	}
-}
-
 func TestClusterSortsLikeALanguage(t *testing.T) {
-	t.Parallel()
 	s := shared(t)
 	if query[int](t, s.DSN(), "SELECT count(*) FROM pg_collation WHERE collprovider = 'i'") == 0 {
 		t.Skip("this PostgreSQL was built without ICU")
@@ -84,25 +68,72 @@ func TestClusterSortsLikeALanguage(t *testing.T) {
 	}
 }
 
-func TestDurability(t *testing.T) {
+// The life of one cluster: a subtest leaves it running for the next.
+func TestCluster(t *testing.T) {
 	t.Parallel()
-	s := Cluster(t, Durable(), Set("full_page_writes", "off"))
-	for _, c := range []struct{ dsn, want string }{
-		{shared(t).DSN(), "off off off"},
-		{s.DSN(), "on off on"}, // the later option wins
-	} {
-		got := query[string](t, c.dsn, `SELECT current_setting('fsync') || ' ' || current_setting('full_page_writes')
-			|| ' ' || current_setting('synchronous_commit')`)
-		if got != c.want {
-			t.Errorf("fsync, full_page_writes, synchronous_commit = %s, want %s", got, c.want)
+	s := Cluster(t, Durable(), Set("full_page_writes", "off"), Set("listen_addresses", "*"))
+	t.Run("options", func(t *testing.T) {
+		const settings = `SELECT current_setting('fsync') || ' ' || current_setting('full_page_writes') || ' '
+			|| current_setting('synchronous_commit')`
+		if got := query[string](t, s.DSN(), settings); got != "on off on" {
+			t.Errorf("durable, with a later option: fsync, full_page_writes, synchronous_commit = %s, want on off on", got)
 		}
+		if got := query[string](t, shared(t).DSN(), settings); got != "off off off" {
+			t.Errorf("the shared one: %s, want off off off", got)
+		}
+	})
+	t.Run("listens on no address", func(t *testing.T) {
+		if got := query[string](t, s.DSN(), "SHOW listen_addresses"); got != "" {
+			t.Errorf("listen_addresses = %q, want none", got)
+		}
+		info, err := os.Stat(s.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o700 {
+			t.Errorf("the socket's directory has mode %v, want 0700: its server asks no password", info.Mode())
+		}
+	})
+	t.Run("stop and restart", func(t *testing.T) { stopAndRestart(t, s) })
+	t.Run("kill and restart", func(t *testing.T) { killAndRestart(t, s) })
+	t.Run("close", func(t *testing.T) {
+		pids := s.PIDs()
+		for range 2 { // it may be called again
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if exists(s.dir) {
+			t.Error("the directory is still there")
+		}
+		gone(t, pids)
+	})
+}
+
+func stopAndRestart(t *testing.T, s *Server) {
+	dsn := s.Database(t)
+	query[int](t, dsn, "CREATE TABLE t (x int); SELECT 1")
+	hold(t, dsn)  // an open connection must not hold up the stop
+	for range 2 { // the second stop finds nothing to do
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.Running() {
+		t.Fatal("it still runs")
+	}
+	for range 2 { // the second restart stops it first
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := query[int](t, dsn, "SELECT count(*) FROM t"); n != 0 {
+		t.Errorf("%d rows", n)
 	}
 }
 
 // What was committed outlives a kill in the middle of the work; the DSN stays; nobody from before is left.
-func TestKillAndRestart(t *testing.T) {
-	t.Parallel()
-	s := Cluster(t, Durable())
+func killAndRestart(t *testing.T, s *Server) {
 	dsn := s.Database(t)
 	query[int](t, dsn, "CREATE TABLE t (x int); SELECT 1")
 
@@ -145,52 +176,13 @@ func TestKillAndRestart(t *testing.T) {
 	}
 }
 
-func TestStopAndRestart(t *testing.T) {
-	t.Parallel()
-	s := Cluster(t)
-	dsn := s.Database(t)
-	query[int](t, dsn, "CREATE TABLE t (x int); SELECT 1")
-	hold(t, dsn)  // an open connection must not hold up the stop
-	for range 2 { // the second stop finds nothing to do
-		if err := s.Stop(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if s.Running() {
-		t.Fatal("it still runs")
-	}
-	for range 2 { // the second restart stops it first
-		if err := s.Restart(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := query[int](t, dsn, "SELECT count(*) FROM t"); n != 0 {
-		t.Errorf("%d rows", n)
-	}
-}
-
-func TestCloseLeavesNothing(t *testing.T) {
-	t.Parallel()
-	s := Cluster(t)
-	pids := s.PIDs()
-	for range 2 { // it may be called again
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := os.Stat(s.dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the directory is still there: %v", err)
-	}
-	gone(t, pids)
-}
-
 // However a test process ends, its cluster goes with it.
 func TestNothingStays(t *testing.T) {
 	t.Parallel()
 	if _, err := findPrograms(); err != nil {
 		giveUp(t, err)
 	}
-	for _, end := range []string{"exit", "panic", "SIGKILL"} {
+	for _, end := range []string{"exit", "SIGKILL"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
 			v := startVictim(t, end)
@@ -211,7 +203,7 @@ func TestNothingStays(t *testing.T) {
 // A cluster whose owner and janitor were both killed is removed by the next one that starts; one that is in use is not.
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	inUse := Cluster(t)
+	inUse := shared(t)
 	v := startVictim(t, "orphan")
 	if err := v.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -252,10 +244,9 @@ func TestWithoutPostgreSQL(t *testing.T) {
 }
 
 func TestNamedServer(t *testing.T) {
-	s := Cluster(t)
-	t.Setenv(EnvDSN, s.DSN())
-	if got, want := query[string](t, Database(t), "SHOW data_directory"), s.data(); got != want {
-		t.Errorf("the database is in %s, want %s", got, want)
+	t.Setenv(EnvDSN, shared(t).DSN()+"&application_name=named")
+	if got := query[string](t, Database(t), "SHOW application_name"); got != "named" {
+		t.Errorf("application_name = %q: that is not the connection that %s asks for", got, EnvDSN)
 	}
 	t.Setenv(EnvDSN, "host=nowhere password=geheim")
 	if bad := record(func(tb testing.TB) { Database(tb) }); !bad.failed || strings.Contains(bad.said, "geheim") {
@@ -373,11 +364,8 @@ func victim() {
 		_ = s.janitor.cmd.Wait()
 	}
 	fmt.Println(s.dir, strings.Trim(fmt.Sprint(s.PIDs()), "[]"))
-	switch end {
-	case "exit":
+	if end == "exit" {
 		os.Exit(0)
-	case "panic":
-		panic("on purpose")
 	}
 	time.Sleep(patience) // until it is killed
 	os.Exit(1)

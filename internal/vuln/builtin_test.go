@@ -263,8 +263,8 @@ func TestBuiltinMatchesAroundEachFix(t *testing.T) {
 // ids lists the entries of a catalogue.
 func (c *Catalogue) ids() []string {
 	var out []string
-	for _, targets := range c.index {
-		for _, target := range targets {
+	for _, g := range c.index {
+		for _, target := range slices.Concat(g.sorted, g.rest) {
 			out = append(out, target.id)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Match finds the known vulnerabilities of everything that a report lists and of the operating system itself: each
 // once for a product and version, the worst first. The levels are those of the worst finding under each score type.
 func (c *Catalogue) Match(r *posture.Report) ([]posture.Finding, posture.Levels) {
-	m := &matching{catalogue: c, report: r, seen: make(map[hit]int)}
+	m := &matching{catalogue: c, report: r, seen: make(map[hit]int), tried: make(map[hit]bool)}
 	for i := range r.Applications {
 		m.application(&r.Applications[i])
 	}
@@ -40,6 +40,7 @@ type matching struct {
 	report    *posture.Report
 	findings  []posture.Finding
 	seen      map[hit]int // index of the finding
+	tried     map[hit]bool
 }
 
 // hit tells findings apart. A distribution may publish one vulnerability twice, as an advisory and under its CVE id:
@@ -67,7 +68,14 @@ func (m *matching) application(app *posture.Application) {
 	base, _, _ := strings.Cut(eco, ":")
 	name := cmp.Or(app.Source, app.Name)
 	k := key{space: eco, name: packageName(base, name)}
-	m.try(k, &installed{shown: name, reduced: k.name, version: app.Version})
+	if m.catalogue.index[k] == nil {
+		return
+	}
+	h := hit{eco, name, app.Version}
+	if !m.tried[h] { // or else another package built from the same source
+		m.tried[h] = true
+		m.try(k, &installed{shown: name, reduced: k.name, version: app.Version})
+	}
 }
 
 // space completes an ecosystem without a release from what the report says of the system: without the release the
@@ -125,15 +133,17 @@ func (m *matching) system() {
 
 // try compares a product with everything known under a key.
 func (m *matching) try(k key, p *installed) {
-	targets := m.catalogue.index[k]
-	if len(targets) == 0 {
+	g := m.catalogue.index[k]
+	if g == nil {
 		return
 	}
 	v, err := version.Parse(k.space, p.version)
-	for _, t := range targets {
-		if len(p.vendor) > 0 && !t.by(p.vendor) {
-			continue
+	if err == nil {
+		for _, t := range g.fixedAfter(v) {
+			m.found(t, p, t.ranges[0][1].version)
 		}
+	}
+	for _, t := range g.rest {
 		if in, fix := t.affects(v, err == nil, p.version); in {
 			m.found(t, p, fix)
 		}
@@ -158,9 +168,12 @@ func (t *target) affects(v version.Version, comparable bool, text string) (bool,
 	return slices.Contains(t.versions, text), ""
 }
 
-// found keeps a finding, once: under the name that comes first in the alphabet where a program is listed twice, as for
+// found keeps a finding, if the vendor fits, and once: under the name that comes first in the alphabet where a program is listed twice, as for
 // two architectures, and with the worse score where two entries stand for one vulnerability.
 func (m *matching) found(t *target, p *installed, fix string) {
+	if len(p.vendor) > 0 && !t.by(p.vendor) {
+		return
+	}
 	f := posture.Finding{
 		ID: t.id, CVEs: slices.Clone(t.cves), Product: p.shown, Version: p.version, Fixed: fix, KEV: t.kev,
 		Scores: t.scores, Levels: m.catalogue.thresholds.Levels(t.scores),

@@ -229,8 +229,8 @@ func TestListedVersions(t *testing.T) {
 	if want := []string{"1.5 fixed 2.0", "3.0 fixed ", "trunk fixed "}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	for _, targets := range c.index {
-		if kept := targets[0].versions; !slices.Equal(kept, []string{"3.0", "trunk"}) {
+	for _, g := range c.index {
+		if kept := g.rest[0].versions; !slices.Equal(kept, []string{"3.0", "trunk"}) {
 			t.Errorf("kept %v, want those that no range covers", kept)
 		}
 	}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"muster/internal/identity"
+	"muster/internal/identity/scope"
+	"muster/internal/store"
+	"muster/internal/testpg"
+)
+
+// baseSize is how many devices of each fleet enrol and report through the agent door; the others are made like them in
+// the database.
+const baseSize = 1000
+
+// fleet is a database with devices in it, and what their agents know.
+type fleet struct {
+	engine, url, data string // url of PostgreSQL, directory of SQLite
+	cluster           *testpg.Server
+	program           string
+	programArgs       []string
+	bodies            *bodies
+	account           identity.Account
+	app               identity.Application
+	secret, token     string
+	agents            []agent
+}
+
+// agent is what one device was given when it enrolled.
+type agent struct{ id, key, token string }
+
+// newFleet makes an empty database with an account.
+func (b *bench) newFleet(ctx context.Context, engine string, size int) (*fleet, error) {
+	f := &fleet{engine: engine, data: filepath.Join(b.dir, engine+"-"+strconv.Itoa(size)), program: b.program}
+	if b.profile != "" {
+		f.programArgs = []string{profiledMode}
+	}
+	var err error
+	f.bodies, err = newBodies(b.root, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	switch engine {
+	case "sqlite":
+	case "postgres":
+		f.cluster, err = testpg.Start(testpg.Durable(), testpg.Set("shared_buffers", "256MB"), testpg.Set("max_wal_size", "4GB"))
+		if err != nil {
+			return nil, err
+		}
+		f.url = f.cluster.DSN()
+	default:
+		return nil, fmt.Errorf("-engines: %q is not known", engine)
+	}
+	return f, f.makeAccount(ctx)
+}
+
+func (f *fleet) close() error {
+	if f.cluster == nil {
+		return nil
+	}
+	return f.cluster.Close()
+}
+
+func (f *fleet) open(ctx context.Context) (*store.Store, error) {
+	return store.Open(ctx, store.Options{Database: f.url, Dir: f.data, Log: slog.New(slog.DiscardHandler)})
+}
+
+func (f *fleet) makeAccount(ctx context.Context) (err error) {
+	st, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	_, err = st.Migrate(ctx)
+	if err != nil {
+		return err
+	}
+	ids := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st})
+	f.account, err = ids.CreateAccount(ctx, identity.NewAccount{Name: "Bench", DevicesAllowed: 10_000_000})
+	if err != nil {
+		return err
+	}
+	f.app, f.secret, err = ids.CreateApplication(ctx, identity.NewApplication{
+		Account: f.account.ID, Name: "bench", Permission: scope.Write, RateLimit: identity.DefaultRateLimit,
+	})
+	if err != nil {
+		return err
+	}
+	issued, err := ids.ClientCredentials(ctx, f.app.ClientID, f.secret)
+	f.token = issued.AccessToken
+	return err
+}
+
+// serve starts the server on the fleet.
+func (f *fleet) serve() (*child, error) {
+	args := append(f.programArgs, "serve", "--listen", "127.0.0.1:0", "--rate-limit", "0", "--data", f.data) //nolint:gocritic // a new slice is meant
+	if f.url != "" {
+		args = append(args, "--database", f.url)
+	}
+	return start(f.program, args...)
+}
+
+func (f *fleet) meter(c *child) meter {
+	m := meter{server: c.cmd.Process.Pid}
+	if f.cluster != nil {
+		m.database = f.cluster.PIDs
+	}
+	return m
+}
+
+// seed brings the fleet to its size.
+func (f *fleet) seed(ctx context.Context, size int) error {
+	c, err := f.serve()
+	if err != nil {
+		return err
+	}
+	f.agents = make([]agent, baseSize, size)
+	err = errors.Join(f.enrolBase(ctx, c.addr), c.stop())
+	if err != nil {
+		return err
+	}
+	err = f.clone(ctx, size)
+	if err != nil {
+		return err
+	}
+	return f.checkCounts(ctx, int64(size))
+}
+
+// enrolBase registers the first devices and sends their reports.
+func (f *fleet) enrolBase(ctx context.Context, addr string) error {
+	const connections = 32
+	errs := make([]error, connections)
+	var working sync.WaitGroup
+	for k := range connections {
+		working.Go(func() { errs[k] = f.enrolPart(ctx, addr, k, connections) })
+	}
+	working.Wait()
+	return errors.Join(errs...)
+}
+
+// enrolPart enrols every step-th device.
+func (f *fleet) enrolPart(ctx context.Context, addr string, from, step int) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // everything was answered
+	answers := bufio.NewReader(conn)
+	for i := from; i < baseSize && ctx.Err() == nil; i += step {
+		body, err := exchange(conn, answers, f.register(nil, i), nil)
+		if err != nil {
+			return err
+		}
+		var got struct {
+			DeviceID    string `json:"device_id"`
+			AccessKey   string `json:"access_key"`
+			AccessToken string `json:"access_token"`
+		}
+		err = json.Unmarshal(body, &got)
+		if err != nil {
+			return err
+		}
+		f.agents[i] = agent{got.DeviceID, got.AccessKey, got.AccessToken}
+		_, err = exchange(conn, answers, f.report(nil, i, 0, i), nil)
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// checkCounts compares the kept counts with the rows, and with the size that the fleet is to have.
+func (f *fleet) checkCounts(ctx context.Context, atLeast int64) (err error) {
+	st, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	kept, actual, err := st.Recount(ctx, f.account.ID)
+	if err != nil {
+		return err
+	}
+	if kept != actual || actual.Used() < atLeast {
+		return fmt.Errorf("the counts are wrong: kept %v, rows %v, at least %d expected", kept, actual, atLeast)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package fleet_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"muster/internal/device"
+	"muster/internal/gears"
+	"muster/internal/identity"
+	"muster/internal/policy"
+	"muster/internal/posture"
+	"muster/internal/store"
+	"muster/internal/store/storetest"
+	"muster/internal/vuln"
+	"muster/internal/web"
+)
+
+// world is a server in this process, with everything behind the agents' door as it is in the program.
+type world struct {
+	url, code string
+	account   posture.AccountID
+	store     *store.Store
+	devices   *device.Service
+}
+
+func newWorld(t *testing.T, clock func() time.Time) *world {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	w := &world{store: storetest.Open(t, store.Options{Dir: t.TempDir(), Log: log})}
+	accounts := identity.New(identity.Options{Accounts: w.store, Applications: w.store, Tokens: w.store, Now: clock})
+	w.devices = device.New(device.Options{Store: w.store, Judge: newJudge(t), Now: clock, Log: log})
+	a, err := accounts.CreateAccount(t.Context(), identity.NewAccount{Name: "Example", DevicesAllowed: 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.account, w.code = a.ID, a.RegistrationCode
+	door := gears.New(gears.Deps{
+		Devices: w.devices, Accounts: accounts, Guard: noGuard{},
+		Settings: func(context.Context, posture.AccountID) (gears.Settings, error) {
+			return gears.Settings{PingEvery: time.Minute, Privacy: gears.Privacy{PublicIP: true}}, nil
+		},
+		BaseURL: func(*http.Request) string { return "https://muster.example.net" },
+	})
+	server := httptest.NewServer(&web.Server{Next: web.NewMux(door), Log: log})
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	return w
+}
+
+// counts gives what the account's numbers are, and fails the test if they are not those of the rows.
+func (w *world) counts(t *testing.T) device.Counts {
+	t.Helper()
+	kept := storetest.CheckCounts(t.Context(), t, w.store, w.account)
+	served, err := w.devices.Counts(t.Context(), w.account)
+	if err != nil || served != kept {
+		t.Fatalf("the counts are served as %+v, %v, and kept as %+v", served, err, kept)
+	}
+	return kept
+}
+
+// all lists the devices by their ids.
+func (w *world) all(t *testing.T) map[string]device.Device {
+	t.Helper()
+	list, err := w.devices.List(t.Context(), w.account, "", 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[string]device.Device, len(list))
+	for _, d := range list {
+		out[d.ID] = d
+	}
+	return out
+}
+
+// judge is the default policy and the catalogue built in.
+type judge struct {
+	policy    *policy.Policy
+	catalogue *vuln.Catalogue
+}
+
+func newJudge(t *testing.T) judge {
+	t.Helper()
+	c, err := vuln.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return judge{policy.Default(), c}
+}
+
+func (j judge) Version() string { return j.policy.Version + " " + j.catalogue.Version() }
+
+func (j judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
+	v := policy.Evaluate(j.policy, r, now)
+	v.Findings, v.Levels = j.catalogue.Match(r)
+	return v
+}
+
+type noGuard struct{}
+
+func (noGuard) Allowed(context.Context, string, string) (time.Duration, bool) { return 0, true }
+func (noGuard) Failed(context.Context, string, string)                        {}
