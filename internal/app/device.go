@@ -214,7 +214,7 @@ type deviceImport struct {
 	File        string `arg:"" help:"CSV file with the columns mac,name,type; - for standard input."`
 }
 
-// Run imports the file, all of it or nothing.
+// Run imports the file, if every line of it can be read.
 func (c *deviceImport) Run(env *environment) error {
 	file := io.Reader(os.Stdin)
 	if c.File != "-" {

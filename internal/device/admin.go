@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -80,17 +81,32 @@ type Sighting struct {
 // MaxNameLength is the longest device name that is kept, in characters.
 const MaxNameLength = 256
 
-// Import adds devices without an agent, status unknown, in one step. Addresses that a device of the account owns
-// already are left as they are. It says how many were added.
+// importChunk is how many devices are imported in one step: reports wait for each step, not for the whole list.
+const importChunk = 200
+
+// Import adds devices without an agent, status unknown. The list is checked before anything is stored; addresses that a
+// device of the account owns already are left as they are, so an import that broke off can be repeated. It says how
+// many devices were added.
 func (s *Service) Import(ctx context.Context, account posture.AccountID, sightings []Sighting) (int, error) {
 	for i := range sightings {
 		if utf8.RuneCountInString(sightings[i].Name) > MaxNameLength {
 			return 0, errs.InvalidField("name", "The name of %s is longer than %d characters", sightings[i].MAC, MaxNameLength)
 		}
 	}
+	total := 0
+	for chunk := range slices.Chunk(sightings, importChunk) {
+		added, err := s.importSome(ctx, account, chunk)
+		if err != nil {
+			return total, err
+		}
+		total += added
+	}
+	return total, nil
+}
+
+func (s *Service) importSome(ctx context.Context, account posture.AccountID, sightings []Sighting) (added int, err error) {
 	at := s.clock()
-	added := 0
-	err := s.store.Change(ctx, func(tx Tx) error {
+	err = s.store.Change(ctx, func(tx Tx) error {
 		added = 0
 		for i := range sightings {
 			isNew, err := s.importOne(ctx, tx, account, &sightings[i], at)

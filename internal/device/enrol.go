@@ -157,10 +157,7 @@ func (s *Service) recognise(ctx context.Context, tx Tx, account posture.AccountI
 // to another would turn the second into the first.
 func (s *Service) recogniseByMAC(ctx context.Context, tx Tx, account posture.AccountID, r *Registration, hardwareID, serial string) (string, error) {
 	found := ""
-	for _, mac := range posture.MACsOf(r.Adapters) {
-		if !mac.Identifies() {
-			continue
-		}
+	for _, mac := range identifying(r.Adapters) {
 		claims, err := tx.ClaimsAll(ctx, account, mac)
 		if err != nil {
 			return "", err
@@ -195,12 +192,21 @@ func identifiable(r *Registration) bool {
 	if posture.IdentifyingNumber(r.HardwareID) != "" || posture.IdentifyingNumber(r.Serial) != "" {
 		return true
 	}
-	for _, mac := range posture.MACsOf(r.Adapters) {
-		if mac.Identifies() {
-			return true
+	return len(identifying(r.Adapters)) > 0
+}
+
+// maxLookups bounds how many addresses of one registration are looked up while others wait for the writer.
+const maxLookups = 16
+
+// identifying gives the burnt-in addresses among the adapters, the first few of them.
+func identifying(adapters []posture.Adapter) []posture.MAC {
+	var out []posture.MAC
+	for _, mac := range posture.MACsOf(adapters) {
+		if mac.Identifies() && len(out) < maxLookups {
+			out = append(out, mac)
 		}
 	}
-	return false
+	return out
 }
 
 // newSecret gives 32 random bytes in hexadecimal digits.

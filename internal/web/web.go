@@ -54,12 +54,16 @@ type Door struct {
 type Mux struct {
 	mux   *http.ServeMux
 	doors []*Door
+	// subtrees says that a route covers paths below it. Only then can ServeMux redirect, and is each request matched
+	// twice: once to see, once to serve.
+	subtrees bool
 }
 
 // NewMux builds the routing table. It panics on a route without a scope, a name or a method, and on conflicts: those
 // are a programmer's mistakes.
 func NewMux(doors ...*Door) *Mux {
 	m := &Mux{mux: http.NewServeMux(), doors: doors}
+	m.mux.HandleFunc("/", m.unrouted)
 	for _, d := range doors {
 		for _, rt := range d.Routes {
 			m.mount(d, rt)
@@ -85,6 +89,7 @@ func (m *Mux) mount(d *Door, rt Route) {
 	if d.Wrap != nil {
 		h = d.Wrap(rt)
 	}
+	m.subtrees = m.subtrees || strings.HasSuffix(rt.Path, "/") || strings.HasSuffix(rt.Path, "...}")
 	m.mux.Handle(rt.Method+" "+rt.Path, &endpoint{door: d, name: rt.Name, handler: h})
 }
 
@@ -108,15 +113,19 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ServeHTTP finds the route, and has the right door present 404 and 405. It never redirects: clients of the doors
 // follow none, and a path with empty or dotted segments names nothing.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !cleanPath(r.URL) {
-		m.refuse(w, r, errs.New(errs.NotFound, "No such path"))
+	if !cleanPath(r.URL) || m.subtrees && !m.matches(r) {
+		m.unrouted(w, r)
 		return
 	}
-	if m.matches(r) {
-		m.mux.ServeHTTP(w, r)
-		return
+	m.mux.ServeHTTP(w, r)
+}
+
+// unrouted answers what no route takes.
+func (m *Mux) unrouted(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	if cleanPath(r.URL) {
+		allowed = m.methods(r)
 	}
-	allowed := m.methods(r)
 	if len(allowed) == 0 {
 		m.refuse(w, r, errs.New(errs.NotFound, "No such path"))
 		return
@@ -126,7 +135,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // matches reports whether a route takes the request. ServeMux has a handler for every request: for those without a route
-// one that refuses or, where a path only lacks its last slash, redirects.
+// the one for unrouted requests or, where a path only lacks its last slash, one that redirects.
 func (m *Mux) matches(r *http.Request) bool {
 	h, _ := m.mux.Handler(r)
 	_, ok := h.(*endpoint)
