@@ -23,8 +23,8 @@ const (
 	demoEmail        = "opswat_it@opswat.com"
 	demoLicenseKey   = "testcccd3e7201ee83e2c4b9f6dfc96c"
 	demoAllowed      = 500
-	demoAccountToken = "TEST7P9ZMJ2LBF8AMOMJLNPMMLO953AVQ4C9YFF52R61234"
-	demoLinkToken    = "TEST7P9ZMJ2LBF8AMOMJLFNPMMLO953AVQ4C9YFF52R61234"
+	demoAccountToken = "TEST7P9ZMJ2LBF8AMOMJLNPMMLO953AVQ4C9YFF52R61234"  //nolint:gosec // published, and valid in the demo only
+	demoLinkToken    = "TEST7P9ZMJ2LBF8AMOMJLFNPMMLO953AVQ4C9YFF52R61234" //nolint:gosec // the same
 	demoTokenLife    = 30 * 24 * time.Hour
 )
 
@@ -88,7 +88,8 @@ func newDemo(ctx context.Context, srv *server) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, d.createApplication(ctx)
+	err = d.createApplication(ctx)
+	return d, err
 }
 
 func (d *demo) createAccount(ctx context.Context) error {

@@ -133,9 +133,12 @@ func (s *server) bind(ctx context.Context) error {
 	if config.Loopback(s.cfg.Listen) && s.cfg.BehindProxy == "" {
 		mux.Handle("GET /metrics", s.metrics.handler())
 	}
-	main := &web.Server{Next: mux, Log: s.log, Observe: s.metrics.observe}
-	main.Proxies, _ = s.cfg.Proxies() //nolint:errcheck // validated before
-	err := s.bindOne(ctx, s.cfg.Listen, main, s.cfg.TLS())
+	proxies, err := s.cfg.Proxies()
+	if err != nil {
+		return err
+	}
+	main := &web.Server{Next: mux, Log: s.log, Observe: s.metrics.observe, Proxies: proxies}
+	err = s.bindOne(ctx, s.cfg.Listen, main, s.cfg.TLS())
 	if err != nil || s.cfg.MetricsListen == "" {
 		return err
 	}
@@ -231,7 +234,7 @@ func (s *server) run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var working sync.WaitGroup
 	working.Go(func() { s.devices.Run(background) })
-	working.Go(func() { jobs.New(s.store, s.log, s.jobs()...).Run(background) })
+	working.Go(func() { jobs.New(s.store, s.log, time.Now, s.jobs()...).Run(background) })
 	s.log.Info("listening", "address", s.addr(), "tls", s.cfg.TLS(), "database", s.store.Engine(), "version", Version)
 	var err error
 	select {

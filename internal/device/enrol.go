@@ -67,7 +67,8 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, r
 		d.Credentials = nil
 		d.Cell.Status = posture.StatusOutOfLicence
 	}
-	return d, full, s.saveEnrolment(ctx, tx, &old, &d, r, at)
+	err = s.saveEnrolment(ctx, tx, &old, &d, r, at)
+	return d, full, err
 }
 
 // applyRegistration fills a device, new, returning or merely registering again, from what its agent says.

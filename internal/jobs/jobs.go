@@ -26,13 +26,14 @@ type Job struct {
 type Runner struct {
 	leases Leases
 	log    *slog.Logger
+	now    func() time.Time
 	jobs   []Job
 	holder string
 }
 
 // New makes a Runner; it has its own name among all servers.
-func New(leases Leases, log *slog.Logger, jobs ...Job) *Runner {
-	return &Runner{leases: leases, log: log, jobs: jobs, holder: rand.Text()}
+func New(leases Leases, log *slog.Logger, now func() time.Time, jobs ...Job) *Runner {
+	return &Runner{leases: leases, log: log, now: now, jobs: jobs, holder: rand.Text()}
 }
 
 // Run runs every job, first at once and then at its interval, until ctx ends and the work in hand is done.
@@ -48,7 +49,7 @@ func (r *Runner) repeat(ctx context.Context, j Job) {
 	tick := time.NewTicker(j.Every)
 	defer tick.Stop()
 	for {
-		r.Once(ctx, j, time.Now())
+		r.Once(ctx, j, r.now())
 		select {
 		case <-ctx.Done():
 			return

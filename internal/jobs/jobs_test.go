@@ -31,7 +31,7 @@ func (l *lease) Lease(_ context.Context, _, holder string, now, until time.Time)
 func TestOnceByOneServerAtATime(t *testing.T) {
 	leases, ran := &lease{}, 0
 	job := jobs.Job{Name: "sweep", Every: time.Minute, Do: func(context.Context, time.Time) error { ran++; return nil }}
-	one, two := jobs.New(leases, slog.New(slog.DiscardHandler)), jobs.New(leases, slog.New(slog.DiscardHandler))
+	one, two := jobs.New(leases, slog.New(slog.DiscardHandler), time.Now), jobs.New(leases, slog.New(slog.DiscardHandler), time.Now)
 	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	one.Once(t.Context(), job, now)
 	two.Once(t.Context(), job, now.Add(time.Second))
@@ -46,13 +46,13 @@ func TestOnceByOneServerAtATime(t *testing.T) {
 
 func TestFailuresAreLogged(t *testing.T) {
 	var log strings.Builder
-	r := jobs.New(&lease{}, slog.New(slog.NewTextHandler(&log, nil)))
+	r := jobs.New(&lease{}, slog.New(slog.NewTextHandler(&log, nil)), time.Now)
 	r.Once(t.Context(), jobs.Job{Name: "sweep", Every: time.Minute, Do: func(context.Context, time.Time) error { return errors.New("no disk") }}, time.Now())
 	if !strings.Contains(log.String(), "sweep") || !strings.Contains(log.String(), "no disk") {
 		t.Errorf("log %q", log.String())
 	}
 	log.Reset()
-	jobs.New(&lease{err: errors.New("no database")}, slog.New(slog.NewTextHandler(&log, nil))).
+	jobs.New(&lease{err: errors.New("no database")}, slog.New(slog.NewTextHandler(&log, nil)), time.Now).
 		Once(t.Context(), jobs.Job{Name: "sweep", Every: time.Minute, Do: func(context.Context, time.Time) error { t.Error("ran"); return nil }}, time.Now())
 	if !strings.Contains(log.String(), "no database") {
 		t.Errorf("log %q", log.String())
@@ -66,7 +66,7 @@ func TestRunRepeatsUntilStopped(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			jobs.New(&lease{}, slog.New(slog.DiscardHandler), jobs.Job{Name: "sweep", Every: time.Minute, Do: func(context.Context, time.Time) error { ran.Add(1); return nil }}).Run(ctx)
+			jobs.New(&lease{}, slog.New(slog.DiscardHandler), time.Now, jobs.Job{Name: "sweep", Every: time.Minute, Do: func(context.Context, time.Time) error { ran.Add(1); return nil }}).Run(ctx)
 		}()
 		<-time.After(10*time.Minute + time.Second)
 		stop()

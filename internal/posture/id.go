@@ -14,7 +14,7 @@ func NewID(now time.Time, random io.Reader) string {
 	if err != nil {
 		panic("posture: source of randomness failed: " + err.Error())
 	}
-	ms := uint64(now.UnixMilli()) //nolint:gosec // the years of interest are positive
+	ms := uint64(now.UnixMilli())
 	for i := range 6 {
 		b[i] = byte(ms >> (40 - 8*i))
 	}

@@ -96,7 +96,6 @@ func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) 
 	if stmt != nil {
 		return stmt, nil
 	}
-	//nolint:sqlclosecheck // kept for the life of the store; closing the pool closes it
 	stmt, err := s.read.PrepareContext(ctx, s.dialect.Rebind(query))
 	if err != nil {
 		return nil, err

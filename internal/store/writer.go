@@ -261,7 +261,6 @@ func (w *writer) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt != nil {
 		return stmt, nil
 	}
-	//nolint:sqlclosecheck // kept as long as the connection
 	stmt, err := w.conn.PrepareContext(ctx, w.store.dialect.Rebind(query))
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func killRounds(t *testing.T, binary string, db []string, cluster *testpg.Server
 		for worker := range 6 {
 			wg.Go(func() { load(ctx, p.url, code, token, ledger, fmt.Sprintf("%d-%d", round, worker)) })
 		}
-		moment := time.NewTimer(time.Duration(300+rand.IntN(900)) * time.Millisecond) //nolint:gosec // any moment will do
+		moment := time.NewTimer(time.Duration(300+rand.IntN(900)) * time.Millisecond)
 		<-moment.C
 		if cluster != nil && round%2 == 1 {
 			cluster.Kill()
@@ -92,7 +92,7 @@ func (l *ledger) note(fn func()) {
 
 // load enrols devices, reports for them with ever new host names and links ever new users, until the server is gone.
 func load(ctx context.Context, url, code, token string, l *ledger, name string) {
-	rnd := rand.New(rand.NewPCG(uint64(len(name)), uint64(name[0]))) //nolint:gosec // reproducible on purpose
+	rnd := rand.New(rand.NewPCG(uint64(len(name)), uint64(name[0])))
 	var mine []*answered
 	for n := 0; ctx.Err() == nil; n++ {
 		if len(mine) == 0 || n%5 == 0 {
@@ -136,7 +136,7 @@ func post(ctx context.Context, method, url string, header http.Header, body stri
 	if err != nil {
 		return false
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return false
@@ -198,7 +198,7 @@ type child struct {
 func startBinary(t *testing.T, binary string, db []string) *child {
 	t.Helper()
 	c := &child{program: program{t: t, db: db, out: &buffer{}, log: &buffer{}, done: make(chan int, 1)}}
-	c.cmd = exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--rate-limit", "0"}, db...)...) //nolint:gosec,noctx // killed by the test itself
+	c.cmd = exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--rate-limit", "0"}, db...)...)
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.log
 	c.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
 	err := c.cmd.Start()

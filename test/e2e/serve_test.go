@@ -82,11 +82,11 @@ func TestTLS(t *testing.T) {
 	writeCertificate(t, cert, key, "first")
 	p := start(t, engines["sqlite"](t), "--tls-cert", cert, "--tls-key", key)
 	name := func() string {
-		conn, err := tls.Dial("tcp", strings.TrimPrefix(p.url, "https://"), &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test certificate
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(p.url, "https://"), &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close() //nolint:errcheck // only looked at
+		defer conn.Close()
 		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
 	}
 	if got := name(); got != "first" {
@@ -155,16 +155,16 @@ func TestGracefulStop(t *testing.T) {
 				status <- 0
 				return
 			}
-			resp.Body.Close() //nolint:errcheck // only the status counts
+			resp.Body.Close()
 			status <- resp.StatusCode
 		}()
 		<-asked
 		half := len(body) / 2
-		fmt.Fprint(w, body[:half]) //nolint:errcheck // the pipe ends with the request
+		fmt.Fprint(w, body[:half])
 		p.stop()
 		eventually(t, "the server says that it stops", func() bool { return strings.Contains(p.log.String(), "stopping") })
-		fmt.Fprint(w, body[half:]) //nolint:errcheck // the pipe ends with the request
-		w.Close()                  //nolint:errcheck // a pipe's Close does not fail
+		fmt.Fprint(w, body[half:])
+		w.Close()
 		if got := <-status; got != 200 {
 			t.Errorf("a request that was under way: %d", got)
 		}
@@ -208,7 +208,7 @@ func TestConfiguration(t *testing.T) {
 		if got := limit("--rate-limit", "5"); got != "5" {
 			t.Errorf("%s, environment and flag: limit %q", name, got)
 		}
-		os.Unsetenv("MUSTER_RATE_LIMIT") //nolint:errcheck // t.Setenv restores it
+		os.Unsetenv("MUSTER_RATE_LIMIT")
 	}
 	bad := path(t, "bad.yaml")
 	write(t, bad, "rate_limt: 3\n")

@@ -31,7 +31,7 @@ func testMigrations(t *testing.T, e Engine) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close() //nolint:errcheck // the test is over
+		defer s.Close()
 		if i == 0 {
 			wantCode(t, s.CheckSchema(t.Context()), errs.Unavailable)
 		}
@@ -215,7 +215,7 @@ func testCountsUnderLoad(t *testing.T, e Engine) {
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(worker), 7)) //nolint:gosec // reproducible on purpose
+			rnd := rand.New(rand.NewPCG(uint64(worker), 7))
 			for ctx.Err() == nil {
 				err := anything(ctx, services[worker%len(services)], account, rnd)
 				if err != nil && ctx.Err() == nil && errs.CodeOf(err) == errs.Internal {
