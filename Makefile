@@ -78,8 +78,8 @@ bench: ## measure the budgets of docs/performance.md at 1 000 and 100 000 device
 	$(GO) run ./tools/bench $(BENCHFLAGS)
 
 .PHONY: bench-million
-bench-million: ## the same at 1 000 000 devices: takes long
-	$(GO) run ./tools/bench -devices 1000000 $(BENCHFLAGS)
+bench-million: ## the same, and at 1 000 000 devices: takes long
+	$(GO) run ./tools/bench -devices 1000,100000,1000000 $(BENCHFLAGS)
 
 ##@ To check
 
@@ -114,9 +114,10 @@ vuln: $(GOVULNCHECK) ## known vulnerabilities in what we call, in the database M
 	fi; \
 	$(GOVULNCHECK) $${db:+-db "$$db"} ./...
 
-.PHONY: fmt
-fmt: ## format the source
+.PHONY: fix
+fix: $(GOLANGCI_LINT) ## format the source, and mend what the linters can mend by themselves
 	gofmt -w $$(find . -name '*.go' -not -path './bin/*' -not -path '*/testdata/*')
+	$(GOLANGCI_LINT) run --fix ./...
 
 ##@ Around it
 

@@ -76,16 +76,7 @@ func (s *Service) Summary(ctx context.Context, ref Ref) (Summary, error) {
 		return Summary{}, err
 	}
 	s.seen.overlay(&d)
-	out := Summary{Status: d.Cell.Status, SeenAt: d.SeenAt}
-	v, err := s.store.Verdict(ctx, ref.Account, ref.ID)
-	if errs.Is(err, errs.NotFound) {
-		return out, nil
-	}
-	if err != nil {
-		return Summary{}, err
-	}
-	out.TotalIssues, out.Critical, out.Warning = v.CountIssues()
-	return out, nil
+	return Summary{Status: d.Cell.Status, Issues: d.Issues, SeenAt: d.SeenAt}, nil
 }
 
 // Retire takes a device out of the inventory on its agent's word. Its credentials end at once.

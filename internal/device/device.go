@@ -21,6 +21,12 @@ const (
 	Deleted Lifecycle = 2
 )
 
+// Issues counts issues by their severity.
+type Issues struct{ Critical, Warning int }
+
+// Total counts all of them.
+func (i Issues) Total() int { return i.Critical + i.Warning }
+
 // LinkedUser is the user an integrator attached to a device. Group is the user's, not the device's.
 type LinkedUser struct {
 	Username string `json:"username"`
@@ -42,6 +48,8 @@ type Device struct {
 	Cell      posture.Cell
 	// Judged is the status the policy gave; Cell.Status may differ while the device is exempted.
 	Judged posture.Status
+	// Issues is how many issues the last verdict has.
+	Issues Issues
 	// Managed devices have an agent; others were only seen or imported.
 	Managed bool
 
@@ -181,11 +189,9 @@ type Submission struct {
 
 // Summary is what an agent is told about itself.
 type Summary struct {
-	Status      posture.Status
-	TotalIssues int
-	Critical    int
-	Warning     int
-	SeenAt      time.Time
+	Status posture.Status
+	Issues Issues
+	SeenAt time.Time
 }
 
 // Standing says what an agent that calls should do next.

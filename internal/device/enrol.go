@@ -80,7 +80,7 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 	if !d.Monitored() || !d.Managed {
 		d.Lifecycle = Live
 		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusInstalled}
-		d.Judged, d.Digest, d.NextChange = posture.StatusInstalled, nil, time.Time{}
+		d.Judged, d.Digest, d.NextChange, d.Issues = posture.StatusInstalled, nil, time.Time{}, Issues{}
 		d.Exempted, d.Exemption = false, Exemption{}
 	}
 	d.Managed = true

@@ -33,7 +33,13 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 		return err
 	}
 	verdict := s.judge.Judge(report, at)
-	err = s.store.Change(ctx, func(tx Tx) error { return s.storeReport(ctx, tx, ref, &sub, report, &verdict, at) })
+	packed, err := s.store.PackReport(sub.Body, &verdict)
+	if err != nil {
+		return err
+	}
+	err = s.store.Change(ctx, func(tx Tx) error {
+		return s.storeReport(ctx, tx, judged{ref, sub.Digest, report, &verdict, packed, at})
+	})
 	if err != nil {
 		return err
 	}
@@ -46,8 +52,18 @@ func (s *Service) unchanged(stored *Stored, sub *Submission, at time.Time) bool 
 		(stored.NextChange.IsZero() || at.Before(stored.NextChange))
 }
 
-func (s *Service) storeReport(ctx context.Context, tx Tx, ref Ref, sub *Submission, r *posture.Report, v *posture.Verdict, at time.Time) error {
-	old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
+// judged is a report that is ready to be stored.
+type judged struct {
+	ref     Ref
+	digest  [32]byte
+	report  *posture.Report
+	verdict *posture.Verdict
+	packed  PackedReport
+	at      time.Time
+}
+
+func (s *Service) storeReport(ctx context.Context, tx Tx, j judged) error {
+	old, err := tx.DeviceForUpdate(ctx, j.ref.Account, j.ref.ID)
 	if err != nil {
 		return err
 	}
@@ -55,9 +71,9 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, ref Ref, sub *Submissi
 		return errUnknownAgent()
 	}
 	d := old
-	applyReport(&d, r, at)
-	d.Digest = sub.Digest[:]
-	applyVerdict(&d, v, s.judge.Version(), at)
+	applyReport(&d, j.report, j.at)
+	d.Digest = j.digest[:]
+	applyVerdict(&d, j.verdict, s.judge.Version(), j.at)
 	err = s.noteConflict(ctx, tx, &old, &d)
 	if err != nil {
 		return err
@@ -66,15 +82,15 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, ref Ref, sub *Submissi
 	if err != nil {
 		return err
 	}
-	err = tx.PutAdapters(ctx, d.Account, d.ID, r.MACs(), at)
+	err = tx.PutAdapters(ctx, d.Account, d.ID, j.report.MACs(), j.at)
 	if err != nil {
 		return err
 	}
-	err = tx.PutReport(ctx, d.Account, d.ID, sub.Body, v, at)
+	err = tx.PutReport(ctx, d.Account, d.ID, j.packed, j.at)
 	if err != nil {
 		return err
 	}
-	return s.recordStatus(ctx, tx, at, &old, &d)
+	return s.recordStatus(ctx, tx, j.at, &old, &d)
 }
 
 // applyReport fills the inventory from a report. What the report leaves out stays as it was.
@@ -100,6 +116,7 @@ func applyVerdict(d *Device, v *posture.Verdict, version string, at time.Time) {
 	}
 	d.Judged, d.Judge, d.NextChange = v.Status, version, v.NextChange
 	d.Cell.Severity, d.Cell.Levels = v.Severity, v.Levels
+	_, d.Issues.Critical, d.Issues.Warning = v.CountIssues()
 	d.Cell.Status = v.Status
 	if d.Exempted {
 		d.Cell.Status = posture.StatusExempted

@@ -183,18 +183,27 @@ func (s *Service) Counts(ctx context.Context, account posture.AccountID) (Counts
 
 // LinkUser attaches a user to the device. NotFound: no such live device in the account.
 func (s *Service) LinkUser(ctx context.Context, account posture.AccountID, sel Selector, user LinkedUser) error {
-	id, err := s.resolve(ctx, account, sel)
-	if err != nil {
-		return err
-	}
-	link := func(tx Tx) error { return tx.Link(ctx, account, id, user) }
-	err = s.store.Change(ctx, link)
+	err := s.store.Change(ctx, func(tx Tx) error {
+		id := sel.ID
+		if sel.ByMAC {
+			claims, err := tx.Claims(ctx, account, sel.MAC)
+			if err != nil {
+				return err
+			}
+			owner, ok := Owner(claims)
+			if !ok {
+				return errNoDevice()
+			}
+			id = owner
+		}
+		return tx.Link(ctx, account, id, user)
+	})
 	if !errs.Is(err, errs.NotFound) || sel.ByMAC {
 		return err
 	}
-	id, err = s.byHardwareID(ctx, account, sel.ID)
+	id, err := s.byHardwareID(ctx, account, sel.ID)
 	if err != nil {
 		return err
 	}
-	return s.store.Change(ctx, link)
+	return s.store.Change(ctx, func(tx Tx) error { return tx.Link(ctx, account, id, user) })
 }

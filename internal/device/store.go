@@ -52,6 +52,9 @@ type Agents interface {
 	IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error)
 	// Stored says what a new report is compared with. NotFound: no such live device.
 	Stored(ctx context.Context, account posture.AccountID, id string) (Stored, error)
+	// PackReport readies a report and its verdict for PutReport. It takes processor time, and so is called before a step:
+	// within one, others would wait for it.
+	PackReport(body []byte, v *posture.Verdict) (PackedReport, error)
 	// Touch notes contacts, each at least as late as what is stored.
 	Touch(ctx context.Context, seen []Seen) error
 	// RevokedSince lists the devices whose credentials ended or changed at or after a time.
@@ -67,6 +70,8 @@ type Tx interface {
 	// Recognise gives the ids of devices, live and gone, with the hardware id or serial number (the other being ""),
 	// live ones first, then last enrolled first; two at the most.
 	Recognise(ctx context.Context, account posture.AccountID, hardwareID, serial string) ([]string, error)
+	// Claims is Finder.Claims, but for a device that alone has reported the address: that may be gone.
+	Claims(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
 	// ClaimsAll is Finder.Claims over live and gone devices.
 	ClaimsAll(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
 	// Insert stores a new device and counts it.
@@ -77,8 +82,8 @@ type Tx interface {
 	Link(ctx context.Context, account posture.AccountID, id string, user LinkedUser) error
 	// PutAdapters makes these the device's current addresses; older ones are kept as no longer current.
 	PutAdapters(ctx context.Context, account posture.AccountID, id string, macs []posture.MAC, at time.Time) error
-	// PutReport stores the report as received, and the verdict on it.
-	PutReport(ctx context.Context, account posture.AccountID, id string, body []byte, v *posture.Verdict, at time.Time) error
+	// PutReport stores what PackReport made.
+	PutReport(ctx context.Context, account posture.AccountID, id string, r PackedReport, at time.Time) error
 	// Revoke makes every server forget the device's credentials.
 	Revoke(ctx context.Context, ref Ref, at time.Time) error
 	// Record appends an event.
@@ -110,6 +115,12 @@ type Stored struct {
 	Judge      string
 	NextChange time.Time
 	Status     posture.Status
+}
+
+// PackedReport is a report and its verdict in the form in which they are stored.
+type PackedReport struct {
+	Body    []byte
+	Verdict string
 }
 
 // Seen is one contact.

@@ -56,7 +56,7 @@ func TestPolicyCheck(t *testing.T) {
 	}{
 		{"never seen", device.Summary{Status: posture.StatusInstalled},
 			`{"status":"installed","total_issue":0,"total_critical_issue":0,"remediation_link":"https://muster.example.net/device/` + theDevice + `"}`},
-		{"unfit", device.Summary{Status: posture.StatusNonCompliant, TotalIssues: 3, Critical: 1, Warning: 2, SeenAt: seen},
+		{"unfit", device.Summary{Status: posture.StatusNonCompliant, Issues: device.Issues{Critical: 1, Warning: 2}, SeenAt: seen},
 			`{"status":"non-compliant","total_issue":3,"total_critical_issue":1,"remediation_link":"https://muster.example.net/device/` + theDevice + `","last_seen":"2026-11-23T21:21:15Z"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

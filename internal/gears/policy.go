@@ -23,7 +23,7 @@ func (d *door) policyCheck(w http.ResponseWriter, r *http.Request, ref device.Re
 		TotalCritical   int    `json:"total_critical_issue"`
 		RemediationLink string `json:"remediation_link"`
 		LastSeen        string `json:"last_seen,omitempty"`
-	}{s.Status.String(), s.TotalIssues, s.Critical, d.BaseURL(r) + RemediationPath + ref.ID, timestamp(s.SeenAt)})
+	}{s.Status.String(), s.Issues.Total(), s.Issues.Critical, d.BaseURL(r) + RemediationPath + ref.ID, timestamp(s.SeenAt)})
 	return nil
 }
 

@@ -63,6 +63,22 @@ func (s *Store) Adapters(ctx context.Context, account posture.AccountID, id stri
 	return claims(ctx, s, claimsOfDevice, account, id)
 }
 
+const soleClaim = "SELECT device_id FROM device_adapters WHERE account_id = ? AND mac = ? LIMIT 2"
+
+// Claims implements device.Tx. Nearly every address was reported by one device only, and then nothing else about that
+// claim matters.
+func (tx *Tx) Claims(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]device.Claim, error) {
+	who, err := ids(ctx, tx, soleClaim, account, number(mac))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(who) == 1:
+		return []device.Claim{{DeviceID: who[0], MAC: mac}}, nil
+	default:
+		return claims(ctx, tx, liveClaimsOnMAC, account, number(mac), device.MaxClaims)
+	}
+}
+
 // ClaimsAll implements device.Tx.
 func (tx *Tx) ClaimsAll(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]device.Claim, error) {
 	return claims(ctx, tx, allClaimsOnMAC, account, number(mac), device.MaxClaims)

@@ -19,18 +19,20 @@ func (s *Store) Credentials(ctx context.Context, account posture.AccountID, id s
 }
 
 // CredentialsAnywhere implements device.Agents. An id is random and so belongs to one account at the most; the caller
-// still has to show the credentials.
+// still has to show the credentials. SQLite does not reorder a CROSS JOIN: it asks each account, of which there are few,
+// rather than each device.
 func (s *Store) CredentialsAnywhere(ctx context.Context, id string) (device.Credentials, error) {
 	var c device.Credentials
 	err := s.queryRow(ctx, `SELECT d.account_id, d.lifecycle, d.credentials FROM accounts a
-		JOIN devices d ON d.account_id = a.id AND d.id = ? LIMIT 1`, id).Scan(&c.Account, &c.Lifecycle, &c.Digest)
+		CROSS JOIN devices d WHERE d.account_id = a.id AND d.id = ? LIMIT 1`, id).Scan(&c.Account, &c.Lifecycle, &c.Digest)
 	return c, notFound(err, noDevice)
 }
 
 // IDByCredentials implements device.Agents.
 func (s *Store) IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error) {
 	var id string
-	err := s.queryRow(ctx, "SELECT id FROM devices WHERE account_id = ? AND credentials = ? AND lifecycle = 0", account, digest).Scan(&id)
+	err := s.queryRow(ctx, `SELECT id FROM devices WHERE account_id = ? AND credentials = ? AND length(credentials) > 0
+		AND lifecycle = 0`, account, digest).Scan(&id)
 	return id, notFound(err, noDevice)
 }
 

@@ -14,7 +14,7 @@ import (
 var deviceColumns = []string{
 	"account_id", "id", "lifecycle", "group_id", "status", "judged", "severity", "level_opswat", "level_cvss2", "level_cvss3",
 	"managed", "conflict", "hardware_id", "serial", "name", "host_name", "user_identity", "device_type", "os_family", "os_name",
-	"os_version", "agent_type", "agent_version", "enrolled_at", "reported_at", "next_change_at", "judge", "digest", "credentials",
+	"os_version", "issues_critical", "issues_warning", "agent_type", "agent_version", "enrolled_at", "reported_at", "next_change_at", "judge", "digest", "credentials",
 	"exempted", "exempt_since", "exempt_until", "exempt_reason", "link_username", "link_group",
 }
 
@@ -25,7 +25,7 @@ func deviceValues(d *device.Device) []any {
 		d.Cell.Levels[0], d.Cell.Levels[1], d.Cell.Levels[2],
 		flag(d.Managed), flag(d.Conflict), d.HardwareID, d.Serial, d.Name, d.HostName, d.UserIdentity,
 		string(d.Type), string(d.OSFamily), d.OSName,
-		d.OSVersion, d.AgentType, d.AgentVersion, millis(d.EnrolledAt), millis(d.ReportedAt), millis(d.NextChange), d.Judge,
+		d.OSVersion, d.Issues.Critical, d.Issues.Warning, d.AgentType, d.AgentVersion, millis(d.EnrolledAt), millis(d.ReportedAt), millis(d.NextChange), d.Judge,
 		bytesOf(d.Digest), bytesOf(d.Credentials),
 		flag(d.Exempted), millis(d.Exemption.Since), millis(d.Exemption.Until), d.Exemption.Reason, d.Link.Username, d.Link.Group,
 	}
@@ -48,7 +48,7 @@ func scanDevice(r scanner, d *device.Device) error {
 		&d.Cell.Levels[0], &d.Cell.Levels[1], &d.Cell.Levels[2],
 		&d.Managed, &d.Conflict, &d.HardwareID, &d.Serial, &d.Name, &d.HostName, &d.UserIdentity,
 		&d.Type, &d.OSFamily, &d.OSName,
-		&d.OSVersion, &d.AgentType, &d.AgentVersion, &enrolled, &reported, &change, &d.Judge, &d.Digest, &d.Credentials,
+		&d.OSVersion, &d.Issues.Critical, &d.Issues.Warning, &d.AgentType, &d.AgentVersion, &enrolled, &reported, &change, &d.Judge, &d.Digest, &d.Credentials,
 		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group, &seen)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 // Reports are kept as received, so that what Muster does not understand today is not lost; zstd makes them a third to a
 // tenth. One encoder and one decoder serve all goroutines.
 var (
-	encoder = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)))
+	encoder = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest)))
 	decoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(64<<20)))
 )
 
@@ -26,16 +26,21 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// PutReport implements device.Tx.
-func (tx *Tx) PutReport(ctx context.Context, account posture.AccountID, id string, body []byte, v *posture.Verdict, at time.Time) error {
+// PackReport implements device.Agents.
+func (s *Store) PackReport(body []byte, v *posture.Verdict) (device.PackedReport, error) {
 	verdict, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("encoding a verdict: %w", err)
+		return device.PackedReport{}, fmt.Errorf("encoding a verdict: %w", err)
 	}
+	return device.PackedReport{Body: encoder.EncodeAll(body, nil), Verdict: string(verdict)}, nil
+}
+
+// PutReport implements device.Tx.
+func (tx *Tx) PutReport(ctx context.Context, account posture.AccountID, id string, r device.PackedReport, at time.Time) error {
 	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (account_id, device_id) DO UPDATE
 		SET received_at = excluded.received_at, body = excluded.body, verdict = excluded.verdict`,
-		account, id, millis(at), encoder.EncodeAll(body, nil), string(verdict))
+		account, id, millis(at), r.Body, r.Verdict)
 }
 
 // Verdict implements device.Finder. A device that was enrolled anew has none until it reports again.

@@ -78,7 +78,7 @@ func (s *Store) SharedLimits() bool { return s.dialect.SharedLimits }
 // Ready reports whether the database answers.
 func (s *Store) Ready(ctx context.Context) error {
 	var one int
-	return s.queryRow(ctx, "SELECT 1").Scan(&one)
+	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
 // Size gives the bytes that the database takes on disk.
@@ -123,8 +123,10 @@ func (r row) Scan(dest ...any) error {
 	return r.Row.Scan(dest...)
 }
 
-// queryRow reads one row outside a transaction.
+// queryRow reads one row outside a transaction. Queries are short and are not cancelled: watching a context costs
+// database/sql and the driver a goroutine each, which is more than most queries cost.
 func (s *Store) queryRow(ctx context.Context, query string, args ...any) row {
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return row{err: err}
@@ -132,8 +134,9 @@ func (s *Store) queryRow(ctx context.Context, query string, args ...any) row {
 	return row{Row: stmt.QueryRowContext(ctx, args...)}
 }
 
-// query reads rows outside a transaction and calls scan for each.
+// query reads rows outside a transaction and calls scan for each. Like queryRow it is not cancelled.
 func (s *Store) query(ctx context.Context, scan func(scanner) error, query string, args ...any) error {
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := s.statement(ctx, query)
 	if err != nil {
 		return err

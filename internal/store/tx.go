@@ -24,8 +24,9 @@ type countKey struct {
 	group   posture.GroupID
 }
 
-// exec runs a statement that writes.
+// exec runs a statement that writes. No statement of a step is cancelled with its caller: others share the transaction.
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	ctx = context.WithoutCancel(ctx)
 	tx.dirty = true
 	stmt, err := tx.w.prepare(ctx, query)
 	if err != nil {
@@ -48,6 +49,7 @@ func (tx *Tx) execOne(ctx context.Context, query string, args ...any) error {
 }
 
 func (tx *Tx) queryRow(ctx context.Context, query string, args ...any) row {
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := tx.w.prepare(ctx, query)
 	if err != nil {
 		return row{err: err}
@@ -56,6 +58,7 @@ func (tx *Tx) queryRow(ctx context.Context, query string, args ...any) row {
 }
 
 func (tx *Tx) query(ctx context.Context, scan func(scanner) error, query string, args ...any) error {
+	ctx = context.WithoutCancel(ctx)
 	stmt, err := tx.w.prepare(ctx, query)
 	if err != nil {
 		return err

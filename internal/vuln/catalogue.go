@@ -47,7 +47,7 @@ func New(entries []Entry) *Catalogue {
 	return b.finish()
 }
 
-// Len is how many vulnerabilities there are.
+// Len is how many entries there are, without those withdrawn.
 func (c *Catalogue) Len() int { return c.entries }
 
 // Problems lists what could not be used, such as vectors that are none: the first hundred.
@@ -81,6 +81,8 @@ type prepared struct {
 	modified time.Time
 	digest   [sha256.Size]byte
 	targets  map[key][]*target
+	cve      string // the only one that the entry is about; "" where there are several or none
+	facts    facts  // about that CVE
 }
 
 func newBuilder() *builder { return &builder{entries: make(map[string]*prepared)} }
@@ -109,6 +111,10 @@ func (b *builder) add(e *Entry) {
 	}
 	if e.Withdrawn == "" {
 		p.targets = b.targets(e)
+		p.facts, _ = factsOf(e.Severity, &e.Extra)
+		if cves := e.cves(); len(cves) == 1 {
+			p.cve = cves[0]
+		}
 	}
 	b.entries[e.ID] = p
 }
@@ -122,6 +128,35 @@ func (p *prepared) supersedes(o *prepared) bool {
 	return bytes.Compare(p.digest[:], o.digest[:]) >= 0
 }
 
+// known gathers what all entries together say of each CVE: one database knows which versions are affected, another how
+// bad it is, a third whether it is exploited.
+func (b *builder) known() map[string]facts {
+	out := make(map[string]facts)
+	for _, p := range b.entries {
+		if p.cve == "" {
+			continue
+		}
+		f, ok := out[p.cve]
+		if !ok {
+			f = noFacts
+		}
+		out[p.cve] = f.worst(p.facts)
+	}
+	return out
+}
+
+// complete scores a target, with what other entries say of its CVEs where its own says nothing.
+func (t *target) complete(known map[string]facts) {
+	others := noFacts
+	for _, cve := range t.cves {
+		if f, ok := known[cve]; ok {
+			others = others.worst(f)
+		}
+	}
+	t.facts = t.facts.completedBy(others)
+	t.scores = t.facts.scores()
+}
+
 // finish makes the index, in the order of the ids.
 func (b *builder) finish() *Catalogue {
 	c := &Catalogue{thresholds: DefaultThresholds(), problems: b.problems}
@@ -131,6 +166,7 @@ func (b *builder) finish() *Catalogue {
 	}
 	slices.Sort(ids)
 	all := sha256.New()
+	known := b.known()
 	targets := make(map[key][]*target)
 	for _, id := range ids {
 		p := b.entries[id]
@@ -144,6 +180,9 @@ func (b *builder) finish() *Catalogue {
 	}
 	c.index = make(map[key]*group, len(targets))
 	for k, some := range targets {
+		for _, t := range some {
+			t.complete(known)
+		}
 		c.index[k] = newGroup(some)
 	}
 	c.digest = hex.EncodeToString(all.Sum(nil)[:8])

@@ -31,7 +31,7 @@ func (c *Catalogue) Match(r *posture.Report) ([]posture.Finding, posture.Levels)
 // worseFirst is the order of findings.
 func worseFirst(a, b posture.Finding) int {
 	return cmp.Or(cmp.Compare(b.Scores[posture.ScoreOpswat], a.Scores[posture.ScoreOpswat]), strings.Compare(a.ID, b.ID),
-		strings.Compare(a.Product, b.Product), strings.Compare(a.Version, b.Version))
+		strings.Compare(a.Product, b.Product), strings.Compare(a.Version, b.Version), strings.Compare(a.Fixed, b.Fixed))
 }
 
 // matching is the work on one report.
@@ -74,7 +74,7 @@ func (m *matching) application(app *posture.Application) {
 	h := hit{eco, name, app.Version}
 	if !m.tried[h] { // or else another package built from the same source
 		m.tried[h] = true
-		m.try(k, &installed{shown: name, reduced: k.name, version: app.Version})
+		m.try(k, &installed{shown: name, reduced: eco + " " + k.name, version: app.Version})
 	}
 }
 
@@ -175,7 +175,7 @@ func (m *matching) found(t *target, p *installed, fix string) {
 		return
 	}
 	f := posture.Finding{
-		ID: t.id, CVEs: slices.Clone(t.cves), Product: p.shown, Version: p.version, Fixed: fix, KEV: t.kev,
+		ID: t.id, CVEs: slices.Clone(t.cves), Product: p.shown, Version: p.version, Fixed: fix, KEV: t.facts.kev,
 		Scores: t.scores, Levels: m.catalogue.thresholds.Levels(t.scores),
 	}
 	h := hit{t.identity, p.reduced, p.version}

@@ -100,6 +100,7 @@ func TestReleaseOfTheDistributionCounts(t *testing.T) {
 		{"Debian", "", false},
 		{"Debian", "Ubuntu:22.04", false},
 		{"Debian", "Debianish:12", false},
+		{"Deb", "Debian:12", false},
 		{"Ubuntu:22.04", "", false},
 	} {
 		r := &posture.Report{OS: posture.OS{Family: posture.Linux, Distribution: tc.distribution},
@@ -108,6 +109,15 @@ func TestReleaseOfTheDistributionCounts(t *testing.T) {
 		if (len(findings) > 0) != tc.found {
 			t.Errorf("%s on %q: %v", tc.ecosystem, tc.distribution, idsOf(findings))
 		}
+	}
+	// A machine may hold packages of two releases: each has its own fix, in whatever order they are listed.
+	two := []posture.Application{{Name: "libwebp", Version: "0.6", Ecosystem: "Debian:11"}, {Name: "libwebp", Version: "0.6", Ecosystem: "Debian:12"}}
+	for range 2 {
+		findings, _ := load(t).Match(&posture.Report{Applications: two})
+		if len(findings) != 2 || findings[0].Fixed != "0.6.1-2.1+deb11u2" || findings[1].Fixed != "1.2.4-0.2+deb12u1" {
+			t.Errorf("two releases: %+v", findings)
+		}
+		slices.Reverse(two)
 	}
 	// Ubuntu writes its releases with and without LTS.
 	for _, eco := range []string{"Ubuntu:22.04", "Ubuntu:22.04:LTS"} {
@@ -220,6 +230,75 @@ func TestEntriesForTheSameCVEsAreOneFinding(t *testing.T) {
 	}
 }
 
+// One database knows what is affected, another how bad it is, a third that it is exploited.
+func TestEntriesCompleteEachOther(t *testing.T) {
+	const high, low = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "CVSS:3.1/AV:L/AC:L/PR:H/UI:N/S:U/C:N/I:N/A:L" // 9.8, 2.3
+	advisory := func(cves ...string) Entry {
+		return appEntry("DSA-1", func(e *Entry) { e.Upstream = cves })
+	}
+	about := func(id, cve string, vector string, kev bool, epss *float64) Entry {
+		e := Entry{ID: id, Aliases: []string{cve}, Extra: Extra{KEV: kev, EPSS: epss}}
+		if vector != "" {
+			e.Severity = []Severity{{"CVSS_V3", vector}}
+		}
+		return e
+	}
+	scored := appEntry("DSA-1", func(e *Entry) {
+		e.Upstream = []string{"CVE-1"}
+		e.Severity = []Severity{{"CVSS_V3", low}}
+	})
+	withdrawn := about("NVD-1", "CVE-1", high, true, nil)
+	withdrawn.Withdrawn = "2024-01-01T00:00:00Z"
+	for name, tc := range map[string]struct {
+		entries    []Entry
+		opswat, v3 float64
+		exploited  bool
+	}{
+		"alone":                  {[]Entry{advisory("CVE-1")}, -1, -1, false},
+		"severity":               {[]Entry{advisory("CVE-1"), about("NVD-1", "CVE-1", high, false, nil)}, 68.6, 9.8, false},
+		"severity and KEV":       {[]Entry{advisory("CVE-1"), about("NVD-1", "CVE-1", high, false, nil), about("KEV-1", "CVE-1", "", true, nil)}, 98, 9.8, true},
+		"severity and EPSS":      {[]Entry{advisory("CVE-1"), about("NVD-1", "CVE-1", high, false, nil), about("EPSS-1", "CVE-1", "", false, probability(0.25))}, 78.4, 9.8, false},
+		"worst of two CVEs":      {[]Entry{advisory("CVE-1", "CVE-2"), about("NVD-1", "CVE-1", low, true, nil), about("NVD-2", "CVE-2", high, false, nil)}, 98, 9.8, true},
+		"another CVE":            {[]Entry{advisory("CVE-1"), about("NVD-2", "CVE-2", high, true, nil)}, -1, -1, false},
+		"its own comes first":    {[]Entry{scored, about("NVD-1", "CVE-1", high, false, nil)}, 16.1, 2.3, false},
+		"exploited all the same": {[]Entry{scored, about("KEV-1", "CVE-1", "", true, nil)}, 23, 2.3, true},
+		"withdrawn":              {[]Entry{advisory("CVE-1"), withdrawn}, -1, -1, false},
+		"about several CVEs":     {[]Entry{advisory("CVE-1"), {ID: "B-1", Aliases: []string{"CVE-1", "CVE-2"}, Extra: Extra{KEV: true}}}, -1, -1, false},
+	} {
+		for range 2 {
+			f := matchTool(t, New(tc.entries), "1.0")
+			if len(f) != 1 || f[0].Scores[posture.ScoreOpswat] != tc.opswat || f[0].Scores[posture.ScoreCVSS3] != tc.v3 || f[0].KEV != tc.exploited {
+				t.Errorf("%s: got %+v", name, f)
+			}
+			slices.Reverse(tc.entries)
+		}
+	}
+}
+
+// Only where the order of versions is certainly total may entries be sorted by their fix.
+func TestOnlySimpleRangesAreSorted(t *testing.T) {
+	for _, tc := range []struct {
+		ecosystem, events string
+		versions          []string
+		want              bool
+	}{
+		{"Debian:12", "in 0, fix 2", nil, true},
+		{"Application:mac", "in 0, fix 2", nil, true},
+		{"Maven", "in 0, fix 2", nil, false},
+		{"Debian:12", "in 1, fix 2", nil, false},
+		{"Debian:12", "in 0, last 2", nil, false},
+		{"Debian:12", "in 0", nil, false},
+		{"Debian:12", "in 0, fix 2, in 3, fix 4", nil, false},
+		{"Debian:12", "in 0, fix 2", []string{"3"}, false},
+	} {
+		edges, _ := edgesOf(tc.ecosystem, parseEvents(tc.events))
+		target := &target{ecosystem: tc.ecosystem, ranges: [][]edge{edges}, versions: tc.versions}
+		if got := target.onlyFix() != nil; got != tc.want {
+			t.Errorf("%s %s %v: %v", tc.ecosystem, tc.events, tc.versions, got)
+		}
+	}
+}
+
 func TestListedVersions(t *testing.T) {
 	c := New([]Entry{appEntry("A-1", func(e *Entry) { e.Affected[0].Versions = []string{"1.5", "3.0", "trunk"} })})
 	var got []string
@@ -265,7 +344,7 @@ func TestMatchAgreesWithSearchingAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var entries []Entry
 		for i, a := range rapid.SliceOfN(affected, 0, 8).Draw(t, "affected") {
-			entries = append(entries, Entry{ID: fmt.Sprintf("X-%d", i%4), Affected: []Affected{a}, Modified: ""})
+			entries = append(entries, Entry{ID: fmt.Sprintf("X-%d", i%4), Affected: []Affected{a}})
 		}
 		entries = merge(entries)
 		installed := rapid.SliceOfN(apps, 0, 8).Draw(t, "installed")
@@ -280,6 +359,7 @@ func TestMatchAgreesWithSearchingAll(t *testing.T) {
 			got = append(got, f.ID+" "+f.Product+" "+f.Version)
 		}
 		slices.Sort(got)
+		got = slices.Compact(got) // two releases may fix one in different versions
 		if want := searchAll(entries, installed); !slices.Equal(got, want) {
 			t.Fatalf("got %v, want %v", got, want)
 		}

@@ -28,6 +28,7 @@ func TestProductNames(t *testing.T) {
 		{"Google Chrome.app", "1", "google chrome"},
 		{"Paint.NET", "5.0", "paint.net"},
 		{"Skype™ 8.54", "8.54", "skype"},
+		{"Intel® Driver©", "1", "intel driver"},
 		{"Build Tools", "1", "build tools"},
 		{"Update Checker 3", "7.1", "update checker 3"},
 		{"Foo (a (b) c", "1", "foo"},

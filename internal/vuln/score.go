@@ -32,45 +32,66 @@ func OpswatScore(base float64, kev bool, epss float64) float64 {
 	return math.Round(10*10*base*(0.6+0.4*likelihood)) / 10
 }
 
-// scores gives one score for each type from the vectors of an entry. It reports whether all vectors could be read.
-func scores(severity []Severity, extra *Extra) (s [posture.NumScoreTypes]float64, ok bool) {
-	v2, v3, ok := baseScores(severity)
-	s = [posture.NumScoreTypes]float64{posture.ScoreOpswat: NotScored, posture.ScoreCVSS2: v2, posture.ScoreCVSS3: v3}
-	base := v3
-	if base == NotScored {
-		base = v2
-	}
-	if base != NotScored {
-		s[posture.ScoreOpswat] = OpswatScore(base, extra.KEV, extra.prediction())
-	}
-	return s, ok
+// facts are what the scores of a vulnerability follow from. What is missing is negative.
+type facts struct {
+	v2, v3, epss float64
+	kev          bool
 }
 
-// prediction gives the probability, negative when there is none or none that makes sense.
-func (e *Extra) prediction() float64 {
-	if e.EPSS == nil || *e.EPSS < 0 || *e.EPSS > 1 {
-		return -1
-	}
-	return *e.EPSS
-}
+var noFacts = facts{v2: NotScored, v3: NotScored, epss: -1}
 
-// baseScores gives the highest base score of each version of CVSS.
-func baseScores(severity []Severity) (v2, v3 float64, ok bool) {
-	v2, v3, ok = NotScored, NotScored, true
+// factsOf reads the vectors and the likelihood of an entry: the highest base score of each version of CVSS. It
+// reports whether all vectors could be read.
+func factsOf(severity []Severity, extra *Extra) (f facts, ok bool) {
+	f, ok = noFacts, true
+	f.kev = extra.KEV
+	if p := extra.EPSS; p != nil && *p >= 0 && *p <= 1 {
+		f.epss = *p
+	}
 	for _, s := range severity {
 		var err error
 		var score float64
 		switch s.Type {
 		case "CVSS_V2":
 			score, err = baseV2(s.Score)
-			v2 = max(v2, score)
+			f.v2 = max(f.v2, score)
 		case "CVSS_V3":
 			score, err = baseV3(s.Score)
-			v3 = max(v3, score)
+			f.v3 = max(f.v3, score)
 		}
 		ok = ok && err == nil
 	}
-	return v2, v3, ok
+	return f, ok
+}
+
+// worst joins what two sources say of one vulnerability, or of several that come together.
+func (f facts) worst(o facts) facts {
+	return facts{v2: max(f.v2, o.v2), v3: max(f.v3, o.v3), epss: max(f.epss, o.epss), kev: f.kev || o.kev}
+}
+
+// completedBy fills in the base scores that are missing, and joins the rest.
+func (f facts) completedBy(o facts) facts {
+	all := f.worst(o)
+	if f.v2 != NotScored {
+		all.v2 = f.v2
+	}
+	if f.v3 != NotScored {
+		all.v3 = f.v3
+	}
+	return all
+}
+
+// scores gives one score for each type.
+func (f facts) scores() [posture.NumScoreTypes]float64 {
+	s := [posture.NumScoreTypes]float64{posture.ScoreOpswat: NotScored, posture.ScoreCVSS2: f.v2, posture.ScoreCVSS3: f.v3}
+	base := f.v3
+	if base == NotScored {
+		base = f.v2
+	}
+	if base != NotScored {
+		s[posture.ScoreOpswat] = OpswatScore(base, f.kev, f.epss)
+	}
+	return s
 }
 
 func baseV2(vector string) (float64, error) {

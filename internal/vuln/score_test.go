@@ -68,8 +68,8 @@ func TestScoresOfVectors(t *testing.T) {
 		{"not a v3.0 vector", []Severity{{"CVSS_V3", "CVSS:3.0/AV:N"}}, Extra{}, [3]float64{-1, -1, -1}, false},
 		{"one of two is none", []Severity{{"CVSS_V2", "?"}, {"CVSS_V3", v31}}, Extra{}, [3]float64{56.7, -1, 8.1}, false},
 	} {
-		got, ok := scores(tc.severity, &tc.extra)
-		if got != tc.want || ok != tc.ok {
+		facts, ok := factsOf(tc.severity, &tc.extra)
+		if got := facts.scores(); got != tc.want || ok != tc.ok {
 			t.Errorf("%s: got %v, %v; want %v, %v", tc.name, got, ok, tc.want, tc.ok)
 		}
 	}

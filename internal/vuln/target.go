@@ -15,7 +15,6 @@ import (
 type record struct {
 	id       string
 	cves     []string
-	kev      bool
 	identity string // the CVEs, or the id where there are none
 }
 
@@ -26,8 +25,9 @@ type target struct {
 	vendors   [][]string
 	ranges    [][]edge
 	versions  []string // affected, and in no range
-	scores    [posture.NumScoreTypes]float64
-	fix       *version.Version // where all versions before this one are affected and no others
+	facts     facts
+	scores    [posture.NumScoreTypes]float64 // follow from the facts, once all entries are known
+	fix       *version.Version               // where all versions before this one are affected and no others
 }
 
 // group is what is known under one key. A kernel or a browser has thousands of entries, nearly all of which say that
@@ -69,7 +69,7 @@ func (g *group) fixedAfter(v version.Version) []*target {
 
 // targets prepares everything that an entry affects.
 func (b *builder) targets(e *Entry) map[key][]*target {
-	rec := &record{id: e.ID, cves: e.cves(), kev: e.Extra.KEV}
+	rec := &record{id: e.ID, cves: e.cves()}
 	rec.identity = cmp.Or(strings.Join(rec.cves, " "), e.ID)
 	out := make(map[key][]*target)
 	for i := range e.Affected {
@@ -97,7 +97,7 @@ func (b *builder) target(rec *record, e *Entry, a *Affected) *target {
 		severity = a.Severity
 	}
 	var ok bool
-	if t.scores, ok = scores(severity, &e.Extra); !ok {
+	if t.facts, ok = factsOf(severity, &e.Extra); !ok {
 		b.problem("%s: a CVSS vector cannot be read", e.ID)
 	}
 	for _, v := range a.Product.Vendors {

@@ -211,7 +211,7 @@ func (c *cloner) finish(ctx context.Context, times int) error {
 
 func newAgent() agent {
 	var secret [64]byte
-	rand.Read(secret[:]) //nolint:errcheck // it never fails
+	rand.Read(secret[:])
 	return agent{posture.NewID(time.Now(), rand.Reader), hex.EncodeToString(secret[:32]), hex.EncodeToString(secret[32:])}
 }
 

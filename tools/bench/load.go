@@ -79,7 +79,8 @@ func (l *load) connection(ctx context.Context, addr string, number uint64) error
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // everything was answered
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now().Add(5 * time.Second)) })
+	// What is in flight may still be answered.
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now().Add(5 * time.Second)) }) //nolint:errcheck // it cannot fail on an open connection
 	defer stop()
 	c := &caller{rng: rand.New(rand.NewPCG(number, 1)), seq: &l.seq}
 	answers := bufio.NewReaderSize(conn, 8<<10)

@@ -23,11 +23,9 @@ type bodies struct {
 
 // template is a text with places to write over.
 type template struct {
-	text                    []byte
-	host, hardware, serial  int
-	macs                    [2]int
-	version                 int
-	versionWidth, hostWidth int
+	text                            []byte
+	host, hardware, serial, version int
+	macs                            [2]int
 }
 
 const (

@@ -90,18 +90,33 @@ func parse(args []string) (*options, error) {
 		return nil, err
 	}
 	o.engines = strings.Split(*engines, ",")
-	for _, text := range strings.Split(*sizes, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < baseSize || n%baseSize != 0 {
-			return nil, fmt.Errorf("-devices: %q is not a multiple of %d", text, baseSize)
+	o.sizes, err = parseSizes(*sizes)
+	if err != nil {
+		return nil, err
+	}
+	if o.profile != "" {
+		err = os.MkdirAll(o.profile, 0o755)
+		if err != nil {
+			return nil, err
 		}
-		o.sizes = append(o.sizes, n)
 	}
 	if o.profile != "" || *rows != "" {
 		o.out = "" // part of a table, or figures that the profiler slowed down, are not for the file
 	}
 	o.root, err = moduleRoot()
 	return o, err
+}
+
+func parseSizes(list string) ([]int, error) {
+	var sizes []int
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < baseSize || n%baseSize != 0 {
+			return nil, fmt.Errorf("-devices: %q is not a multiple of %d", text, baseSize)
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
 }
 
 // moduleRoot is the nearest directory upwards that holds go.mod.

@@ -28,7 +28,8 @@ func (b *bench) measure(ctx context.Context, c *child, m meter, r row) (result, 
 	}
 	l.sampling.Store(true)
 	first := l.answered.Load()
-	endProfile := b.beginProfile(c, r.name)
+	endProfile, startErr := b.beginProfile(c, r.name)
+	err = errors.Join(err, startErr)
 	after := before
 	if err == nil {
 		window := b.window
@@ -38,8 +39,7 @@ func (b *bench) measure(ctx context.Context, c *child, m meter, r row) (result, 
 		after, err = b.until(ctx, l, m, before, window)
 	}
 	answered := l.answered.Load() - first
-	endProfile()
-	err = errors.Join(err, l.end(ctx))
+	err = errors.Join(err, endProfile(), l.end(ctx))
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", r.name, err)
 	}

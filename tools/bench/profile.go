@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,15 +46,22 @@ func profileInto(name string) error {
 }
 
 // beginProfile has the server profile itself, if profiles are wanted, until the returned function is called.
-func (b *bench) beginProfile(c *child, name string) (end func()) {
+func (b *bench) beginProfile(c *child, name string) (end func() error, err error) {
 	if b.profile == "" {
-		return func() {}
+		return func() error { return nil }, nil
 	}
-	name = strings.NewReplacer(" ", "-", ",", "", "/", "-").Replace(name)
-	fmt.Fprintln(c.stdin, filepath.Join(b.profile, name+".pprof"))
-	c.lines.Scan()
-	return func() {
-		fmt.Fprintln(c.stdin)
-		c.lines.Scan()
+	name = strings.NewReplacer(" ", "-", ",", "", "/", "-", "(", "", ")", "").Replace(name)
+	return func() error { return c.tell("") }, c.tell(filepath.Join(b.profile, name+".pprof"))
+}
+
+// tell sends a line to a profiled server, and waits until it has acted on it.
+func (c *child) tell(line string) error {
+	_, err := fmt.Fprintln(c.stdin, line)
+	if err != nil {
+		return err
 	}
+	if !c.lines.Scan() || c.lines.Text() != "done <nil>" {
+		return errors.New("the server could not be profiled: " + c.lines.Text())
+	}
+	return nil
 }

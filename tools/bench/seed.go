@@ -61,7 +61,11 @@ func (b *bench) newFleet(ctx context.Context, engine string, size int) (*fleet, 
 	default:
 		return nil, fmt.Errorf("-engines: %q is not known", engine)
 	}
-	return f, f.makeAccount(ctx)
+	err = f.makeAccount(ctx)
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
 }
 
 func (f *fleet) close() error {

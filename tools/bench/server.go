@@ -44,7 +44,7 @@ type child struct {
 
 // start starts a server and waits until it listens. It says where in a line of its log.
 func start(program string, args ...string) (*child, error) {
-	c := &child{cmd: exec.Command(program, args...), ended: make(chan error, 1)} //nolint:noctx // stop ends it in order
+	c := &child{cmd: exec.Command(program, args...), ended: make(chan error, 1)}
 	log, err := c.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

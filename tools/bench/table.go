@@ -33,7 +33,7 @@ func (b *bench) writeJSON() error {
 		_, err = os.Stdout.Write(out)
 		return err
 	}
-	return os.WriteFile(b.json, out, 0o644) //nolint:gosec // nothing secret is in it
+	return os.WriteFile(b.json, out, 0o644)
 }
 
 // writeTable replaces what stands between the markers in the file. A run with the large fleet has markers of its own,
@@ -60,7 +60,7 @@ func (b *bench) writeTable() error {
 	if !ok || !ok2 {
 		return fmt.Errorf("%s lacks the lines %q and %q", b.out, begin, end)
 	}
-	return os.WriteFile(path, slices.Concat(before, begin, []byte(b.markdown()), end, after), 0o644) //nolint:gosec // it is documentation
+	return os.WriteFile(path, slices.Concat(before, begin, []byte(b.markdown()), end, after), 0o644)
 }
 
 // markdown describes the machine, and has a table for each engine with a column for each size.

@@ -191,7 +191,7 @@ func unmanaged() []Sighting {
 		{2, "00:1a:4b", "old-pc", "desktop"},
 	} {
 		for i := range k.count {
-			id := identity{seed: demoSeed + 1, n: uint64(len(out)), mark: 1} //nolint:gosec // never negative
+			id := identity{seed: demoSeed + 1, n: uint64(len(out)), mark: 1}
 			out = append(out, Sighting{id.mac(k.maker, 0), fmt.Sprintf("%s-%d", k.name, i+1), k.kind})
 		}
 	}

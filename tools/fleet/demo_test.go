@@ -26,9 +26,7 @@ func TestDemo(t *testing.T) {
 		t.Run(day, func(t *testing.T) {
 			t.Parallel()
 			now, err := time.Parse(time.RFC3339, day)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			testDemo(t, now)
 		})
 	}
@@ -41,19 +39,7 @@ func TestDemo(t *testing.T) {
 func testDemo(t *testing.T, now time.Time) {
 	clock := now
 	w := newWorld(t, func() time.Time { return clock })
-	demo := fleet.Demo(now)
-	agents, err := fleet.Enrol(t.Context(), w.url, w.code, demo.Machines, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range demo.Exempt {
-		if err := w.devices.Exempt(t.Context(), w.account, agents[e.Machine].DeviceID, e.Reason, time.Time{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := w.devices.Import(t.Context(), w.account, sightings(t, demo.Unmanaged)); err != nil || n != 25 {
-		t.Fatalf("%d devices were imported: %v", n, err)
-	}
+	agents := w.populate(t, fleet.Demo(now))
 	checkDemo(t, w)
 
 	mac, _ := posture.ParseMAC(fleet.DemoMAC)
@@ -61,23 +47,58 @@ func testDemo(t *testing.T, now time.Time) {
 		t.Errorf("the adapter of the examples belongs to %q: %v", d.HostName, err)
 	}
 
-	// A quarter of an hour later nobody has anything new to say, whether the program was started again or not.
 	before := w.all(t)
 	clock = now.Add(15 * time.Minute)
 	for _, a := range agents {
-		if err := a.Report(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must(t, a.Report(t.Context()))
 	}
+	checkUnchanged(t, w, before)
+}
+
+// TestDemoStartedAgain starts the demo on the database that it left: in the same hour, and after more days than
+// definitions may be old.
+func TestDemoStartedAgain(t *testing.T) {
+	clock := start
+	w := newWorld(t, func() time.Time { return clock })
+	w.populate(t, fleet.Demo(start))
+	before := w.all(t)
+
+	clock = start.Add(15 * time.Minute)
+	_, err := fleet.Enrol(t.Context(), w.url, w.code, fleet.Demo(clock).Machines, 8)
+	must(t, err)
+	checkDemo(t, w)
+	checkUnchanged(t, w, before)
+
+	clock = start.AddDate(0, 0, 10)
+	_, err = fleet.Enrol(t.Context(), w.url, w.code, fleet.Demo(clock).Machines, 8)
+	must(t, err)
+	checkDemo(t, w)
+}
+
+// populate does what the demo does.
+func (w *world) populate(t *testing.T, demo fleet.Demonstration) []*fleet.Agent {
+	t.Helper()
+	agents, err := fleet.Enrol(t.Context(), w.url, w.code, demo.Machines, 8)
+	must(t, err)
+	for _, e := range demo.Exempt {
+		must(t, w.devices.Exempt(t.Context(), w.account, agents[e.Machine].DeviceID, e.Reason, time.Time{}))
+	}
+	n, err := w.devices.Import(t.Context(), w.account, sightings(t, demo.Unmanaged))
+	must(t, err)
+	if n != len(demo.Unmanaged) {
+		t.Fatalf("%d of %d devices were imported", n, len(demo.Unmanaged))
+	}
+	return agents
+}
+
+// checkUnchanged fails the test if a report was taken for a new one.
+func checkUnchanged(t *testing.T, w *world, before map[string]device.Device) {
+	t.Helper()
 	for id, d := range w.all(t) {
 		if !d.ReportedAt.Equal(before[id].ReportedAt) {
 			t.Errorf("the second report of %s was taken for a new one", d.Name)
 		}
 	}
-	if _, err := fleet.Enrol(t.Context(), w.url, w.code, fleet.Demo(clock).Machines, 8); err != nil {
-		t.Fatal(err)
-	}
-	checkDemo(t, w)
 }
 
 func checkDemo(t *testing.T, w *world) {

@@ -19,7 +19,7 @@ func (d *dice) next() uint64 {
 }
 
 // below gives a number from 0 to n-1.
-func (d *dice) below(n int) int { return int(d.next() >> 33 % uint64(n)) } //nolint:gosec // 31 bits fit
+func (d *dice) below(n int) int { return int(d.next() >> 33 % uint64(n)) }
 
 // percent is true so often.
 func (d *dice) percent(p int) bool { return d.below(100) < p }
@@ -48,8 +48,8 @@ func (id identity) number() uint64 { return mix(id.seed, id.n) }
 // mac makes an adapter address of a maker's first three bytes; a machine has at most four adapters. After two million
 // machines the addresses begin again.
 func (id identity) mac(maker string, adapter int) string {
-	const odd = 0x5bd1e9                                                                // spreads neighbours, and keeps them apart
-	low := uint32((4*id.n+uint64(adapter))*odd+scramble(id.seed))<<1&0xffffff | id.mark //nolint:gosec // the low bits are wanted
+	const odd = 0x5bd1e9 // spreads neighbours, and keeps them apart
+	low := uint32((4*id.n+uint64(adapter))*odd+scramble(id.seed))<<1&0xffffff | id.mark
 	return fmt.Sprintf("%s:%02x:%02x:%02x", maker, low>>16, low>>8&0xff, low&0xff)
 }
 
@@ -71,7 +71,7 @@ func (id identity) serial() string {
 
 // addresses come from the networks set aside for documentation.
 func (id identity) addresses(adapter int) (v4, v6 string) {
-	x := 4*id.n + uint64(adapter) //nolint:gosec // never negative
+	x := 4*id.n + uint64(adapter)
 	net := [...]string{"192.0.2.", "198.51.100.", "203.0.113."}[x/250%3]
 	return net + strconv.FormatUint(1+x%250, 10), "2001:db8:" + strconv.FormatUint(x>>16&0xffff, 16) + "::" + strconv.FormatUint(1+x&0xffff, 16)
 }

@@ -8,7 +8,7 @@ type Machine struct {
 	HostName   string
 	HardwareID string // "" on phones and tablets, which do not tell
 	Serial     string
-	Type       string // as in DeviceTypes of the protocol: desktop, laptop, server, vm, phone, tablet
+	Type       string // in the protocol's words: desktop, laptop, server, vm, phone, tablet
 	OS         OS
 	User       string // "" where nobody signs in
 	Adapters   []Adapter

@@ -41,13 +41,13 @@ var (
 	winDevLT = &model{"dev-lt", "laptop", windowsOS, windowsVersions, "windows", []string{"developer"}, intel, both, windowsGuards}
 	winSrv   = &model{"file-srv", "server", serverOS, []string{"10.0.20348.3932", "10.0.20348.4294"}, "windows", nil, boards, wired, windowsGuards}
 
-	designMac = &model{"design-mb", "laptop", macOS, macVersions, "mac", []string{"studio"}, apple, []string{"en0"}, macGuards}
+	designMac = &model{"design-mb", "laptop", macOS, macVersions, "mac", []string{"studio", "office"}, apple, []string{"en0"}, macGuards}
 	officeMac = &model{"front-mb", "laptop", macOS, macVersions, "mac", []string{"office"}, apple, []string{"en0"}, macGuards}
-	studioMac = &model{"studio-mac", "desktop", macOS, macVersions, "mac", []string{"studio"}, apple, []string{"en0", "en1"}, macGuards}
-	devMac    = &model{"dev-mb", "laptop", macOS, macVersions, "mac", []string{"developer"}, apple, []string{"en0"}, macGuards}
+	studioMac = &model{"studio-mac", "desktop", macOS, macVersions, "mac", []string{"studio", "office"}, apple, []string{"en0", "en1"}, macGuards}
+	devMac    = &model{"dev-mb", "laptop", macOS, macVersions, "mac", []string{"developer", "office"}, apple, []string{"en0"}, macGuards}
 
-	ubuntuLT  = &model{"dev-lt", "laptop", ubuntuOS, []string{"24.04.2", "24.04.3"}, "ubuntu-24.04", []string{"desktop", "developer"}, intel, []string{"wlp0s20f3", "enp0s31f6"}, ufwGuards}
-	debianWS  = &model{"dev-ws", "desktop", debianOS, []string{"12.8", "12.12"}, "debian-12", []string{"desktop", "developer"}, intel, []string{"enp0s31f6"}, ufwGuards}
+	ubuntuLT  = &model{"dev-lt", "laptop", ubuntuOS, []string{"24.04.2", "24.04.3"}, "ubuntu-24.04", []string{"desktop"}, intel, []string{"wlp0s20f3", "enp0s31f6"}, ufwGuards}
+	debianWS  = &model{"dev-ws", "desktop", debianOS, []string{"12.8", "12.12"}, "debian-12", []string{"desktop"}, intel, []string{"enp0s31f6"}, ufwGuards}
 	debianVM  = &model{"web-vm", "vm", debianOS, []string{"12.8", "12.12"}, "debian-12", []string{"server"}, vmware, []string{"ens192"}, nftGuards}
 	ubuntuSrv = &model{"app-srv", "server", ubuntuOS, []string{"24.04.2", "24.04.3"}, "ubuntu-24.04", []string{"server"}, boards, []string{"eno1", "eno2"}, ufwGuards}
 	debianSrv = &model{"build-srv", "server", debianOS, []string{"12.8", "12.12"}, "debian-12", []string{"developer"}, boards, []string{"eno1", "eno2"}, nftGuards}
@@ -68,11 +68,12 @@ var (
 	private = []string{"d2:4c:11", "7a:90:3e"}
 )
 
-// guard makes the state of a product that is as it should be.
+// guarding is the state of a product that is as it should be.
 func guarding(definitions, scan time.Time) *State {
 	return &State{Running: true, Enabled: true, Definitions: definitions, LastScan: scan}
 }
 
+// encrypted is the state of a disk encryption; the first volume holds the system.
 func encrypted(names ...string) *State {
 	s := &State{}
 	for i, n := range names {

@@ -30,7 +30,7 @@ var users = []string{
 // their software is up to date as of now.
 func Random(seed uint64, n int, now time.Time) *Machine {
 	now = now.Truncate(time.Second)
-	id := identity{seed: seed, n: uint64(n)} //nolint:gosec // negative numbers are numbers too
+	id := identity{seed: seed, n: uint64(n)}
 	d := dice(mix(id.number(), 1))
 	mo := draw(&d)
 	m := mo.machine(id, fmt.Sprintf("%s-%06d", mo.prefix, n), now)
@@ -77,13 +77,13 @@ func (m *Machine) neglect(d *dice) {
 		g.State.Enabled = !d.percent(6)
 	}
 	if g := m.guard("anti-malware"); g != nil {
-		g.State.Running = !d.percent(2)
+		g.State.Running = !d.percent(4)
 	}
-	if g := m.guard("encryption"); g != nil && d.percent(4) {
+	if g := m.guard("encryption"); g != nil && d.percent(8) {
 		g.State.Volumes[0].Encrypted = false
 	}
 	m.Health.Encrypted, m.Health.Genuine = !d.percent(3), !d.percent(1)
-	m.Health.PasswordSet = !d.percent(3)
+	m.Health.PasswordSet = !d.percent(4)
 	if d.percent(8) {
 		m.Health.LocksAfter = 0
 	}
@@ -113,7 +113,7 @@ func (m *Machine) Drift(step int) *Machine {
 		return &changed
 	}
 	changed.own()
-	d := dice(mix(m.seed^0xd41f7, uint64(step))) //nolint:gosec // any number will do
+	d := dice(mix(m.seed^0xd41f7, uint64(step)))
 	// This alone would do: it differs from step to step.
 	changed.Health.Rebooted = m.Health.Rebooted.Add(time.Duration(step) * time.Minute)
 	changed.age(&d)

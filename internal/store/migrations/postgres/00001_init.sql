@@ -90,6 +90,8 @@ CREATE TABLE devices (
 	os_family      TEXT    NOT NULL,
 	os_name        TEXT    NOT NULL,
 	os_version     TEXT    NOT NULL,
+	issues_critical BIGINT NOT NULL,
+	issues_warning BIGINT NOT NULL,
 	agent_type     TEXT    NOT NULL,
 	agent_version  TEXT    NOT NULL,
 	enrolled_at    BIGINT NOT NULL,
@@ -108,7 +110,7 @@ CREATE TABLE devices (
 ) WITH (fillfactor = 80);
 CREATE INDEX devices_hardware_id ON devices (account_id, hardware_id) WHERE hardware_id <> '';
 CREATE INDEX devices_serial ON devices (account_id, serial) WHERE serial <> '';
-CREATE INDEX devices_credentials ON devices (account_id, credentials) WHERE credentials <> ''::bytea;
+CREATE INDEX devices_credentials ON devices (account_id, credentials) WHERE length(credentials) > 0;
 
 -- Apart from devices because every ping changes it and nothing else.
 CREATE TABLE device_seen (

@@ -90,6 +90,8 @@ CREATE TABLE devices (
 	os_family      TEXT    NOT NULL,
 	os_name        TEXT    NOT NULL,
 	os_version     TEXT    NOT NULL,
+	issues_critical INTEGER NOT NULL,
+	issues_warning INTEGER NOT NULL,
 	agent_type     TEXT    NOT NULL,
 	agent_version  TEXT    NOT NULL,
 	enrolled_at    INTEGER NOT NULL,
@@ -108,7 +110,7 @@ CREATE TABLE devices (
 );
 CREATE INDEX devices_hardware_id ON devices (account_id, hardware_id) WHERE hardware_id <> '';
 CREATE INDEX devices_serial ON devices (account_id, serial) WHERE serial <> '';
-CREATE INDEX devices_credentials ON devices (account_id, credentials) WHERE credentials <> x'';
+CREATE INDEX devices_credentials ON devices (account_id, credentials) WHERE length(credentials) > 0;
 
 -- Apart from devices because every ping changes it and nothing else.
 CREATE TABLE device_seen (
@@ -174,3 +176,18 @@ CREATE TABLE leases (
 	holder     TEXT    NOT NULL,
 	expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Without statistics SQLite takes an account to be a handful of rows, and reads all of its devices rather than use an
+-- index. These say what matters: accounts are few and large, devices have a row or two in each table.
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('accounts', NULL, '10'),
+	('devices', 'sqlite_autoindex_devices_1', '1000000 100000 1'),
+	('devices', 'devices_hardware_id', '1000000 100000 1'),
+	('devices', 'devices_serial', '1000000 100000 1'),
+	('devices', 'devices_credentials', '1000000 100000 1'),
+	('device_seen', 'device_seen', '1000000 100000 1'),
+	('device_adapters', 'device_adapters', '2000000 200000 1 1'),
+	('device_adapters', 'device_adapters_device', '2000000 200000 2'),
+	('device_reports', 'sqlite_autoindex_device_reports_1', '1000000 100000 1');
+ANALYZE sqlite_schema;

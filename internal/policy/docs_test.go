@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"muster/internal/posture"
+)
+
+var documentedTypes = []posture.DeviceType{posture.Desktop, posture.Laptop, posture.Server, posture.VM, posture.Phone, posture.Tablet}
+
+var documentedSystems = []struct {
+	family posture.OSFamily
+	name   string
+}{{posture.Windows, "Windows"}, {posture.MacOS, "macOS"}, {posture.Linux, "Linux"}, {posture.IOS, "iOS"}, {posture.Android, "Android"}}
+
+// row writes what the default policy asks of one check, as a line of the table; "" for a check that is off everywhere.
+func row(t *testing.T, id string) string {
+	cells := make([]string, len(documentedTypes))
+	var systems []string
+	for _, s := range documentedSystems {
+		asked := false
+		for i, d := range documentedTypes {
+			c := Default().entry(id, &posture.Report{DeviceType: d, OS: posture.OS{Family: s.family}})
+			if c == nil || c.Severity == Off {
+				continue
+			}
+			if cells[i] != "" && cells[i] != string(c.Severity) {
+				t.Errorf("%s on %s differs by system: the table cannot say so", id, d)
+			}
+			cells[i], asked = string(c.Severity), true
+		}
+		if asked {
+			systems = append(systems, s.name)
+		}
+	}
+	switch len(systems) {
+	case 0:
+		return ""
+	case len(documentedSystems):
+		systems = []string{"all"}
+	}
+	for i := range cells {
+		if cells[i] == "" {
+			cells[i] = "–"
+		}
+	}
+	return "| `" + id + "` | " + strings.Join(systems, ", ") + " | " + strings.Join(cells, " | ") + " |"
+}
+
+func TestDocumentedTable(t *testing.T) {
+	text, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, d := range Definitions() {
+		if r := row(t, d.ID); r != "" {
+			want = append(want, r)
+		}
+	}
+	got := regexp.MustCompile("(?m)^\\| `.*$").FindAllString(string(text), -1)
+	if !slices.Equal(got, want) {
+		t.Errorf("the table should read\n%s", strings.Join(want, "\n"))
+	}
+}
+
+// The example of the documentation is a policy that is accepted.
+func TestDocumentedExample(t *testing.T) {
+	text, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := regexp.MustCompile(`(?ms)^    \{"version".*?\]\}\n`).FindString(string(text))
+	p, err := Parse(strings.NewReader(example))
+	if err != nil || p.Name != "Laptops abroad" || len(p.Checks) != 3 {
+		t.Errorf("%q: %v, %v", example, p, err)
+	}
+}
