@@ -65,11 +65,13 @@ var updateCounts = func() string {
 // selectCounts reads a row as one text: drivers take longer to hand over 28 columns than databases to find them.
 var selectCounts = "SELECT " + strings.Join(countColumns, " || ' ' || ") + " FROM device_counts WHERE account_id = ?"
 
-// Counts implements device.Inventory: it reads one row for each group.
+// Counts implements device.Inventory: it reads one row for each group, for all who ask at the same time.
 func (s *Store) Counts(ctx context.Context, account posture.AccountID) (device.Counts, error) {
-	var total device.Counts
-	err := s.query(ctx, addCounts(&total), selectCounts, account)
-	return total, err
+	return s.counting.do(account, func() (device.Counts, error) {
+		var total device.Counts
+		err := s.query(ctx, addCounts(&total), selectCounts, account)
+		return total, err
+	})
 }
 
 func addCounts(total *device.Counts) func(scanner) error {

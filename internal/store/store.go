@@ -15,7 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/posture"
 	"muster/internal/store/dialect"
 )
 
@@ -26,6 +28,8 @@ type Store struct {
 	writes  *sql.DB
 	writer  *writer
 	log     *slog.Logger
+
+	counting together[posture.AccountID, device.Counts]
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt
