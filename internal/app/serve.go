@@ -187,7 +187,7 @@ var agentSettings = gears.Settings{PingEvery: time.Minute, ReportEvery: time.Hou
 
 func (s *server) limits() ratelimit.Source {
 	if s.store.SharedLimits() {
-		return store.Limits{Store: s.store}
+		return store.NewLimits(s.store)
 	}
 	return ratelimit.NewMemory(1 << 16)
 }

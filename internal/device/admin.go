@@ -50,7 +50,7 @@ func (s *Service) Unexempt(ctx context.Context, account posture.AccountID, id st
 }
 
 func (s *Service) adjust(ctx context.Context, account posture.AccountID, id string, at time.Time, kind event.Kind, change func(*Device) error) error {
-	return s.store.Change(ctx, func(tx Tx) error {
+	return s.store.Change(ctx, Change{Device: id, Do: func(tx Tx) error {
 		old, err := tx.DeviceForUpdate(ctx, account, id)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (s *Service) adjust(ctx context.Context, account posture.AccountID, id stri
 			return err
 		}
 		return tx.Record(ctx, s.newEvent(at, kind, &d, old.Cell.Status))
-	})
+	}})
 }
 
 // Sighting is a device that has no agent: read from a list, or seen on the network.
@@ -106,7 +106,7 @@ func (s *Service) Import(ctx context.Context, account posture.AccountID, sightin
 
 func (s *Service) importSome(ctx context.Context, account posture.AccountID, sightings []Sighting) (added int, err error) {
 	at := s.clock()
-	err = s.store.Change(ctx, func(tx Tx) error {
+	err = s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		added = 0
 		for i := range sightings {
 			isNew, err := s.importOne(ctx, tx, account, &sightings[i], at)
@@ -118,7 +118,7 @@ func (s *Service) importSome(ctx context.Context, account posture.AccountID, sig
 			}
 		}
 		return nil
-	})
+	}})
 	return added, err
 }
 

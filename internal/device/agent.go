@@ -91,7 +91,7 @@ func (s *Service) Retire(ctx context.Context, ref Ref) error {
 // remove ends the life of a device. NotFound: no such live device.
 func (s *Service) remove(ctx context.Context, ref Ref, to Lifecycle, kind event.Kind) error {
 	at := s.clock()
-	err := s.store.Change(ctx, func(tx Tx) error {
+	err := s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
 		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
 		if err != nil {
 			return err
@@ -110,7 +110,7 @@ func (s *Service) remove(ctx context.Context, ref Ref, to Lifecycle, kind event.
 			return err
 		}
 		return tx.Record(ctx, s.newEvent(at, kind, &d, old.Cell.Status))
-	})
+	}})
 	s.auth.forget(ref)
 	return err
 }

@@ -20,11 +20,11 @@ func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Regist
 	at := s.clock()
 	var d Device
 	var full bool
-	err := s.store.Change(ctx, func(tx Tx) error {
+	err := s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		var err error
 		d, full, err = s.enrol(ctx, tx, account, &r, at, credentialDigest(key, token))
 		return err
-	})
+	}})
 	if err != nil {
 		return Enrolment{}, err
 	}

@@ -37,9 +37,9 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 	if err != nil {
 		return err
 	}
-	err = s.store.Change(ctx, func(tx Tx) error {
+	err = s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
 		return s.storeReport(ctx, tx, judged{ref, sub.Digest, report, &verdict, packed, at})
-	})
+	}})
 	if err != nil {
 		return err
 	}

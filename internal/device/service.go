@@ -183,27 +183,30 @@ func (s *Service) Counts(ctx context.Context, account posture.AccountID) (Counts
 
 // LinkUser attaches a user to the device. NotFound: no such live device in the account.
 func (s *Service) LinkUser(ctx context.Context, account posture.AccountID, sel Selector, user LinkedUser) error {
-	err := s.store.Change(ctx, func(tx Tx) error {
-		id := sel.ID
-		if sel.ByMAC {
+	id := sel.ID
+	c := Change{Device: id, Do: func(tx Tx) error { return tx.Link(ctx, account, id, user) }}
+	if sel.ByMAC {
+		c.Find = func(tx Tx) (string, error) {
 			claims, err := tx.Claims(ctx, account, sel.MAC)
 			if err != nil {
-				return err
+				return "", err
 			}
 			owner, ok := Owner(claims)
 			if !ok {
-				return errNoDevice()
+				return "", errNoDevice()
 			}
 			id = owner
+			return id, nil
 		}
-		return tx.Link(ctx, account, id, user)
-	})
+	}
+	err := s.store.Change(ctx, c)
 	if !errs.Is(err, errs.NotFound) || sel.ByMAC {
 		return err
 	}
-	id, err := s.byHardwareID(ctx, account, sel.ID)
+	id, err = s.byHardwareID(ctx, account, sel.ID)
 	if err != nil {
 		return err
 	}
-	return s.store.Change(ctx, func(tx Tx) error { return tx.Link(ctx, account, id, user) })
+	c.Device = id
+	return s.store.Change(ctx, c)
 }

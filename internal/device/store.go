@@ -13,9 +13,19 @@ type Store interface {
 	Finder
 	Inventory
 	Agents
-	// Change runs fn as one atomic step that is on disk when Change returns nil. fn may run more than once, so it must
-	// not act outside tx, and it may share its transaction with other callers' steps.
-	Change(ctx context.Context, fn func(tx Tx) error) error
+	// Change makes a change that is on disk when it returns nil.
+	Change(ctx context.Context, c Change) error
+}
+
+// Change is one atomic step. It may run more than once, so it must not act outside tx, and it may share its transaction
+// with other callers' steps.
+type Change struct {
+	// Device is the one device that the step changes, by its id. A step that says so shares transactions with others on
+	// all engines; one that does not may change anything, and is dearer where several servers write.
+	Device string
+	// Find names the device from within, where only looking tells; it must not write.
+	Find func(tx Tx) (id string, err error)
+	Do   func(tx Tx) error
 }
 
 // Finder finds live devices.

@@ -57,7 +57,7 @@ func (s *Store) Touch(ctx context.Context, seen []device.Seen) error {
 	})
 	// Short transactions: a report must not wait for a million contact times.
 	for part := range slices.Chunk(seen, 40*touchChunk) {
-		err := s.writer.do(ctx, func(tx *Tx) error { return tx.touch(ctx, part) })
+		err := s.writer.do(ctx, keySeen, func(tx *Tx) error { return tx.touch(ctx, part) })
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (s *Store) RevokedSince(ctx context.Context, since time.Time) ([]device.Ref
 
 // ForgetRevocations removes revocations from before a time: every server has long read them.
 func (s *Store) ForgetRevocations(ctx context.Context, before time.Time) error {
-	return s.writer.do(ctx, func(tx *Tx) error {
+	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		_, err := tx.exec(ctx, "DELETE FROM device_revocations WHERE at < ?", millis(before))
 		return err
 	})

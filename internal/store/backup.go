@@ -152,7 +152,7 @@ func (s *Store) Restore(ctx context.Context, from io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	tx, err := s.writes.BeginTx(ctx, nil)
+	tx, err := s.admin.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -116,8 +116,12 @@ func ids(ctx context.Context, q querier, query string, args ...any) ([]string, e
 }
 
 // Change implements device.Store.
-func (s *Store) Change(ctx context.Context, fn func(tx device.Tx) error) error {
-	return s.writer.do(ctx, func(tx *Tx) error { return fn(tx) })
+func (s *Store) Change(ctx context.Context, c device.Change) error {
+	st := &step{ctx: ctx, key: c.Device, fn: func(tx *Tx) error { return c.Do(tx) }}
+	if c.Find != nil {
+		st.find = func(tx *Tx) (string, error) { return c.Find(tx) }
+	}
+	return s.writer.submit(st)
 }
 
 // Licence implements device.Tx. What earlier steps of the same transaction moved is counted in.

@@ -61,7 +61,7 @@ func (s *Store) ListAccounts(ctx context.Context) ([]identity.Account, error) {
 
 // CreateAccount implements identity.AccountStore.
 func (s *Store) CreateAccount(ctx context.Context, a identity.Account) (identity.Account, error) {
-	err := s.writer.do(ctx, func(tx *Tx) error {
+	err := s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		err := tx.queryRow(ctx, `INSERT INTO accounts (`+accountColumns+`)
 			SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM accounts WHERE true RETURNING id`,
 			a.Name, a.Email, millis(a.LastLogin), millis(a.CreatedAt), a.DevicesAllowed, a.LicenseKey, a.RegistrationCode).Scan(&a.ID)
@@ -89,7 +89,7 @@ func (s *Store) taken(err error, text string) error {
 // UpdateAccount implements identity.AccountStore.
 func (s *Store) UpdateAccount(ctx context.Context, id posture.AccountID, change func(*identity.Account) error) (identity.Account, error) {
 	var a identity.Account
-	err := s.writer.do(ctx, func(tx *Tx) error {
+	err := s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		a = identity.Account{}
 		err := scanAccount(tx.queryRow(ctx, selectAccount+"id = ?"+s.dialect.ForUpdate, id), &a)
 		if err != nil {
@@ -120,7 +120,7 @@ func scanApplication(r scanner, a *identity.Application) error {
 
 // CreateApplication implements identity.ApplicationStore.
 func (s *Store) CreateApplication(ctx context.Context, a identity.Application) error {
-	return s.writer.do(ctx, func(tx *Tx) error {
+	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		err := tx.execOne(ctx, "INSERT INTO applications ("+applicationColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			a.Account, a.ClientID, a.Name, string(a.Permission), a.RateLimit, a.SecretHash[:], millis(a.CreatedAt), millis(a.RevokedAt))
 		return s.taken(err, "An application with this client id exists already")
@@ -146,7 +146,7 @@ func (s *Store) ListApplications(ctx context.Context, account posture.AccountID)
 
 // RevokeApplication implements identity.ApplicationStore.
 func (s *Store) RevokeApplication(ctx context.Context, account posture.AccountID, clientID string, at time.Time) error {
-	return s.writer.do(ctx, func(tx *Tx) error {
+	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		n, err := tx.exec(ctx, `UPDATE applications SET revoked_at = CASE WHEN revoked_at = 0 THEN ? ELSE revoked_at END
 			WHERE account_id = ? AND client_id = ?`, millis(at), account, clientID)
 		if err != nil {
@@ -162,7 +162,7 @@ func (s *Store) RevokeApplication(ctx context.Context, account posture.AccountID
 
 // CreateTokens implements identity.TokenStore.
 func (s *Store) CreateTokens(ctx context.Context, tokens []identity.Token, retire identity.Hash, limit time.Time) error {
-	return s.writer.do(ctx, func(tx *Tx) error {
+	return s.writer.do(ctx, keyToken+string(retire[:]), func(tx *Tx) error {
 		for i := range tokens {
 			t := &tokens[i]
 			err := tx.execOne(ctx, `INSERT INTO tokens (hash, account_id, client_id, kind, permission, created_at, expires_at)
@@ -192,7 +192,7 @@ func (s *Store) FindToken(ctx context.Context, h identity.Hash) (identity.Token,
 
 // DeleteToken implements identity.TokenStore.
 func (s *Store) DeleteToken(ctx context.Context, h identity.Hash) error {
-	return s.writer.do(ctx, func(tx *Tx) error {
+	return s.writer.do(ctx, keyToken+string(h[:]), func(tx *Tx) error {
 		_, err := tx.exec(ctx, "DELETE FROM tokens WHERE hash = ?", h[:])
 		return err
 	})
@@ -201,7 +201,7 @@ func (s *Store) DeleteToken(ctx context.Context, h identity.Hash) error {
 // DeleteExpiredTokens implements identity.TokenStore.
 func (s *Store) DeleteExpiredTokens(ctx context.Context, before time.Time) (int64, error) {
 	var n int64
-	err := s.writer.do(ctx, func(tx *Tx) error {
+	err := s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		var err error
 		n, err = tx.exec(ctx, "DELETE FROM tokens WHERE expires_at < ?", millis(before))
 		return err

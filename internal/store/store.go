@@ -25,7 +25,9 @@ import (
 type Store struct {
 	dialect *dialect.Dialect
 	read    *sql.DB
-	writes  *sql.DB
+	single  *sql.DB
+	admin   *sql.DB
+	pools   dialect.Pools
 	writer  *writer
 	log     *slog.Logger
 
@@ -59,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errs.Wrap(errs.Unavailable, err, "The database cannot be opened")
 	}
-	s := &Store{dialect: d, read: pools.Read, writes: pools.Write, log: o.Log, prepared: make(map[string]*sql.Stmt)}
+	s := &Store{dialect: d, pools: pools, read: pools.Read, single: pools.Single, admin: pools.Admin, log: o.Log, prepared: make(map[string]*sql.Stmt)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -70,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // Close finishes the writes that were accepted and closes the database.
 func (s *Store) Close() error {
 	s.writer.close()
-	return errors.Join(s.read.Close(), s.writes.Close())
+	return s.pools.Close()
 }
 
 // Engine names the kind of database: sqlite or postgres.
@@ -79,8 +81,11 @@ func (s *Store) Engine() string { return s.dialect.Name }
 // SharedLimits says that several servers may use this database at once, so that rate limits must be counted in it.
 func (s *Store) SharedLimits() bool { return s.dialect.SharedLimits }
 
-// Ready reports whether the database answers.
+// Ready reports whether the database answers, and takes changes.
 func (s *Store) Ready(ctx context.Context) error {
+	if s.writer.stuck(time.Now()) {
+		return errs.New(errs.Unavailable, "A change has been waiting for the database for more than %v", stuckAfter)
+	}
 	var one int
 	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
@@ -113,18 +118,32 @@ func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) 
 	return stmt, nil
 }
 
-// row is a *sql.Row whose statement may have failed already.
+// row is a *sql.Row whose statement may have failed already. Within a transaction it has no store: there the writer
+// looks at what an error means.
 type row struct {
 	*sql.Row
-	err error
+	store *Store
+	err   error
 }
 
 // Scan reads the row, or gives the error from before it.
 func (r row) Scan(dest ...any) error {
-	if r.err != nil {
-		return r.err
+	err := r.err
+	if err == nil {
+		err = r.Row.Scan(dest...)
 	}
-	return r.Row.Scan(dest...)
+	if r.store == nil {
+		return err
+	}
+	return r.store.fault(err)
+}
+
+// fault marks an error that says that the database cannot be used now.
+func (s *Store) fault(err error) error {
+	if err != nil && !expected(err) && s.dialect.Classify(err) == dialect.Unreachable {
+		return errs.Wrap(errs.Unavailable, err, "The database cannot be used now; try again")
+	}
+	return err
 }
 
 // queryRow reads one row outside a transaction. Queries are short and are not cancelled: watching a context costs
@@ -133,9 +152,9 @@ func (s *Store) queryRow(ctx context.Context, query string, args ...any) row {
 	ctx = context.WithoutCancel(ctx)
 	stmt, err := s.statement(ctx, query)
 	if err != nil {
-		return row{err: err}
+		return row{store: s, err: err}
 	}
-	return row{Row: stmt.QueryRowContext(ctx, args...)}
+	return row{Row: stmt.QueryRowContext(ctx, args...), store: s}
 }
 
 // query reads rows outside a transaction and calls scan for each. Like queryRow it is not cancelled.
@@ -143,13 +162,13 @@ func (s *Store) query(ctx context.Context, scan func(scanner) error, query strin
 	ctx = context.WithoutCancel(ctx)
 	stmt, err := s.statement(ctx, query)
 	if err != nil {
-		return err
+		return s.fault(err)
 	}
 	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
-		return err
+		return s.fault(err)
 	}
-	return eachRow(rows, scan)
+	return s.fault(eachRow(rows, scan))
 }
 
 // scanner is a row to read from.

@@ -1,6 +1,9 @@
 package store
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
 
 // together lets callers that ask the same thing at the same time share one read. None gets an answer from before it
 // asked: who comes while a read is under way shares the next one.
@@ -8,6 +11,8 @@ type together[K comparable, V any] struct {
 	mu     sync.Mutex
 	rounds map[K]*round[V]
 }
+
+var errNoAnswer = errors.New("a shared read broke off")
 
 // round is one read, under way or waiting for the one before it.
 type round[V any] struct {
@@ -54,6 +59,7 @@ func (t *together[K, V]) lead(key K, mine *round[V], read func() (V, error)) (V,
 		t.mu.Unlock()
 		close(mine.done)
 	}()
+	mine.err = errNoAnswer // what the others get if read panics
 	mine.value, mine.err = read()
 	return mine.value, mine.err
 }

@@ -41,10 +41,34 @@ func TestTogether(t *testing.T) {
 // TestTogetherAfterAPanic: the next caller must not wait for ever.
 func TestTogetherAfterAPanic(t *testing.T) {
 	var shared together[int, int]
-	func() {
+	reading, follow := make(chan struct{}), make(chan error)
+	go func() {
 		defer func() { _ = recover() }()
-		shared.do(1, func() (int, error) { panic("in a read") }) //nolint:errcheck // it panics
+		shared.do(1, func() (int, error) { close(reading); <-follow; return 0, nil }) //nolint:errcheck // only in the way
 	}()
+	<-reading
+	for range 2 { // one leads the next round and panics, the other waits for it
+		go func() {
+			defer func() {
+				if recover() != nil {
+					follow <- errNoAnswer
+				}
+			}()
+			_, err := shared.do(1, func() (int, error) { panic("in a read") })
+			follow <- err
+		}()
+	}
+	for waiting := false; !waiting; {
+		shared.mu.Lock()
+		waiting = shared.rounds[1].next != nil
+		shared.mu.Unlock()
+	}
+	follow <- nil
+	for range 2 {
+		if err := <-follow; err == nil {
+			t.Error("a read that broke off gave an answer")
+		}
+	}
 	got, err := shared.do(1, func() (int, error) { return 7, nil })
 	if got != 7 || err != nil {
 		t.Errorf("%d, %v", got, err)

@@ -6,7 +6,10 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/errs"
@@ -16,6 +19,8 @@ import (
 const (
 	// maxBatch bounds how many steps share a transaction, and so how long the first of them waits for the last.
 	maxBatch = 128
+	// stuckAfter is how long a transaction may take before the server says that it is not ready.
+	stuckAfter = 5 * time.Second
 	// maxAttempts is how often a step is run that lost a race with another server.
 	maxAttempts = 5
 )
@@ -24,16 +29,33 @@ var errClosed = errs.New(errs.Unavailable, "The server is shutting down")
 
 // step is one caller's change, and where its result goes.
 type step struct {
-	ctx  context.Context
+	ctx context.Context
+	// key names the row that the step locks before all others but the counts. Steps that share a transaction run in the
+	// order of their keys, so that the transactions of several servers take their locks in one order, and none waits
+	// for another that waits for it.
+	key string
+	// find, where set, gives the key; it only reads.
+	find func(*Tx) (string, error)
 	fn   func(*Tx) error
 	done chan error
+	err  error // of the attempt under way
 }
+
+// Keys of steps that lock no device. They sort behind every device id.
+const (
+	keySeen  = "~seen"
+	keyToken = "~token:"
+	// keyMany is the key of a step that may lock anything. Where several servers write, it has a transaction to itself.
+	keyMany = ""
+)
 
 // writer runs the steps of all callers on one connection, as many in one transaction as are waiting.
 type writer struct {
 	store *Store
 	steps chan *step
 	ended chan struct{}
+	// began is when the transaction under way began, in milliseconds; 0 between transactions.
+	began atomic.Int64
 
 	mu     sync.RWMutex
 	closed bool
@@ -61,8 +83,12 @@ func (w *writer) close() {
 }
 
 // do runs fn in a transaction and returns when that is on disk, or when fn failed and left no trace.
-func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
-	st := &step{ctx: ctx, fn: fn, done: make(chan error, 1)}
+func (w *writer) do(ctx context.Context, key string, fn func(*Tx) error) error {
+	return w.submit(&step{ctx: ctx, key: key, fn: fn})
+}
+
+func (w *writer) submit(st *step) error {
+	st.done = make(chan error, 1)
 	w.mu.RLock()
 	if w.closed {
 		w.mu.RUnlock()
@@ -71,9 +97,9 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 	select {
 	case w.steps <- st:
 		w.mu.RUnlock()
-	case <-ctx.Done():
+	case <-st.ctx.Done():
 		w.mu.RUnlock()
-		return ctx.Err()
+		return st.ctx.Err()
 	}
 	// From here on the step may take effect whatever becomes of the caller, so its result is waited for.
 	return <-st.done
@@ -82,61 +108,120 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 func (w *writer) loop() {
 	defer close(w.ended)
 	for st := range w.steps {
-		w.batch(st)
+		w.began.Store(time.Now().UnixMilli())
+		w.serve(w.gather(st))
+		w.began.Store(0)
 	}
 	w.dropConn()
 }
 
-// batch runs the step and those that wait behind it in one transaction. If one fails after it wrote something, or the
-// commit does, everything is undone and each step is run again by itself.
-func (w *writer) batch(first *step) {
-	tx, err := w.begin()
-	if err != nil {
-		first.done <- err
-		return
-	}
-	steps := make([]*step, 0, 8)
-	results := make([]error, 0, 8)
-	for st := first; st != nil; st = w.next(len(steps)) {
-		err := w.run(tx, st)
-		steps, results = append(steps, st), append(results, err)
-		if err != nil && (tx.dirty || !expected(err)) {
-			w.rollback(tx)
-			w.eachAlone(steps)
-			return
+// gather takes the steps that wait behind the first.
+func (w *writer) gather(first *step) []*step {
+	steps := []*step{first}
+	for len(steps) < maxBatch {
+		select {
+		case st, ok := <-w.steps:
+			if !ok {
+				return steps
+			}
+			steps = append(steps, st)
+		default:
+			return steps
 		}
 	}
-	err = w.commit(tx)
+	return steps
+}
+
+// serve runs the steps, in one transaction as far as they may share one.
+func (w *writer) serve(steps []*step) {
+	var shared, single []*step
+	for _, st := range steps {
+		if w.store.dialect.SharedLimits && st.key == keyMany && st.find == nil {
+			single = append(single, st)
+		} else {
+			shared = append(shared, st)
+		}
+	}
+	if len(shared) > 0 {
+		w.batch(shared)
+	}
+	w.eachAlone(single)
+}
+
+// batch runs the steps in one transaction. If one fails after it wrote something, everything is undone and each step is
+// run again by itself; likewise if the commit certainly failed. If nobody can tell whether it did, nothing is run again:
+// it might be done twice.
+func (w *writer) batch(steps []*step) {
+	tx, err := w.begin()
 	if err != nil {
+		answer(steps, err)
+		return
+	}
+	if !w.runAll(tx, steps) {
+		w.rollback()
 		w.eachAlone(steps)
 		return
 	}
-	for i, st := range steps {
-		st.done <- results[i]
+	switch err := w.commit(tx); {
+	case err == nil:
+		for _, st := range steps {
+			st.done <- st.err
+		}
+	case errors.Is(err, errInDoubt):
+		answer(steps, err)
+	default:
+		w.eachAlone(steps)
 	}
 }
 
-// next gives a step that is waiting, or nil.
-func (w *writer) next(taken int) *step {
-	if taken >= maxBatch {
-		return nil
+// runAll finds the keys, and runs the steps in their order. It reports whether the transaction is sound.
+func (w *writer) runAll(tx *Tx, steps []*step) bool {
+	for _, st := range steps {
+		if !w.locate(tx, st) {
+			return false
+		}
 	}
-	select {
-	case st := <-w.steps: // nil once the channel is closed and empty
-		return st
-	default:
-		return nil
+	slices.SortStableFunc(steps, func(a, b *step) int { return strings.Compare(a.key, b.key) })
+	for _, st := range steps {
+		if st.err == nil {
+			st.err = w.run(tx, st.ctx, func() error { return st.fn(tx) })
+		}
+		if st.err != nil && (tx.dirty || !expected(st.err)) {
+			return false
+		}
+	}
+	return true
+}
+
+// locate has a step find its key. What it may not find is an answer; other errors spoil the transaction.
+func (w *writer) locate(tx *Tx, st *step) bool {
+	st.err = nil
+	if st.find == nil {
+		return true
+	}
+	st.err = w.run(tx, st.ctx, func() error {
+		var err error
+		st.key, err = st.find(tx)
+		return err
+	})
+	return st.err == nil || expected(st.err)
+}
+
+// answer gives all steps the same result.
+func answer(steps []*step, err error) {
+	for _, st := range steps {
+		st.done <- err
 	}
 }
 
 // expected reports whether an error is an answer rather than a fault: the transaction it came from is sound.
 func expected(err error) bool { return errs.CodeOf(err) != errs.Internal }
 
-// run executes one step. tx.dirty tells afterwards whether this step has written.
-func (w *writer) run(tx *Tx, st *step) (err error) {
+// run executes a part of a step. tx.dirty tells afterwards whether it has written.
+func (w *writer) run(tx *Tx, ctx context.Context, part func() error) (err error) { //nolint:revive // the context is the caller's, and second on purpose
 	tx.dirty = false
-	if st.ctx.Err() != nil {
-		return errs.Wrap(errs.Unavailable, st.ctx.Err(), "The caller has gone")
+	if ctx.Err() != nil {
+		return errs.Wrap(errs.Unavailable, ctx.Err(), "The caller has gone")
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -144,12 +229,19 @@ func (w *writer) run(tx *Tx, st *step) (err error) {
 			err = fmt.Errorf("a change panicked: %v", p)
 		}
 	}()
-	return st.fn(tx)
+	return part()
 }
 
+// eachAlone runs each step in a transaction of its own, until the database cannot be reached: then all that are left
+// fail at once, rather than each after a time-out of its own.
 func (w *writer) eachAlone(steps []*step) {
-	for _, st := range steps {
-		st.done <- w.alone(st)
+	for i, st := range steps {
+		err := w.alone(st)
+		if errors.Is(err, errNoBegin) {
+			answer(steps[i:], err)
+			return
+		}
+		st.done <- err
 	}
 }
 
@@ -161,8 +253,8 @@ func (w *writer) alone(st *step) error {
 			w.store.log.Debug("a change lost a race and is run again", "attempt", attempt, "error", err)
 		}
 		err = w.attempt(st)
-		if err == nil || w.store.dialect.Classify(err) != dialect.Retry || st.ctx.Err() != nil {
-			return err
+		if err == nil || w.store.dialect.Classify(err) != dialect.Retry || errors.Is(err, errInDoubt) || st.ctx.Err() != nil {
+			return w.store.fault(err)
 		}
 	}
 	return errs.Wrap(errs.Unavailable, err, "The database is busy; try again")
@@ -173,21 +265,33 @@ func (w *writer) attempt(st *step) error {
 	if err != nil {
 		return err
 	}
-	err = w.run(tx, st)
-	if err != nil {
-		w.rollback(tx)
-		return err
+	w.runAll(tx, []*step{st})
+	if st.err != nil {
+		w.rollback()
+		return st.err
 	}
 	return w.commit(tx)
+}
+
+var (
+	// errNoBegin marks the failure to begin a transaction at all.
+	errNoBegin = errors.New("no transaction")
+	// errInDoubt marks a commit of which nobody knows whether it took place.
+	errInDoubt = errors.New("commit in doubt")
+)
+
+func noBegin(cause error) error {
+	return errs.Wrap(errs.Unavailable, errors.Join(errNoBegin, cause), "The database cannot be written to now; try again")
 }
 
 // begin starts a transaction, on a new connection if the old one is broken.
 func (w *writer) begin() (*Tx, error) {
 	ctx := context.Background()
+	var err error
 	for range 2 {
-		err := w.connect(ctx)
+		err = w.connect(ctx)
 		if err != nil {
-			return nil, errs.Wrap(errs.Unavailable, err, "The database cannot be reached")
+			return nil, noBegin(err)
 		}
 		_, err = w.conn.ExecContext(ctx, w.store.dialect.Begin)
 		if err == nil {
@@ -195,17 +299,17 @@ func (w *writer) begin() (*Tx, error) {
 		}
 		w.dropConn()
 		if w.store.dialect.Classify(err) == dialect.Retry {
-			return nil, errs.Wrap(errs.Unavailable, err, "The database is busy; try again")
+			break
 		}
 	}
-	return nil, errs.New(errs.Unavailable, "The database cannot be reached")
+	return nil, noBegin(err)
 }
 
 func (w *writer) connect(ctx context.Context) error {
 	if w.conn != nil {
 		return nil
 	}
-	conn, err := w.store.writes.Conn(ctx)
+	conn, err := w.store.pools.Write.Conn(ctx)
 	if err != nil {
 		return err
 	}
@@ -224,28 +328,40 @@ func (w *writer) dropConn() {
 	w.conn, w.stmt = nil, nil
 }
 
-// commit writes the counts that the steps moved, and commits.
+// commit writes the counts that the steps moved, and commits. errInDoubt: the connection broke while the database was
+// told to commit.
 func (w *writer) commit(tx *Tx) error {
 	err := tx.flushCounts()
 	if err != nil {
-		w.rollback(tx)
+		w.rollback()
 		return err
 	}
 	_, err = w.conn.ExecContext(context.Background(), "COMMIT")
-	if err != nil {
-		w.rollback(tx)
+	if err == nil {
+		return nil
 	}
-	return err
+	refused := w.store.dialect.Classify(err) == dialect.Retry
+	w.rollback()
+	if refused {
+		return err
+	}
+	return errs.Wrap(errs.Unavailable, errors.Join(errInDoubt, err), "The database did not confirm the change; look before trying again")
 }
 
 // rollback undoes the transaction; a connection that cannot even do that is given up, which undoes it too.
-func (w *writer) rollback(*Tx) {
+func (w *writer) rollback() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err := w.conn.ExecContext(ctx, "ROLLBACK")
 	if err != nil {
 		w.discard()
 	}
+}
+
+// stuck reports whether a transaction has been under way for so long that new ones wait in vain.
+func (w *writer) stuck(now time.Time) bool {
+	began := w.began.Load()
+	return began != 0 && now.UnixMilli()-began > stuckAfter.Milliseconds()
 }
 
 // discard closes the connection for good rather than giving it back to the pool in an unknown state.

@@ -6,6 +6,7 @@ package dialect
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/pressly/goose/v3"
 )
@@ -18,6 +19,8 @@ const (
 	Other Class = iota
 	// Duplicate: a unique key exists already.
 	Duplicate
+	// Unreachable: the database cannot be used now.
+	Unreachable
 	// Retry: the transaction lost a race (deadlock, serialisation, lock time-out) and may be run again.
 	Retry
 )
@@ -25,7 +28,24 @@ const (
 // Pools are the connections to one database.
 type Pools struct {
 	Read  *sql.DB
-	Write *sql.DB // a few connections, one of them the writer's
+	Write *sql.DB // the writer's one connection
+	// Single is for statements that write one row and commit by themselves.
+	Single *sql.DB
+	// Admin is for migrations and restoring, which may take as long as they need.
+	Admin *sql.DB
+}
+
+// Close closes all of them.
+func (p Pools) Close() error {
+	var all []error
+	closed := make(map[*sql.DB]bool)
+	for _, db := range []*sql.DB{p.Read, p.Write, p.Single, p.Admin} {
+		if db != nil && !closed[db] {
+			closed[db] = true
+			all = append(all, db.Close())
+		}
+	}
+	return errors.Join(all...)
 }
 
 // Dialect is one kind of database.

@@ -3,8 +3,11 @@ package dialect
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -35,25 +38,59 @@ func openPostgres(ctx context.Context, url string) (Pools, error) {
 		// The parser's own text may quote the URL, and with it a password.
 		return Pools{}, errors.New("the PostgreSQL URL cannot be read")
 	}
-	read := stdlib.OpenDB(*config)
-	read.SetMaxOpenConns(16)
-	read.SetMaxIdleConns(16)
-	read.SetConnMaxLifetime(time.Hour)
-	write := stdlib.OpenDB(*config)
-	// One connection is the writer's for good; the others are for migrations and restoring.
-	write.SetMaxOpenConns(4)
-	write.SetMaxIdleConns(1)
-	err = read.PingContext(ctx)
-	if err != nil {
-		return Pools{}, errors.Join(fmt.Errorf("connecting to PostgreSQL at %s: %w", config.Host, err), read.Close(), write.Close())
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
 	}
-	return Pools{Read: read, Write: write}, nil
+	patient := *config
+	config.DialFunc = impatient(config.DialFunc)
+	pools := Pools{Read: stdlib.OpenDB(*config), Write: stdlib.OpenDB(*config), Admin: stdlib.OpenDB(patient)}
+	pools.Single = pools.Read
+	pools.Read.SetMaxOpenConns(16)
+	pools.Read.SetMaxIdleConns(16)
+	pools.Read.SetConnMaxLifetime(time.Hour)
+	pools.Write.SetMaxOpenConns(1)
+	pools.Admin.SetMaxOpenConns(4)
+	pools.Admin.SetMaxIdleConns(0)
+	err = pools.Read.PingContext(ctx)
+	if err != nil {
+		return Pools{}, errors.Join(fmt.Errorf("connecting to PostgreSQL at %s: %w", config.Host, err), pools.Close())
+	}
+	return pools, nil
+}
+
+// silence is how long the database may say nothing while it is asked something. Queries are not watched for
+// cancellation, so this is what ends those of a server that hangs or has gone from the network.
+const silence = 30 * time.Second
+
+// impatient makes connections on which each read fails after a silence.
+func impatient(dial pgconn.DialFunc) pgconn.DialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &impatientConn{conn}, nil
+	}
+}
+
+type impatientConn struct{ net.Conn }
+
+// Read waits for the silence at the most.
+func (c *impatientConn) Read(b []byte) (int, error) {
+	err := c.SetReadDeadline(time.Now().Add(silence))
+	if err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
 }
 
 func classifyPostgres(err error) Class {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
-		return Other
+		return classifyConnection(err)
+	}
+	if strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "53") {
+		return Unreachable // connection exceptions, shutting down, out of resources
 	}
 	switch e.Code {
 	case "23505": // unique_violation
@@ -65,6 +102,17 @@ func classifyPostgres(err error) Class {
 	default:
 		return Other
 	}
+}
+
+// classifyConnection looks at an error that did not come from the database itself.
+func classifyConnection(err error) Class {
+	var network net.Error
+	var connect *pgconn.ConnectError
+	if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) {
+		return Unreachable
+	}
+	return Other
 }
 
 // Rebind numbers the placeholders: ? becomes $1, $2 … SQL text in package store holds no ? but placeholders.

@@ -42,26 +42,27 @@ func openSQLite(ctx context.Context, path string) (Pools, error) {
 	if err != nil {
 		return Pools{}, err
 	}
-	// One connection is the writer's for good; the others are for migrations and restoring.
+	// One connection is the writer's for good; the others are for single statements, migrations and restoring.
 	write.SetMaxOpenConns(4)
-	write.SetMaxIdleConns(1)
+	write.SetMaxIdleConns(2)
+	pools := Pools{Write: write, Single: write, Admin: write}
 	// The first connection makes the file and sets its journal mode, which readers cannot.
 	err = write.PingContext(ctx)
 	if err != nil {
-		return Pools{}, errors.Join(fmt.Errorf("opening %s: %w", path, err), write.Close())
+		return Pools{}, errors.Join(fmt.Errorf("opening %s: %w", path, err), pools.Close())
 	}
 	err = os.Chmod(path, 0o600)
 	if err != nil {
-		return Pools{}, errors.Join(err, write.Close())
+		return Pools{}, errors.Join(err, pools.Close())
 	}
-	read, err := sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)", "_pragma=cache_size(-32768)"))
+	pools.Read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)", "_pragma=cache_size(-32768)"))
 	if err != nil {
-		return Pools{}, errors.Join(err, write.Close())
+		return Pools{}, errors.Join(err, pools.Close())
 	}
 	// More readers than cores only contend for SQLite's page cache.
-	read.SetMaxOpenConns(max(2, runtime.GOMAXPROCS(0)))
-	read.SetMaxIdleConns(max(2, runtime.GOMAXPROCS(0)))
-	return Pools{Read: read, Write: write}, nil
+	pools.Read.SetMaxOpenConns(max(2, runtime.GOMAXPROCS(0)))
+	pools.Read.SetMaxIdleConns(max(2, runtime.GOMAXPROCS(0)))
+	return pools, nil
 }
 
 func sqliteDSN(path string, settings ...string) string {
@@ -81,6 +82,10 @@ func classifySQLite(err error) Class {
 		return Duplicate
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_SNAPSHOT, sqlite3.SQLITE_LOCKED:
 		return Retry
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+		return Unreachable
 	default:
 		return Other
 	}

@@ -71,7 +71,7 @@ func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account pos
 	check(t, s.ForgetWindows(ctx, Epoch))
 	_, err = s.Lease(ctx, "x", "y", Epoch, Epoch)
 	check(t, err)
-	_, err = store.Limits{Store: s}.Take(ctx, ratelimit.Operation(account, "x"), time.Now(), time.Minute)
+	_, err = store.NewLimits(s).Take(ctx, ratelimit.Operation(account, "x"), time.Now(), time.Minute)
 	check(t, err)
 	_, err = s.Counts(ctx, account)
 	check(t, err)

@@ -169,7 +169,7 @@ func testWriter(t *testing.T, e Engine) {
 				Cell: posture.Cell{Group: posture.DefaultGroup, Status: posture.StatusInstalled},
 			}
 			fault := errors.New("a fault after a write")
-			err := b.Store.Change(ctx, func(tx device.Tx) error {
+			err := b.Store.Change(ctx, device.Change{Device: d.ID, Do: func(tx device.Tx) error {
 				err := tx.Insert(ctx, &d)
 				switch {
 				case err != nil:
@@ -180,7 +180,7 @@ func testWriter(t *testing.T, e Engine) {
 					panic("in a change")
 				}
 				return nil
-			})
+			}})
 			if (i%3 == 0) != (err == nil) {
 				t.Errorf("step %d: %v", i, err)
 			}
@@ -194,7 +194,7 @@ func testWriter(t *testing.T, e Engine) {
 	CheckCounts(ctx, t, b.Store, b.account)
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	err = b.Store.Change(gone, func(device.Tx) error { t.Error("ran for a caller that has gone"); return nil })
+	err = b.Store.Change(gone, device.Change{Do: func(device.Tx) error { t.Error("ran for a caller that has gone"); return nil }})
 	if err == nil {
 		t.Error("a caller that has gone got no error")
 	}
@@ -296,7 +296,7 @@ func testRateLimits(t *testing.T, e Engine) {
 		s := Open(t, e.New(t))
 		Account(t, s, "one", 1)
 		Account(t, s, "two", 1)
-		return store.Limits{Store: s}
+		return store.NewLimits(s)
 	})
 }
 

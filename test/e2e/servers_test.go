@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // to ask PostgreSQL itself
+)
+
+// TestServersDoNotLockEachOtherOut has two servers change the same few devices and count the same calls at once. Each
+// takes the same rows; if they took them in different orders, PostgreSQL would have to end one of them every second.
+func TestServersDoNotLockEachOtherOut(t *testing.T) {
+	db := engines["postgres"](t)
+	servers := []*program{start(t, db, "--rate-limit", "1000000"), start(t, db, "--rate-limit", "1000000")}
+	_, token := servers[0].client("write")
+	code := strings.TrimSpace(servers[0].muster("regcode", "show"))
+	agents := make([]*agent, 4)
+	for i := range agents {
+		agents[i] = servers[0].register(code, registration(fmt.Sprintf("00:0c:29:00:00:%02x", i+1)))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	took := make([][]time.Duration, 16)
+	var wg sync.WaitGroup
+	for worker := range took {
+		wg.Go(func() {
+			p := servers[worker%2]
+			for n := worker; ctx.Err() == nil; n++ {
+				began := time.Now()
+				oneOfEach(t, p, token, agents, n)
+				took[worker] = append(took[worker], time.Since(began))
+			}
+		})
+	}
+	wg.Wait()
+	all := slices.Sorted(func(yield func(time.Duration) bool) {
+		for _, list := range took {
+			for _, d := range list {
+				if !yield(d) {
+					return
+				}
+			}
+		}
+	})
+	if n := deadlocks(t, db); n != 0 {
+		t.Errorf("PostgreSQL ended %d deadlocks", n)
+	}
+	if len(all) < 200 {
+		t.Errorf("only %d calls in four seconds, the slowest %v", len(all), all[len(all)-1])
+	}
+}
+
+// oneOfEach makes one of several calls, each of which locks something.
+func oneOfEach(t *testing.T, p *program, token string, agents []*agent, n int) {
+	t.Helper()
+	i := n / 4 % len(agents)
+	a, mac := *agents[i], fmt.Sprintf("00:0c:29:00:00:%02x", i+1)
+	a.p = p
+	switch n % 4 {
+	case 0:
+		p.call("GET", "/o/api/v3/account", bearer(token), "").want(200)
+	case 1:
+		p.call("POST", "/o/api/v2/devices/"+a.ID+"/link_user", bearer(token), fmt.Sprintf(`{"username":"u%d"}`, n)).want(200)
+	case 2:
+		r := p.call("POST", "/o/api/v2/devices/"+mac+"/link_user", bearer(token), `{"username":"x"}`).want(200)
+		if r.object()["result"] != 1.0 {
+			t.Errorf("link by MAC: %s", r.body)
+		}
+	default:
+		a.report(healthy(fmt.Sprintf("host-%d", n), mac)).want(200)
+	}
+}
+
+// deadlocks asks PostgreSQL how many it has seen in the database.
+func deadlocks(t *testing.T, db []string) int {
+	t.Helper()
+	conn, err := sql.Open("pgx", db[len(db)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// Each connection reports its statistics by itself, within a second.
+	var n int
+	for range 2 {
+		<-time.After(time.Second)
+		err = conn.QueryRowContext(t.Context(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
