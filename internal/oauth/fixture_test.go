@@ -58,7 +58,7 @@ func newFixture(t testing.TB) *fixture {
 }
 
 func serve(door *web.Door, log io.Writer) http.Handler {
-	return &web.Server{Next: web.NewMux(door), Log: slog.New(slog.NewJSONHandler(log, nil)), LogAll: true}
+	return &web.Server{Next: web.NewMux(door), Log: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 }
 
 func (f *fixture) application(t testing.TB, n identity.NewApplication) {

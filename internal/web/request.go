@@ -45,16 +45,14 @@ func ClientAddr(r *http.Request) netip.Addr { return eventOf(r).client }
 // Observer is told of each finished request. operation is "" where no route matched.
 type Observer func(operation string, status int, took time.Duration)
 
-// Server wraps a handler in what every request needs: an id, the real client address, a log line, and an answer when a
-// handler panics.
+// Server wraps a handler in what every request needs: an id, the real client address, a log line (an error for 5xx, for
+// debugging otherwise), and an answer when a handler panics.
 type Server struct {
 	Next    http.Handler
 	Log     *slog.Logger
 	Observe Observer
 	// Proxies are the networks whose forwarding headers are believed.
 	Proxies []netip.Prefix
-	// LogAll logs every request; otherwise only those that fail with 5xx.
-	LogAll bool
 }
 
 // ServeHTTP runs one request.
@@ -85,20 +83,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Next.ServeHTTP(rec, r)
 }
 
+// statusGone is what is counted and logged when the client hung up before its answer. No client ever sees it.
+const statusGone = 499
+
 func (s *Server) finish(r *http.Request, rec *recorder, e *event, took time.Duration) {
 	status := rec.status
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if r.Context().Err() != nil {
+		// Whatever went wrong, nobody waits for the answer: clients that hang up must not look like failures.
+		status = statusGone
+	}
 	if s.Observe != nil {
 		s.Observe(e.operation, status, took)
 	}
-	if status < 500 && !s.LogAll {
-		return
-	}
-	level := slog.LevelInfo
+	level := slog.LevelDebug
 	if status >= 500 {
 		level = slog.LevelError
+	}
+	if !s.Log.Enabled(r.Context(), level) {
+		return
 	}
 	// The path may hold a licence key and the query a token: neither is logged, the operation names the call.
 	attrs := []any{

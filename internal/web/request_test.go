@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -72,7 +73,11 @@ func TestNoProxyIsTrustedUnlessNamed(t *testing.T) {
 func logged(t *testing.T, all bool, h http.Handler, r *http.Request) (*httptest.ResponseRecorder, []map[string]any) {
 	t.Helper()
 	var log bytes.Buffer
-	s := &Server{Next: h, Log: slog.New(slog.NewJSONHandler(&log, nil)), LogAll: all}
+	options := &slog.HandlerOptions{}
+	if all {
+		options.Level = slog.LevelDebug
+	}
+	s := &Server{Next: h, Log: slog.New(slog.NewJSONHandler(&log, options))}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	var lines []map[string]any
@@ -84,6 +89,22 @@ func logged(t *testing.T, all bool, h http.Handler, r *http.Request) (*httptest.
 			t.Fatal(err)
 		}
 		lines = append(lines, line)
+	}
+}
+
+// TestAClientThatHungUpIsNoFailure: whoever opens and closes connections must not fill the log with errors.
+func TestAClientThatHungUpIsNoFailure(t *testing.T) {
+	ctx, hangUp := context.WithCancel(t.Context())
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		hangUp()
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	r := httptest.NewRequest("GET", "/", nil).WithContext(ctx)
+	if _, lines := logged(t, false, h, r); len(lines) != 0 {
+		t.Errorf("log %v", lines)
+	}
+	if _, lines := logged(t, true, h, r); len(lines) != 1 || lines[0]["status"] != 499.0 || lines[0]["level"] != "DEBUG" {
+		t.Errorf("log %v", lines)
 	}
 }
 
@@ -199,7 +220,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 				r.Header.Set("Authorization", "Bearer "+secret)
 				r.Header.Set("Gears-Access-Key", secret)
 				var log bytes.Buffer
-				s := &Server{Next: NewMux(d), Log: slog.New(slog.NewTextHandler(&log, nil)), LogAll: true}
+				s := &Server{Next: NewMux(d), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 				s.ServeHTTP(httptest.NewRecorder(), r)
 				if log.Len() == 0 || strings.Contains(log.String(), secret) {
 					t.Errorf("logged %q", log.String())
