@@ -20,8 +20,24 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "old-rate-windows", Every: time.Hour, Do: func(ctx context.Context, now time.Time) error {
 			return s.store.ForgetWindows(ctx, now.Add(-time.Hour))
 		}},
+		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
 	}
+}
+
+// sweep judges anew what only time has changed, in every account.
+func (s *server) sweep(ctx context.Context, _ time.Time) error {
+	accounts, err := s.identity.ListAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		_, err = s.devices.Sweep(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkCounts compares the kept counts with the rows they stand for. A difference is a bug of Muster, and is reported

@@ -7,6 +7,7 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/device"
+	"muster/internal/gears"
 	"muster/internal/identity"
 	"muster/internal/policy"
 	"muster/internal/posture"
@@ -57,7 +58,7 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, migrate
 	return &services{
 		store:    st,
 		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st}),
-		devices:  device.New(device.Options{Store: st, Judge: judge, Log: log}),
+		devices:  device.New(device.Options{Store: st, Judge: judge, Decode: gears.Decode, Log: log}),
 	}, nil
 }
 

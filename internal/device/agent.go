@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"crypto/subtle"
+	"time"
 
 	"muster/internal/errs"
 	"muster/internal/event"
@@ -100,7 +101,11 @@ func (s *Service) remove(ctx context.Context, ref Ref, to Lifecycle, kind event.
 			return errNoDevice()
 		}
 		d := old
-		d.Lifecycle, d.Conflict = to, false
+		d.Lifecycle, d.Conflict, d.NextChange = to, false, time.Time{}
+		err = endConflict(ctx, tx, &old)
+		if err != nil {
+			return err
+		}
 		err = tx.Update(ctx, &old, &d)
 		if err != nil {
 			return err

@@ -74,7 +74,7 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, j judged) error {
 	applyReport(&d, j.report, j.at)
 	d.Digest = j.digest[:]
 	applyVerdict(&d, j.verdict, s.judge.Version(), j.at)
-	err = s.noteConflict(ctx, tx, &old, &d)
+	err = noteConflict(ctx, tx, &old, &d)
 	if err != nil {
 		return err
 	}
@@ -124,39 +124,6 @@ func applyVerdict(d *Device, v *posture.Verdict, version string, at time.Time) {
 			d.NextChange = until
 		}
 	}
-}
-
-// noteConflict marks two live devices that claim one hardware id, when a report first says so. They are shown as a
-// conflict and never merged silently: one of them is a clone, and only a person knows which.
-func (s *Service) noteConflict(ctx context.Context, tx Tx, old, d *Device) error {
-	if d.HardwareID == "" || d.HardwareID == old.HardwareID {
-		return nil
-	}
-	ids, err := tx.Recognise(ctx, d.Account, d.HardwareID, "")
-	if err != nil {
-		return err
-	}
-	d.Conflict = false
-	for _, id := range ids {
-		if id == d.ID {
-			continue
-		}
-		other, err := tx.DeviceForUpdate(ctx, d.Account, id)
-		if err != nil {
-			return err
-		}
-		if other.Lifecycle != Live || !other.Managed {
-			continue
-		}
-		d.Conflict = true
-		marked := other
-		marked.Conflict = true
-		err = tx.Update(ctx, &other, &marked)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func errUnknownAgent() error {

@@ -23,6 +23,7 @@ type Judge interface {
 type Service struct {
 	store  Store
 	judge  Judge
+	decode func(body []byte) (*posture.Report, error)
 	now    func() time.Time
 	random io.Reader
 	log    *slog.Logger
@@ -32,8 +33,10 @@ type Service struct {
 
 // Options are what a Service is made of. Store and Judge must be there.
 type Options struct {
-	Store  Store
-	Judge  Judge
+	Store Store
+	Judge Judge
+	// Decode reads a report as it is stored, to judge it again. It must be there if Sweep is called.
+	Decode func(body []byte) (*posture.Report, error)
 	Now    func() time.Time // time.Now when nil
 	Random io.Reader        // crypto/rand.Reader when nil
 	Log    *slog.Logger     // slog.Default() when nil
@@ -41,7 +44,7 @@ type Options struct {
 
 // New makes a Service. Its background work runs only inside Run.
 func New(o Options) *Service {
-	s := &Service{store: o.Store, judge: o.Judge, now: o.Now, random: o.Random, log: o.Log}
+	s := &Service{store: o.Store, judge: o.Judge, decode: o.Decode, now: o.Now, random: o.Random, log: o.Log}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -62,6 +62,10 @@ type Agents interface {
 	IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error)
 	// Stored says what a new report is compared with. NotFound: no such live device.
 	Stored(ctx context.Context, account posture.AccountID, id string) (Stored, error)
+	// Report gives the last report of a live device as it was received. NotFound: it never reported.
+	Report(ctx context.Context, account posture.AccountID, id string) ([]byte, error)
+	// Due gives the live devices whose verdict or exemption time may have changed by now, the longest overdue first.
+	Due(ctx context.Context, account posture.AccountID, now time.Time, limit int) ([]string, error)
 	// PackReport readies a report and its verdict for PutReport. It takes processor time, and so is called before a step:
 	// within one, others would wait for it.
 	PackReport(body []byte, v *posture.Verdict) (PackedReport, error)
@@ -78,7 +82,7 @@ type Tx interface {
 	// DeviceForUpdate gives the device whatever its lifecycle. NotFound: none.
 	DeviceForUpdate(ctx context.Context, account posture.AccountID, id string) (Device, error)
 	// Recognise gives the ids of devices, live and gone, with the hardware id or serial number (the other being ""),
-	// live ones first, then last enrolled first; two at the most.
+	// live ones first, then last enrolled first; three at the most.
 	Recognise(ctx context.Context, account posture.AccountID, hardwareID, serial string) ([]string, error)
 	// Claims is Finder.Claims, but for a device that alone has reported the address: that may be gone.
 	Claims(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
@@ -94,6 +98,8 @@ type Tx interface {
 	PutAdapters(ctx context.Context, account posture.AccountID, id string, macs []posture.MAC, at time.Time) error
 	// PutReport stores what PackReport made.
 	PutReport(ctx context.Context, account posture.AccountID, id string, r PackedReport, at time.Time) error
+	// PutVerdict replaces only the verdict on the report that is stored.
+	PutVerdict(ctx context.Context, account posture.AccountID, id string, r PackedReport) error
 	// Revoke makes every server forget the device's credentials.
 	Revoke(ctx context.Context, ref Ref, at time.Time) error
 	// Record appends an event.

@@ -151,10 +151,10 @@ func (tx *Tx) DeviceForUpdate(ctx context.Context, account posture.AccountID, id
 func (tx *Tx) Recognise(ctx context.Context, account posture.AccountID, hardwareID, serial string) ([]string, error) {
 	if hardwareID != "" {
 		return ids(ctx, tx, `SELECT id FROM devices WHERE account_id = ? AND hardware_id = ? AND hardware_id <> ''
-			ORDER BY lifecycle, id DESC LIMIT 2`, account, hardwareID)
+			ORDER BY lifecycle, id DESC LIMIT 3`, account, hardwareID)
 	}
 	return ids(ctx, tx, `SELECT id FROM devices WHERE account_id = ? AND serial = ? AND serial <> ''
-		ORDER BY lifecycle, id DESC LIMIT 2`, account, serial)
+		ORDER BY lifecycle, id DESC LIMIT 3`, account, serial)
 }
 
 // Insert implements device.Tx.

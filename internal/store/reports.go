@@ -43,6 +43,17 @@ func (tx *Tx) PutReport(ctx context.Context, account posture.AccountID, id strin
 		account, id, millis(at), r.Body, r.Verdict)
 }
 
+// PutVerdict implements device.Tx.
+func (tx *Tx) PutVerdict(ctx context.Context, account posture.AccountID, id string, r device.PackedReport) error {
+	return tx.execOne(ctx, "UPDATE device_reports SET verdict = ? WHERE account_id = ? AND device_id = ?", r.Verdict, account, id)
+}
+
+// Due implements device.Agents.
+func (s *Store) Due(ctx context.Context, account posture.AccountID, now time.Time, limit int) ([]string, error) {
+	return ids(ctx, s, `SELECT id FROM devices WHERE account_id = ? AND next_change_at > 0 AND next_change_at <= ? AND lifecycle = 0
+		ORDER BY next_change_at LIMIT ?`, account, millis(now), limit)
+}
+
 // Verdict implements device.Finder. A device that was enrolled anew has none until it reports again.
 func (s *Store) Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error) {
 	var text string
@@ -59,7 +70,7 @@ func (s *Store) Verdict(ctx context.Context, account posture.AccountID, id strin
 	return v, nil
 }
 
-// Report gives the last report of a live device as it was received. NotFound: it never reported.
+// Report implements device.Agents.
 func (s *Store) Report(ctx context.Context, account posture.AccountID, id string) ([]byte, error) {
 	var packed []byte
 	err := s.queryRow(ctx, `SELECT r.body FROM device_reports r JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id

@@ -157,8 +157,8 @@ func (t *target) by(vendor []string) bool {
 
 // affects reports whether a version is affected, and by which version the fault is gone. A version that cannot be
 // compared is affected only if it is listed by name.
-func (t *target) affects(v version.Version, comparable bool, text string) (bool, string) {
-	if comparable {
+func (t *target) affects(v version.Version, ordered bool, text string) (bool, string) {
+	if ordered {
 		for _, edges := range t.ranges {
 			if in, fix := covers(v, edges); in {
 				return true, fix

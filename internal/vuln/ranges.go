@@ -37,17 +37,17 @@ func edgesOf(ecosystem string, events []Event) ([]edge, bool) {
 			out = append(out, edge{lastAffected, e.LastAffected})
 		}
 	}
-	comparable := true
+	ordered := true
 	for _, e := range out {
 		_, err := version.Parse(ecosystem, e.version)
-		comparable = comparable && err == nil
+		ordered = ordered && err == nil
 	}
 	slices.SortStableFunc(out, func(a, b edge) int {
 		n, err := compareEdges(ecosystem, a, b)
-		comparable = comparable && err == nil
+		ordered = ordered && err == nil
 		return n
 	})
-	return out, begins && comparable
+	return out, begins && ordered
 }
 
 // fromStart reports whether the edge is the beginning of all versions.

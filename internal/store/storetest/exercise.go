@@ -65,6 +65,8 @@ func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account pos
 		seen = append(seen, device.Seen{Ref: device.Ref{Account: account, ID: list[i%len(list)].ID}, At: Epoch.Add(time.Duration(i) * time.Hour)})
 	}
 	check(t, s.Touch(ctx, seen))
+	_, err = s.Due(ctx, account, time.Now(), 10)
+	check(t, err)
 	_, err = s.RevokedSince(ctx, Epoch)
 	check(t, err)
 	check(t, s.ForgetRevocations(ctx, Epoch))

@@ -3,7 +3,10 @@ package storetest
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,7 +59,8 @@ func Account(t *testing.T, s *store.Store, name string, allowed int64) posture.A
 // Epoch is the time at which the clocks of the suite start.
 var Epoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 
-// Judge is a judge for tests: the report's OS name says the verdict, as "status/severity/level".
+// Judge is a judge for tests: the report's OS name says the verdict, as "status/severity/level", until the time that its
+// OS version says, if any; from then on the device is not compliant, with a critical issue.
 type Judge struct{}
 
 // Version implements device.Judge.
@@ -73,13 +77,29 @@ func (Judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
 	for i := range v.Levels {
 		v.Levels[i] = posture.Level(level)
 	}
+	until, err := time.Parse(time.RFC3339, r.OS.Version)
+	if err == nil && now.Before(until) {
+		v.NextChange = until
+	} else if err == nil {
+		v.Status, v.Severity = posture.StatusNonCompliant, posture.Critical
+		v.Issues = []posture.Issue{{Severity: posture.Critical}}
+	}
 	return v
+}
+
+// Decode reads the bodies of tests: the name and the version of the operating system, with a bar between them.
+func Decode(body []byte) (*posture.Report, error) {
+	name, version, ok := strings.Cut(string(body), "|")
+	if !ok {
+		return nil, errors.New("not a report")
+	}
+	return &posture.Report{OS: posture.OS{Name: name, Version: version}}, nil
 }
 
 // Submission makes a report that the Judge reads.
 func Submission(r posture.Report, body string) device.Submission {
 	sub := device.Submission{Body: []byte(body), Decode: func() (*posture.Report, error) { return &r, nil }}
-	copy(sub.Digest[:], fmt.Sprintf("%s|%s|%v", r.OS.Name, body, r.MACs()))
+	sub.Digest = sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%v", r.OS.Name, body, r.HardwareID, r.MACs()))
 	return sub
 }
 
@@ -124,6 +144,8 @@ func Run(t *testing.T, e Engine) {
 		{"reports", testReports},
 		{"adapters", testAdapters},
 		{"lifecycle", testLifecycle},
+		{"time", testSweep},
+		{"conflicts", testConflicts},
 		{"listing", testListing},
 		{"writer", testWriter},
 		{"counts under load", testCountsUnderLoad},

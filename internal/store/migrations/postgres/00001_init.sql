@@ -109,6 +109,8 @@ CREATE TABLE devices (
 	PRIMARY KEY (account_id, id)
 ) WITH (fillfactor = 80);
 CREATE INDEX devices_hardware_id ON devices (account_id, hardware_id) WHERE hardware_id <> '';
+-- For what only time changes: definitions that grow old, exemptions that end.
+CREATE INDEX devices_next_change ON devices (account_id, next_change_at) WHERE next_change_at > 0;
 CREATE INDEX devices_serial ON devices (account_id, serial) WHERE serial <> '';
 CREATE INDEX devices_credentials ON devices (account_id, credentials) WHERE length(credentials) > 0;
 

@@ -109,6 +109,8 @@ CREATE TABLE devices (
 	PRIMARY KEY (account_id, id)
 );
 CREATE INDEX devices_hardware_id ON devices (account_id, hardware_id) WHERE hardware_id <> '';
+-- For what only time changes: definitions that grow old, exemptions that end.
+CREATE INDEX devices_next_change ON devices (account_id, next_change_at) WHERE next_change_at > 0;
 CREATE INDEX devices_serial ON devices (account_id, serial) WHERE serial <> '';
 CREATE INDEX devices_credentials ON devices (account_id, credentials) WHERE length(credentials) > 0;
 
@@ -185,6 +187,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('devices', 'sqlite_autoindex_devices_1', '1000000 100000 1'),
 	('devices', 'devices_hardware_id', '1000000 100000 1'),
 	('devices', 'devices_serial', '1000000 100000 1'),
+	('devices', 'devices_next_change', '1000000 100000 10'),
 	('devices', 'devices_credentials', '1000000 100000 1'),
 	('device_seen', 'device_seen', '1000000 100000 1'),
 	('device_adapters', 'device_adapters', '2000000 200000 1 1'),

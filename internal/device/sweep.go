@@ -1,0 +1,110 @@
+package device
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"muster/internal/errs"
+	"muster/internal/posture"
+)
+
+// sweepPage is how many devices are looked up at once.
+const sweepPage = 200
+
+// Sweep judges anew the devices of an account that time alone has moved: definitions grew too old, an exemption ended.
+// It costs what changes, not what exists. It says how many it judged.
+func (s *Service) Sweep(ctx context.Context, account posture.AccountID) (int, error) {
+	done := 0
+	for {
+		due, err := s.store.Due(ctx, account, s.clock(), sweepPage)
+		if err != nil {
+			return done, err
+		}
+		for _, id := range due {
+			ref := Ref{Account: account, ID: id}
+			err = s.judgeAgain(ctx, ref)
+			if errs.Is(err, errs.Invalid) {
+				// One report that cannot be read must not keep all others from being judged, minute after minute.
+				s.log.Error("a stored report cannot be read; its verdict stays until the next one", "device", id, "error", err)
+				err = s.giveUp(ctx, ref)
+			}
+			if err != nil || ctx.Err() != nil {
+				return done, err
+			}
+			done++
+		}
+		if len(due) < sweepPage {
+			return done, nil
+		}
+	}
+}
+
+// judgeAgain judges the stored report of a device as of now.
+func (s *Service) judgeAgain(ctx context.Context, ref Ref) error {
+	at := s.clock()
+	stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
+	if errs.Is(err, errs.NotFound) {
+		return nil // gone meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	verdict, packed, err := s.verdictNow(ctx, ref, &stored)
+	if err != nil {
+		return err
+	}
+	return s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
+		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
+		if err != nil {
+			return err
+		}
+		if old.Lifecycle != Live || !bytes.Equal(old.Digest, stored.Digest) {
+			return nil // what was judged here is no longer what is stored
+		}
+		d := old
+		applyVerdict(&d, &verdict, s.judge.Version(), at)
+		err = tx.Update(ctx, &old, &d)
+		if err != nil {
+			return err
+		}
+		if len(stored.Digest) > 0 {
+			err = tx.PutVerdict(ctx, ref.Account, ref.ID, packed)
+			if err != nil {
+				return err
+			}
+		}
+		return s.recordStatus(ctx, tx, at, &old, &d)
+	}})
+}
+
+// giveUp takes a device out of what is due.
+func (s *Service) giveUp(ctx context.Context, ref Ref) error {
+	return s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
+		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
+		if err != nil {
+			return err
+		}
+		d := old
+		d.NextChange = time.Time{}
+		return tx.Update(ctx, &old, &d)
+	}})
+}
+
+// verdictNow judges the stored report. A device that never reported keeps the status it has without its exemption.
+func (s *Service) verdictNow(ctx context.Context, ref Ref, stored *Stored) (posture.Verdict, PackedReport, error) {
+	if len(stored.Digest) == 0 {
+		return posture.Verdict{Status: posture.StatusInstalled}, PackedReport{}, nil
+	}
+	body, err := s.store.Report(ctx, ref.Account, ref.ID)
+	if err != nil {
+		return posture.Verdict{}, PackedReport{}, err
+	}
+	report, err := s.decode(body)
+	if err != nil {
+		return posture.Verdict{}, PackedReport{}, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", ref.ID)
+	}
+	verdict := s.judge.Judge(report, s.clock())
+	packed, err := s.store.PackReport(nil, &verdict)
+	return verdict, packed, err
+}
