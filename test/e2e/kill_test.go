@@ -35,7 +35,8 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// killRounds kills the server in each round, and every second time the database server with it, where there is one.
+// killRounds kills the server in each round. Where there is a database server, it is killed with it in the second, and by
+// itself before it in the third.
 func killRounds(t *testing.T, binary string, db []string, cluster *testpg.Server) {
 	ledger := &ledger{devices: map[string]*answered{}}
 	for round := range 4 {
@@ -49,8 +50,11 @@ func killRounds(t *testing.T, binary string, db []string, cluster *testpg.Server
 		}
 		moment := time.NewTimer(time.Duration(300+rand.IntN(900)) * time.Millisecond)
 		<-moment.C
-		if cluster != nil && round%2 == 1 {
+		if cluster != nil && round > 0 {
 			cluster.Kill()
+		}
+		if cluster != nil && round == 2 {
+			comeBack(t, p, cluster)
 		}
 		p.kill()
 		cancel()
@@ -66,6 +70,19 @@ func killRounds(t *testing.T, binary string, db []string, cluster *testpg.Server
 	if n := ledger.events; n < 100 {
 		t.Errorf("only %d answers: too few to tell", n)
 	}
+}
+
+// comeBack starts the database again and waits until the server, which went on, can work with it.
+func comeBack(t *testing.T, p *child, cluster *testpg.Server) {
+	t.Helper()
+	p.call("GET", "/healthz", nil, "").want(200)
+	err := cluster.Restart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventuallyWithin(t, 30*time.Second, "the server is ready again", func() bool { return p.call("GET", "/readyz", nil, "").status == 200 })
+	a := p.register(strings.TrimSpace(p.muster("regcode", "show")), registration("00:0c:29:00:00:01"))
+	a.report(healthy("after", "00:0c:29:00:00:01")).want(200)
 }
 
 // answered is what the server acknowledged about one device, in the order in which it was sent.
