@@ -84,6 +84,10 @@ func (tx *Tx) ClaimsAll(ctx context.Context, account posture.AccountID, mac post
 	return claims(ctx, tx, allClaimsOnMAC, account, number(mac), device.MaxClaims)
 }
 
+// keptAdapters is how many addresses of a device are remembered: far more than a machine has in its life, and few enough
+// that one that invents a new address every day does no harm.
+const keptAdapters = 256
+
 // PutAdapters implements device.Tx. The usual report names the addresses that are current already, and writes nothing.
 func (tx *Tx) PutAdapters(ctx context.Context, account posture.AccountID, id string, macs []posture.MAC, at time.Time) error {
 	known := make(map[int64]bool)
@@ -112,7 +116,19 @@ func (tx *Tx) PutAdapters(ctx context.Context, account posture.AccountID, id str
 			return err
 		}
 	}
-	return tx.dropAdapters(ctx, account, id, known, reported, at)
+	err = tx.dropAdapters(ctx, account, id, known, reported, at)
+	if err != nil || len(known)+len(reported) <= keptAdapters {
+		return err
+	}
+	return tx.forgetAdapters(ctx, account, id)
+}
+
+// forgetAdapters removes the addresses beyond those that are kept, the longest unused first; current ones stay.
+func (tx *Tx) forgetAdapters(ctx context.Context, account posture.AccountID, id string) error {
+	_, err := tx.exec(ctx, `DELETE FROM device_adapters WHERE account_id = ? AND device_id = ? AND is_current = 0 AND mac IN (
+		SELECT mac FROM device_adapters WHERE account_id = ? AND device_id = ? ORDER BY is_current DESC, last_at DESC LIMIT 1000000 OFFSET ?)`,
+		account, id, account, id, keptAdapters)
+	return err
 }
 
 // dropAdapters marks the addresses that were current and are not reported any more.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -211,6 +212,13 @@ func testAdapters(t *testing.T, e Engine) {
 	b.report(t, one.DeviceID, "3/0/0", posture.Report{Adapters: Adapters("00:0c:29:00:00:01")})
 	if got := find("00:0c:29:00:00:dd"); got != "" {
 		t.Errorf("an adapter used by turns: found %q", got)
+	}
+	for i := range 300 {
+		b.report(t, two.DeviceID, "3/0/0", posture.Report{Adapters: Adapters(fmt.Sprintf("02:00:00:00:%02x:%02x", i/256, i%256))})
+	}
+	many, err := b.svc.Adapters(t.Context(), b.account, two.DeviceID)
+	if err != nil || len(many) > 260 || len(many) < 250 || many[0].MAC.String() != "02:00:00:00:01:2b" {
+		t.Errorf("of a device that invents addresses %d are kept, %v", len(many), err)
 	}
 	list, err := b.svc.Adapters(t.Context(), b.account, one.DeviceID)
 	if err != nil || len(list) != 2 || !list[0].Current || list[1].Current {
