@@ -30,6 +30,7 @@ type Store struct {
 	pools   dialect.Pools
 	writer  *writer
 	log     *slog.Logger
+	now     func() time.Time
 
 	counting together[posture.AccountID, device.Counts]
 
@@ -45,7 +46,8 @@ type Options struct {
 	// Database is a postgres:// URL; empty means SQLite in Dir.
 	Database string
 	Dir      string
-	Log      *slog.Logger // slog.Default() when nil
+	Log      *slog.Logger     // slog.Default() when nil
+	Now      func() time.Time // time.Now when nil; tells how long a change has been under way
 }
 
 // Open connects to the database, creating it where it is a file. It does not migrate.
@@ -65,6 +67,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.now = o.Now
+	if s.now == nil {
+		s.now = time.Now
+	}
 	s.writer = newWriter(s)
 	return s, nil
 }
@@ -83,7 +89,7 @@ func (s *Store) SharedLimits() bool { return s.dialect.SharedLimits }
 
 // Ready reports whether the database answers, and takes changes.
 func (s *Store) Ready(ctx context.Context) error {
-	if s.writer.stuck(time.Now()) {
+	if s.writer.stuck(s.now()) {
 		return errs.New(errs.Unavailable, "A change has been waiting for the database for more than %v", stuckAfter)
 	}
 	var one int

@@ -44,7 +44,7 @@ func TestTogetherAfterAPanic(t *testing.T) {
 	reading, follow := make(chan struct{}), make(chan error)
 	go func() {
 		defer func() { _ = recover() }()
-		shared.do(1, func() (int, error) { close(reading); <-follow; return 0, nil }) //nolint:errcheck // only in the way
+		shared.do(1, func() (int, error) { close(reading); <-follow; return 0, nil })
 	}()
 	<-reading
 	for range 2 { // one leads the next round and panics, the other waits for it

@@ -108,7 +108,7 @@ func (w *writer) submit(st *step) error {
 func (w *writer) loop() {
 	defer close(w.ended)
 	for st := range w.steps {
-		w.began.Store(time.Now().UnixMilli())
+		w.began.Store(w.store.now().UnixMilli())
 		w.serve(w.gather(st))
 		w.began.Store(0)
 	}

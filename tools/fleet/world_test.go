@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -30,7 +29,7 @@ type world struct {
 
 func newWorld(t *testing.T, clock func() time.Time) *world {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	w := &world{store: storetest.Open(t, store.Options{Dir: t.TempDir(), Log: log})}
 	accounts := identity.New(identity.Options{Accounts: w.store, Applications: w.store, Tokens: w.store, Now: clock})
 	w.devices = device.New(device.Options{Store: w.store, Judge: newJudge(t), Now: clock, Log: log})

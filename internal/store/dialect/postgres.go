@@ -77,7 +77,7 @@ type impatientConn struct{ net.Conn }
 
 // Read waits for the silence at the most.
 func (c *impatientConn) Read(b []byte) (int, error) {
-	err := c.SetReadDeadline(time.Now().Add(silence))
+	err := c.SetReadDeadline(time.Now().Add(silence)) //nolint:forbidigo // the network has the real clock
 	if err != nil {
 		return 0, err
 	}
