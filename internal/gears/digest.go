@@ -23,8 +23,8 @@ const digestVersion = "muster report 1\n"
 // Two bodies have the same digest when they differ in white space, in the order of members, or in members that change
 // by themselves; any other difference shows, also in members that Muster does not know. Because of that, and because a
 // digest is only stored once its report has been decoded, a report whose digest is known needs no decoding: whatever
-// could be wrong with it would have been wrong then. The one volatile member that is read, the time of the scan, is
-// checked here.
+// could be wrong with it would have been wrong then. The volatile members are checked here, since they may be wrong where
+// the report is not new: the time of the scan, which is read, in full; of the others, that no number is negative.
 func digestOf(body []byte) ([sha256.Size]byte, error) {
 	s := newScanner(body)
 	defer s.release()
@@ -60,6 +60,7 @@ type frame struct {
 	tidy    bool // members came in order and none is volatile, so the text stands as it is
 	zone    zone
 	next    zone // of the value that the last name announced
+	check   rule // for that value
 	start   int  // of the first member in scanner.out
 	first   int  // the first of its members in scanner.members
 }
@@ -130,6 +131,9 @@ func (s *scanner) step() error {
 		}
 		if f := s.top(); f.object && !f.inValue {
 			return s.name(f, raw)
+		}
+		if err := s.top().check.broken(raw); err != nil {
+			return invalidMember(s.dec.StackPointer(), err.Error())
 		}
 		s.out = append(s.out, raw...)
 		s.valueDone()
@@ -202,7 +206,7 @@ func (s *scanner) name(f *frame, raw jsontext.Value) error {
 	if m.volatile {
 		f.tidy = false
 	}
-	f.next, f.inValue = f.zone.child(raw), true
+	f.next, f.check, f.inValue = f.zone.child(raw), f.zone.rule(raw), true
 	isScanTime := f.zone == zoneRoot && string(raw) == `"scan_time"`
 	s.members = append(s.members, m)
 	s.out = append(append(s.out, raw...), ':')
@@ -220,7 +224,7 @@ func plainName(raw jsontext.Value) jsontext.Value {
 	return out
 }
 
-// scanTime checks the one volatile member that is read when a report is decoded.
+// scanTime checks the one volatile member that is read when a report is decoded, so its form too.
 func (s *scanner) scanTime() error {
 	raw, err := s.dec.ReadValue()
 	if err != nil {

@@ -168,13 +168,31 @@ func TestUnchangedReportIsNotDecoded(t *testing.T) {
 // TestKnownDigestIsNoPassForABrokenReport sends a report that differs from the stored one only in a volatile member
 // that cannot be right: it is refused although nothing else of it would be looked at.
 func TestKnownDigestIsNoPassForABrokenReport(t *testing.T) {
-	for _, bad := range []string{`-1`, `"yesterday"`, `{}`, `1e999`} {
+	for _, bad := range []string{
+		`"scan_time":-1`, `"scan_time":"yesterday"`, `"scan_time":{}`, `"scan_time":1e999`,
+		`"last_time_ip_scanning":-3`, `"system":{"device_up_time":-3}`, `"system":{"battery":{"percentage":-3}}`,
+	} {
 		v := newWorld()
-		if status, answer := v.report(t, `{"hostname":"a","scan_time":1794000000}`); status != 200 {
+		if status, answer := v.report(t, `{"hostname":"a","scan_time":1794000000,"system":{}}`); status != 200 {
 			t.Fatal(answer)
 		}
-		if status, answer := v.report(t, `{"hostname":"a","scan_time":`+bad+`}`); status != 400 {
-			t.Errorf("scan_time %s: %d %s", bad, status, answer)
+		body := `{"hostname":"a",` + bad + `}`
+		if status, answer := v.report(t, body); status != 400 {
+			t.Errorf("%s: %d %s", body, status, answer)
+		}
+	}
+}
+
+// TestVolatileMembersOfUnknownForm: what is no number is not Muster's to judge, and neither is a number elsewhere.
+func TestVolatileMembersOfUnknownForm(t *testing.T) {
+	for _, body := range []string{
+		`{"last_time_ip_scanning":"soon"}`, `{"last_time_ip_scanning":{"a":-1}}`, `{"last_time_ip_scanning":null}`,
+		`{"last_time_ip_scanning":1763931600000000000}`, `{"trans_id":-7}`, `{"device_up_time":-3}`, `{"battery":{"percentage":-3}}`,
+		soh(`"system":{"device_up_time":"3 days","battery":{"percentage":null,"current_ma":-350}}`),
+		soh(`"system":{"device_up_time":-0,"memory":7,"disk_space":["-"],"temperature":-3}`),
+	} {
+		if status, answer := newWorld().report(t, body); status != 200 {
+			t.Errorf("%s: %d %s", body, status, answer)
 		}
 	}
 }
@@ -280,6 +298,20 @@ func TestHostileAndBrokenReports(t *testing.T) {
 		{"negative count", soh(`"updates":{"pending":-1}`), 400, "Member soh.updates.pending must be a whole number from 0 to 1000000000"},
 		{"huge count", soh(`"updates":{"security":99999999999999999999999}`), 400, "Member soh.updates.security must be a whole number"},
 		{"fraction of a second", soh(`"screen_lock":{"after_seconds":1.5}`), 400, "Member soh.screen_lock.after_seconds must be a whole number"},
+		{"negative time of a scan for addresses", `{"last_time_ip_scanning":-3}`, 400, "Member last_time_ip_scanning must not be a time before 1970"},
+		{"the same in soh", soh(`"last_time_ip_scanning":"-3"`), 400, "Member soh.last_time_ip_scanning must not be a time before 1970"},
+		{"date of a scan for addresses", soh(`"last_time_ip_scanning":"1969-12-31T23:59:59Z"`), 400, "Member soh.last_time_ip_scanning must not be a time before 1970"},
+		{"negative time since start", `{"system":{"device_up_time":-3}}`, 400, "Member system.device_up_time must not be negative"},
+		{"the same in soh.system", soh(`"system":{"device_up_time":-3}`), 400, "Member soh.system.device_up_time must not be negative"},
+		{"the same in os_info", soh(`"os_info":[{"system":{"device_up_time":"-3"}}]`), 400, "Member soh.os_info[0].system.device_up_time must not be negative"},
+		{"the same, spelt differently", soh(`"system":{"device\u005fup_time":-0.5}`), 400, "Member soh.system.device_up_time must not be negative"},
+		{"negative beyond any number", soh(`"system":{"device_up_time":-1e999999}`), 400, "Member soh.system.device_up_time must not be negative"},
+		{"negative free memory", soh(`"system":{"memory":{"available_memory_mb":-1}}`), 400, "Member soh.system.memory.available_memory_mb must not be negative"},
+		{"negative memory", soh(`"system":{"memory":{"total_memory_mb":-1}}`), 400, "Member soh.system.memory.total_memory_mb must not be negative"},
+		{"negative free disk", soh(`"system":{"disk_space":{"available_size_mb":-1}}`), 400, "Member soh.system.disk_space.available_size_mb must not be negative"},
+		{"negative disk", soh(`"system":{"disk_space":{"total_size_mb":" -1 "}}`), 400, "Member soh.system.disk_space.total_size_mb must not be negative"},
+		{"negative charge", soh(`"system":{"battery":{"percentage":-1}}`), 400, "Member soh.system.battery.percentage must not be negative"},
+		{"negative battery", soh(`"system":{"battery":-1}`), 400, "Member soh.system.battery must not be negative"},
 		{"truncated", `{"hostname":"vm","soh":{"os_info":[{"family":"li`, 400, "The body ends before its JSON does, in member soh.os_info[0]"},
 		{"truncated after a name", `{"hostname":`, 400, "The body ends before its JSON does"},
 		{"empty", ``, 400, "The body is empty"},

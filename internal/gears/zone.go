@@ -12,6 +12,7 @@ const (
 	zoneSystem // "system"
 	zoneMemory // "memory" of system
 	zoneDisk   // "disk_space" of system
+	zonePower  // "battery" of system
 )
 
 // child gives the zone of a member's value. Names come quoted, as they stand in the body.
@@ -43,6 +44,8 @@ func (z zone) child(name []byte) zone {
 			return zoneMemory
 		case `"disk_space"`:
 			return zoneDisk
+		case `"battery"`:
+			return zonePower
 		}
 	}
 	return zoneOther

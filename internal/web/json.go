@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"muster/internal/errs"
@@ -15,12 +16,12 @@ import (
 // valid UTF-8.
 func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
-		return nil, errs.New(errs.TooLarge, "The body is larger than %d bytes", limit)
+		return nil, refuseBody(r, limit, limit+maxDrain)
 	}
 	body, err := readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, errs.New(errs.TooLarge, "The body is larger than %d bytes", limit)
+		return nil, refuseBody(r, limit, maxDrain)
 	}
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "The body could not be read to its end")
@@ -29,6 +30,27 @@ func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, errs.New(errs.Invalid, "The body is not valid UTF-8")
 	}
 	return body, nil
+}
+
+// maxDrain is how much beyond its limit a refused body may have and still be taken in.
+const maxDrain = 8 << 20
+
+// refuseBody gives the error for a body above the limit, once the rest of it has been read and thrown away: most clients
+// send everything before they read, and would find a broken connection instead of the answer. How long that may take
+// is bounded by the server's ReadTimeout, and the rest by so many bytes.
+func refuseBody(r *http.Request, limit, rest int64) error {
+	if !hopeless(r, limit) {
+		//nolint:errcheck // whether the client sends the rest or goes, the answer is the same
+		io.CopyN(io.Discard, r.Body, rest)
+	}
+	return errs.New(errs.TooLarge, "The body is larger than %d bytes", limit)
+}
+
+// hopeless reports whether taking in the body is of no use: its client waits for leave to send it, or it is so large that
+// the connection has to be broken off anyway.
+func hopeless(r *http.Request, limit int64) bool {
+	waits := r.ContentLength > limit && strings.EqualFold(r.Header.Get("Expect"), "100-continue")
+	return waits || r.ContentLength > limit+maxDrain
 }
 
 // readAll reads into one allocation when the length was announced.

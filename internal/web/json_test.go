@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -92,6 +94,75 @@ func TestReadBodyRefusesBeforeItIsSent(t *testing.T) {
 	}
 	if !errs.Is(got, errs.TooLarge) {
 		t.Error(got)
+	}
+}
+
+// Most clients send the whole body before they read, whatever has been answered meanwhile. They are to find the answer,
+// not a broken connection.
+func TestRefusalReachesWhoSendsEverythingFirst(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := ReadBody(w, r, 4<<20)
+		PresentPlain(w, r, err)
+	}))
+	defer srv.Close()
+	const size = 11 << 20
+	for name, head := range map[string]string{
+		"announced": fmt.Sprintf("Content-Length: %d\r\n\r\n", size),
+		"chunked":   fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n", size),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+head+strings.Repeat("x", size)+"\r\n0\r\n\r\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			text, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != 413 || !strings.Contains(string(text), "larger than 4194304 bytes") {
+				t.Errorf("%d %s, %v", answer.StatusCode, text, err)
+			}
+		})
+	}
+}
+
+// endless is a body of which only the reader's patience is an end.
+type endless struct{ read int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += int64(len(p))
+	return len(p), nil
+}
+
+// TestPatienceWithTooLargeBodies: what is refused anyway is taken in to a point, and not at all where that is no use.
+func TestPatienceWithTooLargeBodies(t *testing.T) {
+	const limit = 1 << 20
+	for _, c := range []struct {
+		name        string
+		announced   int64
+		expect      string
+		least, most int64
+	}{
+		{"announced", limit + maxDrain, "", limit + maxDrain, limit + maxDrain},
+		{"far too much announced", limit + maxDrain + 1, "", 0, 0},
+		{"waits for leave", limit + 1, "100-Continue", 0, 0},
+		{"no end", -1, "", limit + maxDrain, limit + maxDrain + 64<<10},
+	} {
+		body := &endless{}
+		r := httptest.NewRequest("POST", "/", io.LimitReader(body, 100<<20))
+		r.ContentLength = c.announced
+		r.Header.Set("Expect", c.expect)
+		_, err := ReadBody(httptest.NewRecorder(), r, limit)
+		if !errs.Is(err, errs.TooLarge) || body.read < c.least || body.read > c.most {
+			t.Errorf("%s: %d bytes read, %v", c.name, body.read, err)
+		}
 	}
 }
 
