@@ -3,8 +3,8 @@ package app
 import (
 	"time"
 
-	"muster/internal/config"
 	"muster/internal/device"
+	"muster/internal/errs"
 	"muster/internal/identity"
 	"muster/internal/posture"
 )
@@ -28,9 +28,11 @@ type accountFlag struct {
 	Account string `help:"Account, by name, id or licence key; needed where there are several." placeholder:"A"`
 }
 
-// withServices opens the database of the command line, and closes it behind fn.
-func (env *environment) withServices(fn func(*services) error) error {
-	s, err := openServices(env.ctx, config.Database{Dir: env.globals.Data, URL: env.globals.Database}, env.log, true)
+// withServices opens the database of the command line, which must be there, and closes it behind fn.
+func (env *environment) withServices(fn func(*services) error) error { return env.with(existing, fn) }
+
+func (env *environment) with(a access, fn func(*services) error) error {
+	s, err := openServices(env.ctx, env.globals.database(), env.log, a)
 	if err != nil {
 		return err
 	}
@@ -88,14 +90,14 @@ func byStatus(c *device.Counts) map[string]int64 {
 
 type accountCreate struct {
 	Name           string `required:"" help:"Name of the account." placeholder:"N"`
-	Email          string `help:"E-mail address of its owner." placeholder:"ADDRESS"`
+	Email          string `help:"E-mail address of its owner." placeholder:"ADDRESS" emptiable:""`
 	DevicesAllowed int64  `help:"How many devices may be monitored." default:"1000000" placeholder:"N"`
 	jsonFlag       `embed:""`
 }
 
-// Run creates an account and prints it.
+// Run creates an account and prints it. It may be the first thing that is done with a database.
 func (c *accountCreate) Run(env *environment) error {
-	return env.withServices(func(s *services) error {
+	return env.with(created, func(s *services) error {
 		a, err := s.identity.CreateAccount(env.ctx, identity.NewAccount{Name: c.Name, Email: c.Email, DevicesAllowed: c.DevicesAllowed})
 		if err != nil {
 			return err
@@ -153,6 +155,9 @@ type accountSet struct {
 
 // Run changes an account and prints it.
 func (c *accountSet) Run(env *environment) error {
+	if c.Name == nil && c.Email == nil && c.DevicesAllowed == nil {
+		return errs.InvalidField("name", "There is nothing to change: give --name, --email or --devices-allowed")
+	}
 	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
 		a, err := s.identity.UpdateAccount(env.ctx, a.ID, identity.AccountChange{Name: c.Name, Email: c.Email, DevicesAllowed: c.DevicesAllowed})
 		if err != nil {

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"muster/internal/config"
 	"muster/internal/errs"
 )
 
@@ -31,11 +34,24 @@ const defaultData = "./muster-data"
 // globals are the flags that every command takes.
 type globals struct {
 	Config   kong.ConfigFlag `help:"Read flags from a TOML or YAML FILE." placeholder:"FILE"`
-	Data     string          `help:"Directory of the embedded database." default:"${data}" placeholder:"DIR"`
+	Data     string          `help:"Directory of the embedded database; ${data} unless given." placeholder:"DIR"`
 	Database string          `help:"PostgreSQL database to use in place of the embedded one: postgres://…" placeholder:"URL"`
 	LogLevel string          `help:"What to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogText  bool            `help:"Log as text in place of JSON."`
+	// dataGiven says that Data was asked for, and is not the default.
+	dataGiven bool
 }
+
+// settle puts in the default that kong is not told of: the demo has to tell whether it was given.
+func (g *globals) settle() {
+	g.dataGiven = g.Data != ""
+	if !g.dataGiven {
+		g.Data = defaultData
+	}
+}
+
+// database says which one the command is about.
+func (g *globals) database() config.Database { return config.Database{Dir: g.Data, URL: g.Database} }
 
 type commands struct {
 	globals
@@ -63,21 +79,25 @@ const (
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var cli commands
 	exited, code := false, exitOK
-	parser, err := kong.New(&cli, kong.Name("muster"), kong.WithHyphenPrefixedParameters(true), kong.DefaultEnvars("MUSTER"), kong.Vars{"data": defaultData}, kong.Writers(stdout, stderr),
+	parser, err := kong.New(&cli, kong.Name("muster"), kong.DefaultEnvars("MUSTER"), kong.Vars{"data": defaultData}, kong.Writers(stdout, stderr),
 		kong.Description("Muster takes posture reports from agents, judges them, and tells everything else on the network whether a device is fit, and why."),
 		kong.Configuration(loadConfig), kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.Exit(func(c int) { exited, code = true, c }))
 	if err != nil {
 		panic("app: the command line is declared wrongly: " + err.Error())
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(joinNegatives(args))
 	if exited { // --help
 		return code
+	}
+	if err == nil {
+		err = refuseEmpty(parsed)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "muster: %v\nTry 'muster --help'.\n", err)
 		return exitUsage
 	}
+	cli.settle()
 	env := &environment{ctx: ctx, stdout: stdout, log: newLogger(stderr, &cli.globals), globals: &cli.globals}
 	err = parsed.Run(env)
 	if err != nil {
@@ -96,7 +116,7 @@ func report(stderr io.Writer, log *slog.Logger, err error) int {
 	fmt.Fprintf(stderr, "muster: %s\n", messages(err))
 	if known.Err != nil {
 		log.Debug("the cause", "error", known.Err)
-		fmt.Fprintf(stderr, "  because: %v\n", known.Err)
+		fmt.Fprintf(stderr, "  because: %s\n", onceEachLine(known.Err.Error()))
 	}
 	if known.Code == errs.Invalid {
 		return exitUsage
@@ -104,10 +124,23 @@ func report(stderr io.Writer, log *slog.Logger, err error) int {
 	return exitError
 }
 
+// onceEachLine leaves out repeated lines: a driver tells the same of each way in which it tried to connect.
+func onceEachLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // messages joins what several errors have to say.
 func messages(err error) string {
-	var many interface{ Unwrap() []error }
-	if !errors.As(err, &many) {
+	// Not errors.As: errors that are joined further down are the cause, not what is to be said.
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
 		var known *errs.Error
 		if errors.As(err, &known) {
 			return known.Message

@@ -1,10 +1,14 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"muster/internal/config"
 	"muster/internal/errs"
@@ -20,17 +24,44 @@ func makeDir(dir string) error {
 	return nil
 }
 
+// access says what a command does to the database that it is pointed at.
+type access int
+
+const (
+	// existing: it must be there and have the right schema, or a mistyped name would pass for an empty database.
+	existing access = iota
+	// created: it is made if it is not there, and its schema brought up to date.
+	created
+)
+
+// openStore opens a database. With existing it makes none.
+func openStore(ctx context.Context, db config.Database, log *slog.Logger, a access) (*store.Store, error) {
+	if a == existing && db.URL == "" {
+		_, err := os.Stat(filepath.Join(db.Dir, store.FileName))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, errs.New(errs.NotFound, "There is no Muster database in %s; 'muster serve' and 'muster account create' make one, --data or --database names another", db.Dir)
+		}
+		if err != nil {
+			return nil, errs.Wrap(errs.Unavailable, err, "The database in %s cannot be read", db.Dir)
+		}
+	}
+	return store.Open(ctx, store.Options{Database: db.URL, Dir: db.Dir, Log: log})
+}
+
 type migrateCommand struct {
 	jsonFlag `embed:""`
 }
 
 // Run applies the migrations that are missing.
 func (c *migrateCommand) Run(env *environment) error {
-	st, err := store.Open(env.ctx, store.Options{Database: env.globals.Database, Dir: env.globals.Data, Log: env.log})
+	st, err := openStore(env.ctx, env.globals.database(), env.log, created)
 	if err != nil {
 		return err
 	}
 	done, err := st.Migrate(env.ctx)
+	if err == nil {
+		err = st.CheckSchema(env.ctx)
+	}
 	err = errors.Join(err, st.Close())
 	if err != nil {
 		return err
@@ -57,11 +88,15 @@ type backupCommand struct {
 // Run writes a backup. The file gets its name only when it is complete and on disk.
 func (c *backupCommand) Run(env *environment) error {
 	return env.withServices(func(s *services) error {
-		if c.File == "-" {
-			_, err := s.store.Backup(env.ctx, env.stdout)
+		err := s.hasAccount(env.ctx, "There is nothing to back up: the database holds no account")
+		if err != nil {
 			return err
 		}
-		_, err := os.Lstat(c.File)
+		if c.File == "-" {
+			_, err = s.store.Backup(env.ctx, env.stdout)
+			return err
+		}
+		_, err = os.Lstat(c.File)
 		if err == nil {
 			return errs.New(errs.Conflict, "%s exists already", c.File)
 		}
@@ -73,23 +108,56 @@ func (c *backupCommand) Run(env *environment) error {
 	})
 }
 
-// writeFile lets write fill a file beside name, and renames it when everything is on disk.
-func writeFile(name string, write func(io.Writer) (int64, error)) (rows int64, err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*") // made with mode 0600
+// writeFile lets write fill a file beside name, renames it when everything is on disk, and sees to it that the new name
+// is on disk too.
+func writeFile(name string, write func(io.Writer) (int64, error)) (int64, error) {
+	part, rows, err := writePart(name, write)
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
+	err = os.Rename(part, name)
+	if err != nil {
+		return 0, errors.Join(err, os.Remove(part))
+	}
+	err = syncDir(filepath.Dir(name))
+	if err != nil {
+		return 0, errs.Wrap(errs.Unavailable, err, "%s is written, but may not outlast a power cut", name)
+	}
+	return rows, nil
+}
+
+// writePart fills a file beside name, and leaves none if that fails.
+func writePart(name string, write func(io.Writer) (int64, error)) (part string, rows int64, err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*") // made with mode 0600
+	if err != nil {
+		return "", 0, err
+	}
 	rows, err = write(f)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
-		return 0, err
+		return "", 0, errors.Join(err, os.Remove(f.Name()))
 	}
-	return rows, os.Rename(f.Name(), name)
+	return f.Name(), rows, nil
+}
+
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // its directories cannot be synced, and need not be
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// hasAccount fails with a text if there is no account.
+func (s *services) hasAccount(ctx context.Context, text string) error {
+	accounts, err := s.identity.ListAccounts(ctx)
+	if err == nil && len(accounts) == 0 {
+		err = errs.New(errs.NotFound, "%s", text)
+	}
+	return err
 }
 
 type restoreCommand struct {
@@ -107,13 +175,17 @@ func (c *restoreCommand) Run(env *environment) error {
 		defer f.Close() //nolint:errcheck // it was only read
 		file = f
 	}
-	lock := &server{cfg: config.Server{Database: config.Database{Dir: env.globals.Data, URL: env.globals.Database}}}
+	lock := &server{cfg: config.Server{Database: env.globals.database()}}
 	err := lock.acquire()
 	if err != nil {
 		return err
 	}
-	err = env.withServices(func(s *services) error {
+	err = env.with(created, func(s *services) error {
 		rows, err := s.store.Restore(env.ctx, file)
+		if err != nil {
+			return err
+		}
+		err = s.hasAccount(env.ctx, "The backup holds no account: the database is as empty as before")
 		if err != nil {
 			return err
 		}

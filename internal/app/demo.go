@@ -43,8 +43,8 @@ func (c *demoCommand) Run(env *environment) error {
 	if !config.Loopback(c.Listen) {
 		return errs.InvalidField("listen", "--listen: the demo's tokens are public, so it listens on a loopback address only")
 	}
-	db := config.Database{Dir: env.globals.Data, URL: env.globals.Database}
-	if db.URL == "" && db.Dir == defaultData {
+	db := env.globals.database()
+	if db.URL == "" && !env.globals.dataGiven {
 		dir, err := os.MkdirTemp("", "muster-demo-")
 		if err != nil {
 			return err
@@ -111,12 +111,21 @@ func (d *demo) createApplication(ctx context.Context) error {
 	}
 	d.clientID, d.secret = app.ClientID, secret
 	for _, token := range []string{demoAccountToken, demoLinkToken} {
-		err = d.identity.ImportToken(ctx, app.ClientID, token, time.Now().Add(demoTokenLife))
-		if err != nil && !errs.Is(err, errs.Conflict) {
+		err = d.renew(ctx, token)
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// renew lets a published token be valid from now on. An earlier run may have left it, near its end or beyond.
+func (d *demo) renew(ctx context.Context, token string) error {
+	err := d.identity.RevokeToken(ctx, token)
+	if err != nil {
+		return err
+	}
+	return d.identity.ImportToken(ctx, d.clientID, token, time.Now().Add(demoTokenLife))
 }
 
 // run serves, and has the fleet enrol and report through the agent door meanwhile.

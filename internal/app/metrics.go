@@ -1,7 +1,7 @@
 package app
 
 import (
-	"context"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -9,8 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"muster/internal/posture"
 )
 
 // metrics are what Prometheus reads.
@@ -19,10 +17,12 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	drift    prometheus.Counter
+	log      *slog.Logger
 }
 
-func newMetrics(s *services) *metrics {
+func newMetrics(s *services, log *slog.Logger) *metrics {
 	m := &metrics{
+		log:      log,
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_http_requests_total", Help: "Requests answered, by operation and HTTP status.",
@@ -36,15 +36,15 @@ func newMetrics(s *services) *metrics {
 		}),
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.drift, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &inventory{services: s,
-			devices: prometheus.NewDesc("muster_devices", "Devices, by account and status.", []string{"account", "status"}, nil),
-			bytes:   prometheus.NewDesc("muster_database_bytes", "Bytes that the database takes.", nil, nil),
-		})
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newInventory(s, log))
 	return m
 }
 
+// handler leaves out what cannot be read: a database that is down must not hide the rest, nor its errors be published.
 func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelWarn),
+	})
 }
 
 // observe implements web.Observer. What no route matched has one label, or a scanner would make millions.
@@ -62,44 +62,4 @@ func statusText(status int) string {
 		return "200"
 	}
 	return strconv.Itoa(status)
-}
-
-// inventory reads its numbers when it is asked.
-type inventory struct {
-	*services
-	devices *prometheus.Desc
-	bytes   *prometheus.Desc
-}
-
-// Describe implements prometheus.Collector.
-func (c *inventory) Describe(ch chan<- *prometheus.Desc) {
-	ch <- c.devices
-	ch <- c.bytes
-}
-
-// Collect implements prometheus.Collector.
-func (c *inventory) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	size, err := c.store.Size(ctx)
-	if err != nil {
-		ch <- prometheus.NewInvalidMetric(c.bytes, err)
-		return
-	}
-	ch <- prometheus.MustNewConstMetric(c.bytes, prometheus.GaugeValue, float64(size))
-	accounts, err := c.identity.ListAccounts(ctx)
-	if err != nil {
-		ch <- prometheus.NewInvalidMetric(c.devices, err)
-		return
-	}
-	for _, a := range accounts {
-		counts, err := c.store.Counts(ctx, a.ID)
-		if err != nil {
-			ch <- prometheus.NewInvalidMetric(c.devices, err)
-			return
-		}
-		for i, n := range counts.Status {
-			ch <- prometheus.MustNewConstMetric(c.devices, prometheus.GaugeValue, float64(n), a.Name, posture.Status(i).String())
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,7 +41,7 @@ type listenFlags struct {
 
 func (f *listenFlags) config(g *globals) config.Server {
 	return config.Server{
-		Database: config.Database{Dir: g.Data, URL: g.Database}, Listen: f.Listen, MetricsListen: f.MetricsListen,
+		Database: g.database(), Listen: f.Listen, MetricsListen: f.MetricsListen,
 		RateLimit: f.RateLimit, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: f.BehindProxy,
 		BaseURL: strings.TrimSuffix(f.BaseURL, "/"),
 	}
@@ -73,7 +74,17 @@ type server struct {
 	metrics *metrics
 	http    []*http.Server
 	listen  []net.Listener
+
+	stopWithin, closeWithin time.Duration
 }
+
+const (
+	// stopWithin is how long requests that were accepted may take to finish after the signal to stop.
+	stopWithin = 20 * time.Second
+	// closeWithin is how long storing the rest and closing the database may take after that. A database that hangs must
+	// not keep the process.
+	closeWithin = 5 * time.Second
+)
 
 // newServer checks the configuration, opens the database and listens; it answers nobody before run.
 func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*server, error) {
@@ -81,16 +92,16 @@ func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*serve
 	if err != nil {
 		return nil, err
 	}
-	s := &server{cfg: cfg, log: log}
+	s := &server{cfg: cfg, log: log, stopWithin: stopWithin, closeWithin: closeWithin}
 	err = s.acquire()
 	if err != nil {
 		return nil, err
 	}
-	s.services, err = openServices(ctx, cfg.Database, log, true)
+	s.services, err = openServices(ctx, cfg.Database, log, created)
 	if err != nil {
 		return nil, errors.Join(err, s.release())
 	}
-	s.metrics = newMetrics(s.services)
+	s.metrics = newMetrics(s.services, log)
 	err = s.bind(ctx)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -127,24 +138,18 @@ func (s *server) release() error {
 
 // bind listens on every address of the configuration.
 func (s *server) bind(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.Handle("/", s.doors())
-	s.health(mux)
-	if config.Loopback(s.cfg.Listen) && s.cfg.BehindProxy == "" {
-		mux.Handle("GET /metrics", s.metrics.handler())
-	}
 	proxies, err := s.cfg.Proxies()
 	if err != nil {
 		return err
 	}
-	main := &web.Server{Next: mux, Log: s.log, Observe: s.metrics.observe, Proxies: proxies}
+	// Behind a proxy everybody's calls come from its address: nothing tells who may read the metrics.
+	open := config.Loopback(s.cfg.Listen) && s.cfg.BehindProxy == ""
+	main := &web.Server{Next: s.watched(s.doors(), open), Log: s.log, Observe: s.metrics.observe, Proxies: proxies}
 	err = s.bindOne(ctx, s.cfg.Listen, main, s.cfg.TLS())
 	if err != nil || s.cfg.MetricsListen == "" {
 		return err
 	}
-	side := http.NewServeMux()
-	s.health(side)
-	side.Handle("GET /metrics", s.metrics.handler())
+	side := &web.Server{Next: s.watched(http.HandlerFunc(nothing), true), Log: s.log, Proxies: proxies}
 	return s.bindOne(ctx, s.cfg.MetricsListen, side, false)
 }
 
@@ -158,6 +163,8 @@ func (s *server) bindOne(ctx context.Context, addr string, h http.Handler, tls b
 		// A client that dawdles must not hold a connection for good; an agent on a poor line may take its minute.
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 3 * time.Minute,
 		MaxHeaderBytes: 64 << 10,
+		// "OPTIONS *" names nothing here, and is answered like everything else that does not.
+		DisableGeneralOptionsHandler: true,
 	}
 	if tls {
 		srv.TLSConfig, err = reloadingTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
@@ -170,7 +177,7 @@ func (s *server) bindOne(ctx context.Context, addr string, h http.Handler, tls b
 }
 
 // doors is the site map.
-func (s *server) doors() http.Handler {
+func (s *server) doors() *web.Mux {
 	limiter := &ratelimit.Limiter{Source: s.limits(), Now: time.Now}
 	return web.NewMux(
 		oauth.New(s.identity),
@@ -204,27 +211,6 @@ func (s *server) baseURL(r *http.Request) string {
 	return scheme + "://" + r.Host
 }
 
-// health answers whether the process lives, and whether it can do its work.
-func (s *server) health(mux *http.ServeMux) {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		err := s.store.Ready(ctx)
-		if err != nil {
-			s.log.Warn("not ready", "error", err)
-			web.WriteJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "database unavailable"})
-			return
-		}
-		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-	})
-}
-
-// stopWithin is how long requests that were accepted may take to finish after the signal to stop.
-const stopWithin = 20 * time.Second
-
 // run serves until ctx ends, then finishes what was accepted, stores what is in memory, and closes the database.
 func (s *server) run(ctx context.Context) error {
 	failed := make(chan error, len(s.http))
@@ -244,8 +230,7 @@ func (s *server) run(ctx context.Context) error {
 	s.log.Info("stopping")
 	err = errors.Join(err, s.shutdown(context.WithoutCancel(ctx)))
 	stopBackground()
-	working.Wait()
-	err = errors.Join(err, s.close())
+	err = errors.Join(err, s.closeAfter(working.Wait))
 	s.log.Info("stopped")
 	return err
 }
@@ -264,17 +249,41 @@ func (s *server) serveOne(i int) error {
 }
 
 func (s *server) shutdown(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stopWithin)
+	ctx, cancel := context.WithTimeout(ctx, s.stopWithin)
 	defer cancel()
 	var all []error
 	for _, srv := range s.http {
-		all = append(all, srv.Shutdown(ctx))
+		err := srv.Shutdown(ctx)
+		if err != nil {
+			err = errs.Wrap(errs.Unavailable, errors.Join(err, srv.Close()), "Requests were broken off that did not finish within %v", s.stopWithin)
+		}
+		all = append(all, err)
 	}
 	return errors.Join(all...)
 }
 
 // close gives up everything that newServer took.
-func (s *server) close() error {
+func (s *server) close() error { return s.closeAfter(func() {}) }
+
+// closeAfter closes once wait returns. If that takes too long it is left behind undone, for the process to end without.
+func (s *server) closeAfter(wait func()) error {
+	closed := make(chan error, 1)
+	go func() {
+		wait()
+		closed <- s.closeAll()
+	}()
+	limit := time.NewTimer(s.closeWithin)
+	defer limit.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-limit.C:
+		s.log.Error("the database does not close; leaving without it", "waited", s.closeWithin.String())
+		return errs.New(errs.Unavailable, "The database did not close within %v; what was answered is stored", s.closeWithin)
+	}
+}
+
+func (s *server) closeAll() error {
 	var all []error
 	for _, ln := range s.listen {
 		err := ln.Close()
@@ -296,11 +305,17 @@ func (s *server) url() string {
 	return "http://" + s.addr()
 }
 
-// welcome makes an account in an empty database, and says what to do next.
+// welcome makes an account in an empty database, and says what to do next. It turns the demo's data away.
 func (s *server) welcome(env *environment) error {
 	accounts, err := s.identity.ListAccounts(env.ctx)
-	if err != nil || len(accounts) > 0 {
+	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(accounts, func(a identity.Account) bool { return a.LicenseKey == demoLicenseKey }) {
+		return errs.New(errs.Conflict, "This is the data of 'muster demo', whose tokens everybody knows: run 'muster demo' on it, or serve another database")
+	}
+	if len(accounts) > 0 {
+		return nil
 	}
 	a, err := s.identity.CreateAccount(env.ctx, identity.NewAccount{Name: "Default", DevicesAllowed: defaultDevicesAllowed})
 	if errs.Is(err, errs.Conflict) {

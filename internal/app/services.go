@@ -22,13 +22,13 @@ type services struct {
 	devices  *device.Service
 }
 
-// openServices opens a database that has the right schema, bringing it up to date first if migrate says so.
-func openServices(ctx context.Context, db config.Database, log *slog.Logger, migrate bool) (*services, error) {
-	st, err := store.Open(ctx, store.Options{Database: db.URL, Dir: db.Dir, Log: log})
+// openServices opens a database that has the right schema, or with created is given it.
+func openServices(ctx context.Context, db config.Database, log *slog.Logger, a access) (*services, error) {
+	st, err := openStore(ctx, db, log, a)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newServices(ctx, st, log, migrate)
+	s, err := newServices(ctx, st, log, a)
 	if err != nil {
 		st.Close() //nolint:errcheck // the error before it matters more
 		return nil, err
@@ -36,18 +36,18 @@ func openServices(ctx context.Context, db config.Database, log *slog.Logger, mig
 	return s, nil
 }
 
-func newServices(ctx context.Context, st *store.Store, log *slog.Logger, migrate bool) (*services, error) {
-	prepare := st.CheckSchema
-	if migrate {
-		prepare = func(ctx context.Context) error {
-			done, err := st.Migrate(ctx)
-			for _, name := range done {
-				log.Info("applied a migration", "migration", name)
-			}
-			return err
+func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a access) (*services, error) {
+	if a == created {
+		done, err := st.Migrate(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range done {
+			log.Info("applied a migration", "migration", name)
 		}
 	}
-	err := prepare(ctx)
+	// After a migration too: this program knows nothing to apply to the schema of a newer one.
+	err := st.CheckSchema(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -42,9 +42,12 @@ func (s *Server) Validate() error {
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		bad("tls-cert", "a certificate and its key come together: give --tls-cert and --tls-key, or neither")
 	}
-	_, err := s.Proxies()
-	if err != nil {
+	proxies, err := s.Proxies()
+	switch {
+	case err != nil:
 		bad("behind-proxy", "%v", err)
+	case s.BehindProxy != "" && len(proxies) == 0:
+		bad("behind-proxy", "name the networks of what ends TLS in front, such as 10.0.0.0/8")
 	}
 	for field, addr := range map[string]string{"listen": s.Listen, "metrics-listen": s.MetricsListen} {
 		if addr == "" && field == "metrics-listen" {
@@ -54,6 +57,9 @@ func (s *Server) Validate() error {
 		if err != nil {
 			bad(field, "%q is not an address such as 127.0.0.1:8080", addr)
 		}
+	}
+	if s.MetricsListen != "" && s.BehindProxy == "" && !Loopback(s.MetricsListen) {
+		bad("metrics-listen", "it has neither TLS nor credentials, and so listens on a loopback address only, unless --behind-proxy says that something stands in front")
 	}
 	if !s.TLS() && s.BehindProxy == "" && !Loopback(s.Listen) {
 		bad("listen", "plain HTTP is served on a loopback address only: give --tls-cert and --tls-key, or --behind-proxy with the networks of what ends TLS in front")

@@ -77,3 +77,26 @@ func TestDemoKeepsToItself(t *testing.T) {
 		t.Errorf("code %d: %s", code, out)
 	}
 }
+
+// TestDemoData: the demo keeps to a directory that it was given, even to the usual one, and takes up its own data again;
+// a server does not run on data whose tokens everybody knows.
+func TestDemoData(t *testing.T) {
+	t.Chdir(t.TempDir())
+	db := []string{"--data", "./muster-data"}
+	const wants = "POST /o/api/v3.2/account?access_token=TEST7P9ZMJ2LBF8AMOMJLNPMMLO953AVQ4C9YFF52R61234"
+	var answers []string
+	for range 2 {
+		p := startCommand(t, "demo", db)
+		eventuallyWithin(t, demoStart, "the demo introduces itself", func() bool { return strings.Contains(p.out.String(), "Ctrl-C") })
+		answers = append(answers, p.call("POST", strings.TrimPrefix(wants, "POST "), nil, "").want(200).body)
+		p.end()
+		execute(t, db, "UPDATE tokens SET expires_at = 1000")
+	}
+	if answers[0] != answers[1] {
+		t.Errorf("the second time the demo has other numbers: %s, %s", answers[0], answers[1])
+	}
+	out, code := command(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, db...)...)
+	if code != 1 || !strings.Contains(out, "muster demo") {
+		t.Errorf("serve on the demo's data: code %d: %s", code, out)
+	}
+}
