@@ -185,10 +185,6 @@ func (c *restoreCommand) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
-		err = s.hasAccount(env.ctx, "The backup holds no account: the database is as empty as before")
-		if err != nil {
-			return err
-		}
 		return printLine(env.stdout, "restored", rows, "rows")
 	})
 	return errors.Join(err, lock.release())

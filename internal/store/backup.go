@@ -135,8 +135,8 @@ func backupRows(ctx context.Context, tx *sql.Tx, table string, out *json.Encoder
 }
 
 // Restore fills an empty, migrated database from a backup, all of it or nothing. It gives the number of rows.
-// Conflict: the database holds accounts already. Invalid: the file is no backup, incomplete, damaged, or of another
-// schema version.
+// Conflict: the database holds accounts already. Invalid: the file is no backup, incomplete, damaged, of another schema
+// version, or holds no account.
 func (s *Store) Restore(ctx context.Context, from io.Reader) (int64, error) {
 	version, err := s.schemaVersion(ctx)
 	if err != nil {
@@ -157,8 +157,7 @@ func (s *Store) Restore(ctx context.Context, from io.Reader) (int64, error) {
 		return 0, err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing left to undo
-	var accounts int64
-	err = tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM accounts").Scan(&accounts)
+	accounts, err := countAccounts(ctx, tx)
 	if err != nil {
 		return 0, err
 	}
@@ -169,7 +168,19 @@ func (s *Store) Restore(ctx context.Context, from io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	accounts, err = countAccounts(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	if accounts == 0 {
+		return 0, errs.New(errs.Invalid, "The backup holds no account: it was made of an empty database")
+	}
 	return rows, tx.Commit()
+}
+
+func countAccounts(ctx context.Context, tx *sql.Tx) (n int64, err error) {
+	err = tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM accounts").Scan(&n)
+	return n, err
 }
 
 func (s *Store) restoreRows(ctx context.Context, tx *sql.Tx, in *backupReader) (int64, error) {

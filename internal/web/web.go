@@ -180,7 +180,7 @@ func (m *Mux) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // ServeMux would redirect the others.
 func cleanPath(u *url.URL) bool {
 	p := u.Path
-	if p == "" || p[0] != '/' {
+	if p == "" || p[0] != '/' || strings.HasSuffix(p, "//") {
 		return false
 	}
 	if len(p) > 1 && strings.HasSuffix(p, "/") {

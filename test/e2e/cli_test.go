@@ -158,7 +158,7 @@ func TestOddPaths(t *testing.T) {
 		"/o//api/v3.1/account?access_token=S", "//o/api/v3.1/account?access_token=S", "/o/../o/api/v3.1/account?access_token=S",
 		"/o/./api/v3.1/account?access_token=S", "/o/%2e%2e/o/api/v3.1/account?access_token=S", "/o/%2E/api/v3.1/account?access_token=S",
 		"/o%2F%2Fapi/v3.1/account?access_token=S", "/o/api/v3.1/account/?access_token=S", "/o/api/v3.1/account//?access_token=S",
-		"//healthz", "/healthz/", "/x/../healthz", "/%2e/metrics", "/nothing",
+		"//", "///", "//healthz", "/healthz/", "/x/../healthz", "/%2e/metrics", "/nothing",
 	} {
 		checkNotFound(t, p, "GET", target)
 		checkNotFound(t, p, "POST", target)

@@ -326,6 +326,11 @@ func testBackup(t *testing.T, e Engine) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	var nothing bytes.Buffer
+	_, err = empty.Backup(ctx, &nothing)
+	check(t, err)
+	_, err = empty.Restore(ctx, &nothing)
+	wantCode(t, err, errs.Invalid)
 	restored, err := empty.Restore(ctx, bytes.NewReader(file.Bytes()))
 	if err != nil || restored != n {
 		t.Fatalf("restored %d of %d rows, %v", restored, n, err)
