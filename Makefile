@@ -49,8 +49,8 @@ test: ## every test, on SQLite and PostgreSQL, with the race detector (TESTFLAGS
 	$(GO) test $(RACE) -timeout 15m $(TESTFLAGS) ./...
 
 .PHONY: test-short
-test-short: ## the same without the race detector and without what takes long
-	$(GO) test -short $(TESTFLAGS) ./...
+test-short: ## the same without the race detector
+	$(GO) test $(TESTFLAGS) ./...
 
 .PHONY: test-postgres
 test-postgres: ## see that PostgreSQL starts on this machine

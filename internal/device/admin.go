@@ -50,25 +50,17 @@ func (s *Service) Unexempt(ctx context.Context, account posture.AccountID, id st
 }
 
 func (s *Service) adjust(ctx context.Context, account posture.AccountID, id string, at time.Time, kind event.Kind, change func(*Device) error) error {
-	return s.store.Change(ctx, Change{Device: id, Do: func(tx Tx) error {
-		old, err := tx.DeviceForUpdate(ctx, account, id)
+	return s.changeLive(ctx, Ref{Account: account, ID: id}, func(tx Tx, old, d *Device) error {
+		err := change(d)
 		if err != nil {
 			return err
 		}
-		if old.Lifecycle != Live {
-			return errNoDevice()
-		}
-		d := old
-		err = change(&d)
+		err = tx.Update(ctx, old, d)
 		if err != nil {
 			return err
 		}
-		err = tx.Update(ctx, &old, &d)
-		if err != nil {
-			return err
-		}
-		return tx.Record(ctx, s.newEvent(at, kind, &d, old.Cell.Status))
-	}})
+		return tx.Record(ctx, s.newEvent(at, kind, d, old.Cell.Status))
+	})
 }
 
 // Sighting is a device that has no agent: read from a list, or seen on the network.

@@ -92,21 +92,13 @@ func (s *Service) Retire(ctx context.Context, ref Ref) error {
 // remove ends the life of a device. NotFound: no such live device.
 func (s *Service) remove(ctx context.Context, ref Ref, to Lifecycle, kind event.Kind) error {
 	at := s.clock()
-	err := s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
-		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
-		if err != nil {
-			return err
-		}
-		if old.Lifecycle != Live {
-			return errNoDevice()
-		}
-		d := old
+	err := s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
 		d.Lifecycle, d.Conflict, d.NextChange = to, false, time.Time{}
-		err = endConflict(ctx, tx, &old)
+		err := endConflict(ctx, tx, old)
 		if err != nil {
 			return err
 		}
-		err = tx.Update(ctx, &old, &d)
+		err = tx.Update(ctx, old, d)
 		if err != nil {
 			return err
 		}
@@ -114,8 +106,8 @@ func (s *Service) remove(ctx context.Context, ref Ref, to Lifecycle, kind event.
 		if err != nil {
 			return err
 		}
-		return tx.Record(ctx, s.newEvent(at, kind, &d, old.Cell.Status))
-	}})
+		return tx.Record(ctx, s.newEvent(at, kind, d, old.Cell.Status))
+	})
 	s.auth.forget(ref)
 	return err
 }

@@ -37,9 +37,12 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 	if err != nil {
 		return err
 	}
-	err = s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
-		return s.storeReport(ctx, tx, judged{ref, sub.Digest, report, &verdict, packed, at})
-	}})
+	err = s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		return s.storeReport(ctx, tx, old, d, judged{sub.Digest, report, &verdict, packed, at})
+	})
+	if errs.Is(err, errs.NotFound) {
+		return errUnknownAgent()
+	}
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,6 @@ func (s *Service) unchanged(stored *Stored, sub *Submission, at time.Time) bool 
 
 // judged is a report that is ready to be stored.
 type judged struct {
-	ref     Ref
 	digest  [32]byte
 	report  *posture.Report
 	verdict *posture.Verdict
@@ -62,23 +64,15 @@ type judged struct {
 	at      time.Time
 }
 
-func (s *Service) storeReport(ctx context.Context, tx Tx, j judged) error {
-	old, err := tx.DeviceForUpdate(ctx, j.ref.Account, j.ref.ID)
-	if err != nil {
-		return err
-	}
-	if old.Lifecycle != Live {
-		return errUnknownAgent()
-	}
-	d := old
-	applyReport(&d, j.report, j.at)
+func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judged) error {
+	applyReport(d, j.report, j.at)
 	d.Digest = j.digest[:]
-	applyVerdict(&d, j.verdict, s.judge.Version(), j.at)
-	err = noteConflict(ctx, tx, &old, &d)
+	applyVerdict(d, j.verdict, s.judge.Version(), j.at)
+	err := noteConflict(ctx, tx, old, d)
 	if err != nil {
 		return err
 	}
-	err = tx.Update(ctx, &old, &d)
+	err = tx.Update(ctx, old, d)
 	if err != nil {
 		return err
 	}
@@ -90,7 +84,7 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, j judged) error {
 	if err != nil {
 		return err
 	}
-	return s.recordStatus(ctx, tx, j.at, &old, &d)
+	return s.recordStatus(ctx, tx, j.at, old, d)
 }
 
 // applyReport fills the inventory from a report. What the report leaves out stays as it was.

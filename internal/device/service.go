@@ -105,6 +105,21 @@ func (s *Service) recordStatus(ctx context.Context, tx Tx, at time.Time, old, d 
 	return tx.Record(ctx, s.newEvent(at, event.StatusChanged, d, old.Cell.Status))
 }
 
+// changeLive makes a step that changes one live device: d is a copy of old to work on. NotFound: no such live device.
+func (s *Service) changeLive(ctx context.Context, ref Ref, do func(tx Tx, old, d *Device) error) error {
+	return s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
+		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
+		if err != nil {
+			return err
+		}
+		if old.Lifecycle != Live {
+			return errNoDevice()
+		}
+		d := old
+		return do(tx, &old, &d)
+	}})
+}
+
 // Find gives the live device that the selector names. NotFound: none, or an adapter that several devices share.
 func (s *Service) Find(ctx context.Context, account posture.AccountID, sel Selector) (Device, error) {
 	id, err := s.resolve(ctx, account, sel)
@@ -131,7 +146,11 @@ func (s *Service) resolve(ctx context.Context, account posture.AccountID, sel Se
 	if !sel.ByMAC {
 		return sel.ID, nil
 	}
-	claims, err := s.store.Claims(ctx, account, sel.MAC)
+	return ownerOf(s.store.Claims(ctx, account, sel.MAC))
+}
+
+// ownerOf gives the device that claims which were just read name. NotFound: none.
+func ownerOf(claims []Claim, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
@@ -190,16 +209,9 @@ func (s *Service) LinkUser(ctx context.Context, account posture.AccountID, sel S
 	c := Change{Device: id, Do: func(tx Tx) error { return tx.Link(ctx, account, id, user) }}
 	if sel.ByMAC {
 		c.Find = func(tx Tx) (string, error) {
-			claims, err := tx.Claims(ctx, account, sel.MAC)
-			if err != nil {
-				return "", err
-			}
-			owner, ok := Owner(claims)
-			if !ok {
-				return "", errNoDevice()
-			}
-			id = owner
-			return id, nil
+			var err error
+			id, err = ownerOf(tx.Claims(ctx, account, sel.MAC))
+			return id, err
 		}
 	}
 	err := s.store.Change(ctx, c)

@@ -44,27 +44,19 @@ func (s *Service) Sweep(ctx context.Context, account posture.AccountID) (int, er
 func (s *Service) judgeAgain(ctx context.Context, ref Ref) error {
 	at := s.clock()
 	stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
-	if errs.Is(err, errs.NotFound) {
-		return nil // gone meanwhile
+	if err != nil {
+		return unlessGone(err)
 	}
+	verdict, packed, err := s.verdictAt(ctx, ref, &stored, at)
 	if err != nil {
 		return err
 	}
-	verdict, packed, err := s.verdictNow(ctx, ref, &stored)
-	if err != nil {
-		return err
-	}
-	return s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
-		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
-		if err != nil {
-			return err
-		}
-		if old.Lifecycle != Live || !bytes.Equal(old.Digest, stored.Digest) {
+	err = s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		if !bytes.Equal(old.Digest, stored.Digest) {
 			return nil // what was judged here is no longer what is stored
 		}
-		d := old
-		applyVerdict(&d, &verdict, s.judge.Version(), at)
-		err = tx.Update(ctx, &old, &d)
+		applyVerdict(d, &verdict, s.judge.Version(), at)
+		err := tx.Update(ctx, old, d)
 		if err != nil {
 			return err
 		}
@@ -74,25 +66,29 @@ func (s *Service) judgeAgain(ctx context.Context, ref Ref) error {
 				return err
 			}
 		}
-		return s.recordStatus(ctx, tx, at, &old, &d)
-	}})
+		return s.recordStatus(ctx, tx, at, old, d)
+	})
+	return unlessGone(err)
 }
 
 // giveUp takes a device out of what is due.
 func (s *Service) giveUp(ctx context.Context, ref Ref) error {
-	return s.store.Change(ctx, Change{Device: ref.ID, Do: func(tx Tx) error {
-		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
-		if err != nil {
-			return err
-		}
-		d := old
+	return unlessGone(s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
 		d.NextChange = time.Time{}
-		return tx.Update(ctx, &old, &d)
-	}})
+		return tx.Update(ctx, old, d)
+	}))
 }
 
-// verdictNow judges the stored report. A device that never reported keeps the status it has without its exemption.
-func (s *Service) verdictNow(ctx context.Context, ref Ref, stored *Stored) (posture.Verdict, PackedReport, error) {
+// unlessGone makes nothing of a device that was removed meanwhile.
+func unlessGone(err error) error {
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// verdictAt judges the stored report as of a time. A device that never reported keeps the status it has without its exemption.
+func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Stored, at time.Time) (posture.Verdict, PackedReport, error) {
 	if len(stored.Digest) == 0 {
 		return posture.Verdict{Status: posture.StatusInstalled}, PackedReport{}, nil
 	}
@@ -104,7 +100,7 @@ func (s *Service) verdictNow(ctx context.Context, ref Ref, stored *Stored) (post
 	if err != nil {
 		return posture.Verdict{}, PackedReport{}, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", ref.ID)
 	}
-	verdict := s.judge.Judge(report, s.clock())
+	verdict := s.judge.Judge(report, at)
 	packed, err := s.store.PackReport(nil, &verdict)
 	return verdict, packed, err
 }

@@ -59,7 +59,7 @@ func (s *Store) Backup(ctx context.Context, to io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	tx, err := s.read.BeginTx(ctx, s.dialect.Snapshot)
+	tx, err := s.pools.Read.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
 		return 0, err
 	}
@@ -152,7 +152,7 @@ func (s *Store) Restore(ctx context.Context, from io.Reader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	tx, err := s.admin.BeginTx(ctx, nil)
+	tx, err := s.pools.Admin.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -100,7 +100,7 @@ const countRows = `SELECT status, severity, level_opswat, level_cvss2, level_cvs
 
 // Recount implements device.Inventory. Both numbers are of the same moment.
 func (s *Store) Recount(ctx context.Context, account posture.AccountID) (kept, actual device.Counts, err error) {
-	tx, err := s.read.BeginTx(ctx, s.dialect.Snapshot)
+	tx, err := s.pools.Read.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
 		return kept, actual, err
 	}

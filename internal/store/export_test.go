@@ -13,7 +13,7 @@ func (s *Store) Plans(ctx context.Context) (map[string]string, error) {
 	maps.Copy(used, s.writer.stmt)
 	out := make(map[string]string)
 	for query := range used {
-		rows, err := s.read.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+		rows, err := s.pools.Read.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
 		if err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ func (s *Store) provider() (*goose.Provider, error) {
 		}
 		options = append(options, goose.WithLocker(locker))
 	}
-	return goose.NewProvider(s.dialect.Goose, s.admin, files, options...)
+	return goose.NewProvider(s.dialect.Goose, s.pools.Admin, files, options...)
 }
 
 // Migrate brings the schema up to date and says which migrations it applied. Several servers may call it at once.

@@ -22,7 +22,7 @@ func (l Limits) Take(ctx context.Context, key ratelimit.Key, now time.Time, wind
 	var w ratelimit.Window
 	var started int64
 	at, oldest, newest := millis(now), millis(now.Add(-window)), millis(now.Add(window))
-	err := l.single.QueryRowContext(context.WithoutCancel(ctx), l.takeWindow,
+	err := l.pools.Single.QueryRowContext(context.WithoutCancel(ctx), l.takeWindow,
 		key.Account, key.Bucket, at, oldest, newest, oldest, newest).Scan(&started, &w.Used)
 	w.Started = timeOf(started)
 	return w, l.fault(err)

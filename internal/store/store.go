@@ -24,9 +24,6 @@ import (
 // Store is an open database. It implements the storage interfaces of the domain packages.
 type Store struct {
 	dialect *dialect.Dialect
-	read    *sql.DB
-	single  *sql.DB
-	admin   *sql.DB
 	pools   dialect.Pools
 	writer  *writer
 	log     *slog.Logger
@@ -63,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errs.Wrap(errs.Unavailable, err, "The database cannot be opened")
 	}
-	s := &Store{dialect: d, pools: pools, read: pools.Read, single: pools.Single, admin: pools.Admin, log: o.Log, prepared: make(map[string]*sql.Stmt)}
+	s := &Store{dialect: d, pools: pools, log: o.Log, prepared: make(map[string]*sql.Stmt)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -93,7 +90,7 @@ func (s *Store) Ready(ctx context.Context) error {
 		return errs.New(errs.Unavailable, "A change has been waiting for the database for more than %v", stuckAfter)
 	}
 	var one int
-	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	return s.pools.Read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
 // Size gives the bytes that the database takes on disk.
@@ -111,7 +108,7 @@ func (s *Store) statement(ctx context.Context, query string) (*sql.Stmt, error) 
 	if stmt != nil {
 		return stmt, nil
 	}
-	stmt, err := s.read.PrepareContext(ctx, s.dialect.Rebind(query))
+	stmt, err := s.pools.Read.PrepareContext(ctx, s.dialect.Rebind(query))
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -115,8 +114,7 @@ func check(t *testing.T, err error) {
 // checkOr bears one kind of error.
 func checkOr(t *testing.T, err error, code errs.Code) {
 	t.Helper()
-	var known *errs.Error
-	if err != nil && (!errors.As(err, &known) || known.Code != code) {
+	if err != nil && !errs.Is(err, code) {
 		t.Fatal(err)
 	}
 }
