@@ -8,11 +8,13 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
-	"muster/internal/device"
 	"muster/internal/identity"
+	"muster/internal/policy"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/web"
@@ -31,18 +33,17 @@ type Limiter interface {
 	Take(ctx context.Context, key ratelimit.Key, limit int) (ratelimit.Decision, error)
 }
 
-// Devices is what this door asks of the inventory.
-type Devices interface {
-	Counts(ctx context.Context, account posture.AccountID) (device.Counts, error)
-	// LinkUser attaches a user to a device, in the place of an earlier one. NotFound: the account has no such device.
-	LinkUser(ctx context.Context, account posture.AccountID, sel device.Selector, user device.LinkedUser) error
-}
-
 // Deps is what the door works with.
 type Deps struct {
 	Authenticator Authenticator
 	Limiter       Limiter
 	Devices       Devices
+	// BaseURL gives the address under which the client reached the server, without a slash at the end, for links.
+	BaseURL func(*http.Request) string
+	// Policy is the policy that judges the devices of an account's default group.
+	Policy func(context.Context, posture.AccountID) (*policy.Policy, error)
+	// Now gives the time; time.Now when nil.
+	Now func() time.Time
 	// RateLimit is how often a minute an account may call one operation, unless the application has its own limit.
 	// 0 is no limit.
 	RateLimit int
@@ -52,6 +53,9 @@ type door struct{ Deps }
 
 // New builds the door.
 func New(deps Deps) *web.Door {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
 	d := &door{deps}
 	var routes []web.Route
 	for _, op := range d.operations() {

@@ -64,12 +64,20 @@ type Device struct {
 	OSVersion    string
 	AgentType    string
 	AgentVersion string
+	// LinkedID is what an integrator's own link put on a phone; "" for none.
+	LinkedID string
+	// Vulnerabilities is how many open ones the last verdict has.
+	Vulnerabilities int
+	// PackedProfile is a Profile as it is stored: see Profile.
+	PackedProfile string
 
 	EnrolledAt time.Time
 	// ReportedAt is when the last stored report came; zero for never.
 	ReportedAt time.Time
 	// SeenAt is the last contact of any kind; zero for never. It may lie up to SeenLag behind the truth after a crash.
 	SeenAt time.Time
+	// StatusAt is when the status last changed, the end of the device included; zero for never since enrolment.
+	StatusAt time.Time
 	// NextChange is when time alone may change the verdict; zero for never.
 	NextChange time.Time
 	// Judge is the version of the policy and catalogue behind the verdict.
@@ -135,12 +143,14 @@ func (c *Counts) Merge(o *Counts) {
 	}
 }
 
-// Selector names one device as a caller knows it. Exactly one member is set.
+// Selector names one device as a caller knows it: by one of its members.
 type Selector struct {
 	ID  string // device id or hardware id
 	MAC posture.MAC
 	// ByMAC says that MAC is meant.
 	ByMAC bool
+	// Linked is the id that an integrator's own link put on a phone.
+	Linked string
 }
 
 // SelectorOf reads a value that may be either. Where it plainly is a MAC address, or plainly is not, the value decides.

@@ -22,7 +22,18 @@ type Account struct {
 	DevicesAllowed   int64
 	LicenseKey       string // 32 lower-case hexadecimal digits in new accounts
 	RegistrationCode string // 8 of A-Z and 0-9
+	// CrossDomain says whether agents answer pages in the machine's own browser, and on which port. Muster only keeps it.
+	CrossDomain CrossDomain
 }
+
+// CrossDomain is the setting of the endpoint's own interface.
+type CrossDomain struct {
+	Enabled bool
+	Port    int
+}
+
+// DefaultCrossDomainPort is that of new accounts.
+const DefaultCrossDomainPort = 11369
 
 // DefaultRateLimit says that an application has no rate limit of its own.
 const DefaultRateLimit = -1

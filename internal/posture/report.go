@@ -86,6 +86,14 @@ type Adapter struct {
 	IPv4, IPv6  []string
 	Enabled     Fact
 	Connected   Fact
+
+	SubnetMask   string
+	Gateway      string
+	DNS          []string
+	DHCP         Fact
+	DHCPServer   string
+	DHCPObtained time.Time
+	DHCPExpires  time.Time
 }
 
 // Category is a field of health that a policy looks at. The spelling is that of the newest calls of the reference.
@@ -190,6 +198,20 @@ type Report struct {
 	// Genuine is No for a rooted or jailbroken device.
 	Genuine Fact
 	Reboot  time.Time
+
+	// LinkedID is what an integrator's own link put on a phone.
+	LinkedID string
+	// PublicIP is where the report came from. The door sets it.
+	PublicIP string
+	// Engine is the version of the library with which the agent inspects products.
+	Engine string
+	// MissingPatches means nothing unless PatchesKnown.
+	PatchesKnown   bool
+	PatchesChecked time.Time
+	MissingPatches []Patch
+	Threats        []Threat
+	ThreatsScanned time.Time // when the agent last scanned; zero for never or not reported
+	Processes      []string
 }
 
 // Looked reports whether the agent looked for products of the category.
@@ -223,3 +245,45 @@ func MACsOf(adapters []Adapter) []MAC {
 	}
 	return out
 }
+
+// Patch is an update of the operating system that a machine lacks.
+type Patch struct {
+	KB       string // the number of the knowledge-base article with its KB, or another name that tells it apart
+	Title    string
+	Product  string
+	Vendor   string
+	Severity string // in the vendor's words
+	Category string
+	Released time.Time
+}
+
+// Threat is one piece of malware that a scan or the machine's own antimalware found.
+type Threat struct {
+	Source   ThreatSource
+	Name     string
+	File     string
+	Hash     string
+	Found    time.Time
+	Severity string
+	Action   string // what was done about it
+	Existing Fact   // whether it is still there
+	Repeat   int    // how often it was found
+	// Product is what found it; of a scan by several engines each has an entry in Engines.
+	Product, ProductVendor, ProductVersion string
+	Engines                                []ThreatEngine
+}
+
+// ThreatEngine is what one engine of a scan called a threat.
+type ThreatEngine struct{ Engine, Name string }
+
+// ThreatSource says what found a threat.
+type ThreatSource string
+
+const (
+	// ThreatScan is the agent's own scan.
+	ThreatScan ThreatSource = "scan"
+	// ThreatLocal is the antimalware installed on the machine.
+	ThreatLocal ThreatSource = "local"
+	// ThreatAddress is a suspicious network connection; File is the address.
+	ThreatAddress ThreatSource = "address"
+)

@@ -16,6 +16,7 @@ var deviceColumns = []string{
 	"managed", "conflict", "hardware_id", "serial", "name", "host_name", "user_identity", "device_type", "os_family", "os_name",
 	"os_version", "issues_critical", "issues_warning", "agent_type", "agent_version", "enrolled_at", "reported_at", "next_change_at", "judge", "digest", "credentials",
 	"exempted", "exempt_since", "exempt_until", "exempt_reason", "link_username", "link_group",
+	"profile", "vulnerabilities", "linked_id", "status_at",
 }
 
 // deviceValues gives the values of a device in the order of deviceColumns.
@@ -28,6 +29,7 @@ func deviceValues(d *device.Device) []any {
 		d.OSVersion, d.Issues.Critical, d.Issues.Warning, d.AgentType, d.AgentVersion, millis(d.EnrolledAt), millis(d.ReportedAt), millis(d.NextChange), d.Judge,
 		bytesOf(d.Digest), bytesOf(d.Credentials),
 		flag(d.Exempted), millis(d.Exemption.Since), millis(d.Exemption.Until), d.Exemption.Reason, d.Link.Username, d.Link.Group,
+		d.PackedProfile, d.Vulnerabilities, d.LinkedID, millis(d.StatusAt),
 	}
 }
 
@@ -41,7 +43,7 @@ func bytesOf(b []byte) []byte {
 
 // scanDevice reads a row of deviceColumns, followed by the time of last contact, which may be NULL.
 func scanDevice(r scanner, d *device.Device) error {
-	var enrolled, reported, change, since, until int64
+	var enrolled, reported, change, since, until, status int64
 	var seen *int64
 	err := r.Scan(
 		&d.Account, &d.ID, &d.Lifecycle, &d.Cell.Group, &d.Cell.Status, &d.Judged, &d.Cell.Severity,
@@ -49,12 +51,13 @@ func scanDevice(r scanner, d *device.Device) error {
 		&d.Managed, &d.Conflict, &d.HardwareID, &d.Serial, &d.Name, &d.HostName, &d.UserIdentity,
 		&d.Type, &d.OSFamily, &d.OSName,
 		&d.OSVersion, &d.Issues.Critical, &d.Issues.Warning, &d.AgentType, &d.AgentVersion, &enrolled, &reported, &change, &d.Judge, &d.Digest, &d.Credentials,
-		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group, &seen)
+		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group,
+		&d.PackedProfile, &d.Vulnerabilities, &d.LinkedID, &status, &seen)
 	if err != nil {
 		return err
 	}
 	d.EnrolledAt, d.ReportedAt, d.NextChange = timeOf(enrolled), timeOf(reported), timeOf(change)
-	d.Exemption.Since, d.Exemption.Until = timeOf(since), timeOf(until)
+	d.Exemption.Since, d.Exemption.Until, d.StatusAt = timeOf(since), timeOf(until), timeOf(status)
 	d.SeenAt = d.ReportedAt
 	if seen != nil && *seen > reported {
 		d.SeenAt = timeOf(*seen)
@@ -204,6 +207,7 @@ func (tx *Tx) Link(ctx context.Context, account posture.AccountID, id string, us
 
 // Record implements device.Tx.
 func (tx *Tx) Record(ctx context.Context, e event.Event) error {
-	return tx.execOne(ctx, `INSERT INTO events (account_id, id, at, kind, device_id, status_from, status_to)
-		VALUES (?, ?, ?, ?, ?, ?, ?)`, e.Account, e.ID, millis(e.At), string(e.Kind), e.DeviceID, e.From, e.To)
+	return tx.execOne(ctx, `INSERT INTO events (account_id, id, at, kind, device_id, status_from, status_to, previous_at, actor, detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, e.Account, e.ID, millis(e.At), string(e.Kind), e.DeviceID, e.From, e.To,
+		millis(e.Previous), e.Actor, e.Detail)
 }

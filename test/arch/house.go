@@ -5,7 +5,7 @@ import "slices"
 // Groups of folders that the rules below are made of.
 var (
 	// ground is what everything may stand on.
-	ground = []string{"internal/posture", "internal/errs"}
+	ground = []string{"internal/posture", "internal/errs", "internal/page"}
 	// domain is what the product knows and decides.
 	domain = []string{
 		"internal/device", "internal/policy", "internal/vuln", "internal/vuln/version", "internal/vuln/feed",
@@ -24,6 +24,7 @@ var House = Rules{
 		// The ground floor: words, and nothing that acts.
 		"internal/posture": nil,
 		"internal/errs":    nil,
+		"internal/page":    nil,
 		"internal/config":  {"internal/errs"},
 
 		// The domain. Its packages meet through interfaces that the one that calls declares. Two may be known by others:
@@ -47,12 +48,15 @@ var House = Rules{
 		"internal/jobs":            slices.Concat(ground, domain),
 
 		// The doors translate a protocol into calls of the domain. None imports another.
-		"internal/web":     {"internal/errs"},
-		"internal/oauth":   doorway,
-		"internal/api":     doorway,
-		"internal/gears":   doorway,
-		"internal/admin":   slices.Concat(doorway, domain),
-		"internal/console": slices.Concat(doorway, domain),
+		"internal/web":   {"internal/errs"},
+		"internal/oauth": doorway,
+		"internal/api":   with(doorway, "internal/policy", "internal/event"),
+		"internal/gears": doorway,
+		// The reference of the compatible API, for people to read and programs to check against.
+		"api":                nil,
+		"internal/reference": {"internal/web", "internal/errs", "api"},
+		"internal/admin":     slices.Concat(doorway, domain),
+		"internal/console":   slices.Concat(doorway, domain),
 
 		// The endpoint agent: none of the server.
 		"internal/agent/...": with(ground, "internal/agent/..."),

@@ -1,0 +1,81 @@
+package device
+
+import (
+	"context"
+	"time"
+
+	"muster/internal/page"
+	"muster/internal/posture"
+)
+
+// Filter chooses live devices. Several values in one member are alternatives; different members must all hold; an
+// empty member lets everything pass.
+type Filter struct {
+	Types      []posture.DeviceType
+	OS         []posture.OSFamily
+	Statuses   []posture.Status
+	Severities []posture.IssueSeverity
+	Groups     []posture.GroupID
+	// Levels are ranks of the worst open vulnerability under opswat_score.
+	Levels []posture.Level
+	// Categories: the device has an issue in one of them.
+	Categories []posture.Category
+	// Contacts is how the agent stands.
+	Contacts []Contact
+	// Managed leaves only devices with an agent (posture.Yes) or without one (posture.No).
+	Managed posture.Fact
+	// Products are the ids of installed products: see Software.
+	Products []int64
+	// CVEs: the device has an open vulnerability with one of these ids.
+	CVEs []string
+	// Search holds words; each must begin a word of the device's names, users, numbers or addresses.
+	Search string
+}
+
+// Contact is how an agent stands, as of the time of asking.
+type Contact uint8
+
+const (
+	// Connected: heard of within ContactLost.
+	Connected Contact = iota
+	// Disconnected: not heard of for longer.
+	Disconnected
+	// Unseen: no agent of the device was ever heard of.
+	Unseen
+)
+
+// ContactLost is how long an agent is silent before it counts as disconnected.
+const ContactLost = 24 * time.Hour
+
+// Order is that of a list of devices. Within equals, and by itself, enrolment decides.
+type Order uint8
+
+const (
+	// ByEnrolment does not move.
+	ByEnrolment Order = iota
+	// ByHostName compares bytes.
+	ByHostName
+	// ByIssues compares how many issues there are in all.
+	ByIssues
+)
+
+// Query is a filter, an order and the part of the outcome that is wanted.
+type Query struct {
+	Filter
+	Order      Order
+	Descending bool
+	page.Window
+}
+
+// Selection finds devices by what they are rather than by who they are.
+type Selection interface {
+	// Select gives a part of the devices that match, and the position behind it, "" at the end. Invalid: q.After is not
+	// a position of this order.
+	Select(ctx context.Context, account posture.AccountID, q Query) (list []Device, next string, err error)
+	// CountMatching says how many devices match.
+	CountMatching(ctx context.Context, account posture.AccountID, f Filter) (int64, error)
+	// DevicesByID gives those of the live devices that exist, in no particular order.
+	DevicesByID(ctx context.Context, account posture.AccountID, ids []string) ([]Device, error)
+	// ByLinkedID gives the ids of the live devices with a linked id, two at the most.
+	ByLinkedID(ctx context.Context, account posture.AccountID, linkedID string) ([]string, error)
+}
