@@ -1,13 +1,11 @@
 package api
 
 import (
-	"net/http"
 	"time"
 
 	"muster/internal/device"
 	"muster/internal/identity"
 	"muster/internal/posture"
-	"muster/internal/web"
 )
 
 // accountDetails answers with the account and how many of its devices stand where.
@@ -23,7 +21,7 @@ func (d *door) accountDetails(c *call) error {
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(c.w, http.StatusOK, renderAccount(c.version, &c.account, &counts, by))
+	c.answer(renderAccount(c.version, &c.account, &counts, by))
 	return nil
 }
 

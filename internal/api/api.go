@@ -49,14 +49,17 @@ type Deps struct {
 	RateLimit int
 }
 
-type door struct{ Deps }
+type door struct {
+	Deps
+	walks walks
+}
 
 // New builds the door.
 func New(deps Deps) *web.Door {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	d := &door{deps}
+	d := &door{Deps: deps}
 	var routes []web.Route
 	for _, op := range d.operations() {
 		routes = append(routes, d.routes(op)...)

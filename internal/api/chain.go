@@ -23,6 +23,8 @@ type call struct {
 	r       *http.Request
 	version version
 	account identity.Account
+	client  string // the application that calls
+	name    string // of the operation
 	params  params
 }
 
@@ -38,7 +40,7 @@ func (d *door) handler(op operation, v version) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		// Answers hold licence keys, and a token may stand in the URL.
 		w.Header().Set("Cache-Control", "no-store")
-		c := &call{w: w, r: r, version: v}
+		c := &call{w: w, r: r, version: v, name: op.name}
 		err := d.admit(c, op.name, needs)
 		if err == nil {
 			err = op.handle(c)
@@ -56,7 +58,7 @@ func (d *door) admit(c *call, operation string, needs scope.Permission) error {
 	if err != nil {
 		return err
 	}
-	c.account = grant.Account
+	c.account, c.client = grant.Account, grant.ClientID
 	web.NoteAccount(c.r, int64(grant.Account.ID))
 	// The call is counted before its scope is looked at, because the headers belong on that refusal too.
 	left, err := d.count(c, &grant, operation)

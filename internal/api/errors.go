@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"muster/internal/errs"
 	"muster/internal/web"
 )
 
@@ -27,6 +28,21 @@ func (e *resultError) Unwrap() error { return e.error }
 type result struct {
 	Result int    `json:"result"`
 	Msg    string `json:"msg"`
+}
+
+// listError is a refusal of a part of a list, which has a status of its own.
+type listError struct {
+	error
+	status int
+	word   string
+}
+
+// Unwrap gives the error itself.
+func (e *listError) Unwrap() error { return e.error }
+
+// errPastEnd says that a page lies behind the last one.
+func errPastEnd() error {
+	return &listError{errs.New(errs.Invalid, "page lies behind the last one"), http.StatusRequestEntityTooLarge, "page_out_of_range"}
 }
 
 type errorBody struct {
@@ -54,6 +70,10 @@ var codeWords = map[int]string{
 func present(w http.ResponseWriter, r *http.Request, err error) {
 	status := web.Status(err)
 	body := errorBody{Error: codeWords[status], Description: web.Message(err)}
+	var list *listError
+	if errors.As(err, &list) {
+		status, body.Error = list.status, list.word
+	}
 	challenge(w, r, status)
 	var marked *resultError
 	if errors.As(err, &marked) {

@@ -1,14 +1,12 @@
 package api
 
 import (
-	"net/http"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"muster/internal/device"
 	"muster/internal/errs"
-	"muster/internal/web"
 )
 
 // maxName is how long a user's name or group may be, in characters.
@@ -31,11 +29,11 @@ func (d *door) linkUser(c *call) error {
 	}
 	switch {
 	case errs.Is(err, errs.NotFound):
-		web.WriteJSON(c.w, http.StatusOK, result{Result: 0, Msg: "Device not found"})
+		c.answer(result{Result: 0, Msg: "Device not found"})
 	case err != nil:
 		return err
 	default:
-		web.WriteJSON(c.w, http.StatusOK, result{Result: 1, Msg: "OK"})
+		c.answer(result{Result: 1, Msg: "OK"})
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -30,6 +31,10 @@ type params struct {
 	query string                     // as it came: most calls have none but the token
 	body  map[string]json.RawMessage // of a repeated member, the last
 	err   error
+
+	// Of an object within the body: what its members are called in messages, and where mistakes are kept.
+	prefix string
+	outer  *params
 }
 
 // readParams reads the parameters of a request.
@@ -111,10 +116,16 @@ func (p *params) find(name string, documented place) (string, kind) {
 
 // member looks in the body. A member that is null is as good as none.
 func (p *params) member(name string) (string, kind) {
-	raw := p.body[name]
+	return valueOf(p.body[name])
+}
+
+// valueOf reads a JSON value.
+func valueOf(raw json.RawMessage) (string, kind) {
 	switch {
 	case len(raw) == 0 || raw[0] == 'n':
 		return "", absent
+	case string(raw) == "true", string(raw) == "false":
+		return string(raw), asOther
 	case raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9':
 		return string(raw), asNumber
 	case raw[0] != '"':
@@ -149,9 +160,125 @@ func (p *params) argument(name string) (string, kind) {
 
 // wrong keeps the first mistake.
 func (p *params) wrong(name, format string, args ...any) {
-	if p.err == nil {
-		p.err = errs.InvalidField(name, name+" "+format, args...)
+	if p.outer != nil {
+		p.outer.wrong(p.prefix+name, format, args...)
+		return
 	}
+	if p.err == nil {
+		p.err = errs.InvalidField(name, strings.ReplaceAll(name, "%", "%%")+" "+format, args...)
+	}
+}
+
+// object gives the members of an object in the body. Absent, null and [] are an object without members.
+func (p *params) object(name string) *params {
+	in := &params{prefix: name + ".", outer: p}
+	raw := p.body[name]
+	switch {
+	case len(raw) == 0 || raw[0] == 'n':
+	case raw[0] == '{':
+		if json.Unmarshal(raw, &in.body) != nil {
+			p.wrong(name, "must be an object")
+		}
+	case raw[0] == '[' && emptyArray(raw): // some languages write an empty object so
+	default:
+		p.wrong(name, "must be an object")
+	}
+	return in
+}
+
+func emptyArray(raw json.RawMessage) bool {
+	var list []json.RawMessage
+	return json.Unmarshal(raw, &list) == nil && len(list) == 0
+}
+
+// elements gives the entries of an array in the body as find gives a parameter, and whether it is there. A single value
+// is taken for an array of one.
+func (p *params) elements(name string, most int) ([]element, bool) {
+	raw := p.body[name]
+	if len(raw) == 0 || raw[0] == 'n' {
+		return nil, false
+	}
+	list := []json.RawMessage{raw}
+	if raw[0] == '[' {
+		list = nil
+		if json.Unmarshal(raw, &list) != nil {
+			p.wrong(name, "must be an array")
+			return nil, true
+		}
+	}
+	if len(list) > most {
+		p.wrong(name, "must have at most %d entries", most)
+		return nil, true
+	}
+	out := make([]element, len(list))
+	for i, one := range list {
+		out[i].text, out[i].kind = valueOf(one)
+	}
+	return out, true
+}
+
+// element is one entry of an array.
+type element struct {
+	text string
+	kind kind
+}
+
+// texts gives an array of strings of 1 to longest characters each, and whether it is there. Numbers are taken for their digits.
+func (p *params) texts(name string, most, longest int) ([]string, bool) {
+	list, ok := p.elements(name, most)
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		n := utf8.RuneCountInString(e.text)
+		if e.kind != asText && e.kind != asNumber || n < 1 || n > longest || strings.ContainsFunc(e.text, unicode.IsControl) {
+			p.wrong(name, "must be an array of strings of 1 to %d characters", longest)
+			return nil, true
+		}
+		out = append(out, e.text)
+	}
+	return out, ok
+}
+
+// numbers gives an array of whole numbers from least to most, at most so many.
+func (p *params) numbers(name string, count int, least, most int64) []int64 {
+	list, _ := p.elements(name, count)
+	out := make([]int64, 0, len(list))
+	for _, e := range list {
+		n, ok := wholeNumber(e.text)
+		if e.kind == asOther || e.kind == absent || !ok || n < least || n > most {
+			p.wrong(name, "must be an array of whole numbers from %d to %d", least, most)
+			return nil
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// flag gives a 0 or 1, or otherwise where the parameter is absent. true and false will do, and so will their names.
+func (p *params) flag(name string, documented place, otherwise bool) bool {
+	text, k := p.find(name, documented)
+	switch {
+	case k == absent:
+		return otherwise
+	case text == "1" || text == "true":
+		return true
+	case text == "0" || text == "false":
+		return false
+	}
+	p.wrong(name, "must be 0 or 1")
+	return otherwise
+}
+
+// decimal gives a number of at least least, and whether it is there.
+func (p *params) decimal(name string, documented place, least, most float64) (float64, bool) {
+	text, k := p.find(name, documented)
+	if k == absent {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n >= least && n <= most) {
+		p.wrong(name, "must be a number from %g to %g", least, most)
+	}
+	return n, true
 }
 
 // text gives a parameter of 1 to most characters, none of them a control character, and whether it is there. A number is
@@ -204,21 +331,52 @@ func wholeNumber(text string) (int64, bool) {
 	return n, err == nil
 }
 
+// words gives what the words of an array mean: those of a filter, where spellings of neighbouring calls will do.
+func words[T any](p *params, name string, table []spelling[T]) []T {
+	list, _ := p.elements(name, maxWords)
+	out := make([]T, 0, len(list))
+	for _, e := range list {
+		i := slices.IndexFunc(table, func(s spelling[T]) bool { return e.kind == asText && alike(s.word) == alike(e.text) })
+		if i < 0 {
+			p.wrong(name, "must be an array of %s", strings.Join(knownWords(table), ", "))
+			return nil
+		}
+		out = append(out, table[i].means)
+	}
+	return out
+}
+
+// maxWords is how many words a filter may list.
+const maxWords = 100
+
+// alike makes the same of what the calls of the reference spell differently: non-compliant and non_compliant, no_issue
+// and no_issues.
+func alike(word string) string {
+	return strings.TrimSuffix(strings.ReplaceAll(word, "-", "_"), "s")
+}
+
+// knownWords lists the words of a table without slips.
+func knownWords[T any](table []spelling[T]) []string {
+	var out []string
+	for _, s := range table {
+		if !s.slip {
+			out = append(out, s.word)
+		}
+	}
+	return out
+}
+
 // choice gives what a word of a table means, or otherwise where the parameter is absent.
 func choice[T any](p *params, name string, documented place, table []spelling[T], otherwise T) T {
 	text, k := p.find(name, documented)
 	if k == absent {
 		return otherwise
 	}
-	var known []string
 	for _, s := range table {
 		if k == asText && s.word == text {
 			return s.means
 		}
-		if !s.slip {
-			known = append(known, s.word)
-		}
 	}
-	p.wrong(name, "must be one of %s", strings.Join(known, ", "))
+	p.wrong(name, "must be one of %s", strings.Join(knownWords(table), ", "))
 	return otherwise
 }
