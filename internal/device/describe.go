@@ -114,7 +114,7 @@ func shorten(s string) string {
 }
 
 // takeLinkedID makes the device the only live one with its linked id, when a report first says it: the person who
-// followed the link again has a new phone. Two devices that say so at the same moment on two servers both keep it, and
+// followed the link again has a new phone. It is called before the device itself is stored. Two devices that say so at the same moment on two servers both keep it, and
 // then it names neither.
 func takeLinkedID(ctx context.Context, tx Tx, old, d *Device) error {
 	if d.LinkedID == "" || d.LinkedID == old.LinkedID {
@@ -125,9 +125,6 @@ func takeLinkedID(ctx context.Context, tx Tx, old, d *Device) error {
 		return err
 	}
 	for _, id := range ids {
-		if id == d.ID {
-			continue
-		}
 		other, err := tx.DeviceForUpdate(ctx, d.Account, id)
 		if err != nil {
 			return err

@@ -43,7 +43,7 @@ func (d *door) decode(r *http.Request, ref device.Ref, raw []byte) (*posture.Rep
 		return nil, err
 	}
 	if from := web.ClientAddr(r); from.IsValid() && !settings.Privacy.PublicIP {
-		report.PublicIP = from.Unmap().WithZone("").String()
+		report.PublicIP = from.WithZone("").String()
 	}
 	return report, nil
 }

@@ -58,6 +58,12 @@ func testProfiles(t *testing.T, e Engine) {
 	id := b.enrol(t, device.Registration{HardwareID: "HW-0001", OS: posture.OS{Vendor: "Example"}, Adapters: Adapters("00:0c:29:00:00:99")}).DeviceID
 	b.wantProfile(t, "enrolled", id, device.Profile{Vendor: "Example", Adapters: []device.Interface{{MAC: "00:0c:29:00:00:99"}}})
 
+	again, err := b.svc.Enrol(t.Context(), b.account, device.Registration{HardwareID: "HW-0001", Adapters: Adapters("00:0c:29:00:00:98")})
+	if err != nil || again.DeviceID != id {
+		t.Fatalf("registered again: %v, %v", again, err)
+	}
+	b.wantProfile(t, "registered again without a system", id, device.Profile{Vendor: "Example", Adapters: []device.Interface{{MAC: "00:0c:29:00:00:98"}}})
+
 	r := fullReport()
 	r.OS.Version = b.clock.at.Add(time.Hour).Format(time.RFC3339)
 	b.report(t, id, "3/0/0", r)
