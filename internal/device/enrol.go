@@ -82,6 +82,10 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusInstalled}
 		d.Judged, d.Digest, d.NextChange, d.Issues = posture.StatusInstalled, nil, time.Time{}, Issues{}
 		d.Exempted, d.Exemption = false, Exemption{}
+		d.PackedProfile, d.LinkedID = "", "" // another device may have the link by now
+	}
+	if len(d.Digest) == 0 {
+		s.describe(d, func(p *Profile) { p.registration(r) })
 	}
 	d.Managed = true
 	keep(&d.HardwareID, posture.IdentifyingNumber(r.HardwareID))

@@ -66,9 +66,14 @@ type judged struct {
 
 func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judged) error {
 	applyReport(d, j.report, j.at)
+	s.describe(d, func(p *Profile) { p.report(j.report) })
 	d.Digest = j.digest[:]
 	applyVerdict(d, j.verdict, s.judge.Version(), j.at)
 	err := noteConflict(ctx, tx, old, d)
+	if err != nil {
+		return err
+	}
+	err = takeLinkedID(ctx, tx, old, d)
 	if err != nil {
 		return err
 	}
@@ -98,6 +103,7 @@ func applyReport(d *Device, r *posture.Report, at time.Time) {
 	keep(&d.AgentVersion, r.AgentVersion)
 	keep(&d.OSName, r.OS.Name)
 	keep(&d.OSVersion, r.OS.Version)
+	keep(&d.LinkedID, r.LinkedID)
 	keepWord(&d.Type, r.DeviceType)
 	keepWord(&d.OSFamily, r.OS.Family)
 	d.ReportedAt = at

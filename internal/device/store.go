@@ -88,6 +88,8 @@ type Tx interface {
 	Claims(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
 	// ClaimsAll is Finder.Claims over live and gone devices.
 	ClaimsAll(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
+	// Linked gives the ids of the live devices with a linked id, three at the most.
+	Linked(ctx context.Context, account posture.AccountID, linkedID string) ([]string, error)
 	// Insert stores a new device and counts it.
 	Insert(ctx context.Context, d *Device) error
 	// Update stores a device that DeviceForUpdate gave as old, and moves it from its old cell to the new.

@@ -33,6 +33,10 @@ var categories = map[string]posture.Category{
 	"browser":          posture.Browser, "webbrowser": posture.Browser,
 	"virtualmachine":     posture.VirtualMachine,
 	"datalossprevention": posture.DataLossPrevention, "dlp": posture.DataLossPrevention,
+	"threats": posture.Threats, "threatantivirus": posture.Threats, "threatmetascan": posture.Threats,
+	"repeatedthreats": posture.RepeatedThreats,
+	"suspiciousips":   posture.SuspiciousIPs, "threatip": posture.SuspiciousIPs,
+	"customcheck": posture.CustomCheck,
 }
 
 // category reads the name of a category; "" for one that Muster does not know, so that its products are kept as

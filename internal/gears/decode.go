@@ -88,11 +88,13 @@ func (b *body) report() *posture.Report {
 	r := &posture.Report{
 		AgentType:    string(b.AgentType),
 		AgentVersion: string(b.AgentVersion),
+		Engine:       string(b.CoreVersion),
 		DeviceName:   first(b.DeviceName, b.HostName),
 		HostName:     string(b.HostName),
 		HardwareID:   b.hardwareID(),
 		Serial:       b.serial(s),
 		UserIdentity: string(b.UserIdentity),
+		LinkedID:     linkedID(b.TransID, b.CustomID),
 		ScanTime:     b.ScanTime.Time,
 		DeviceType:   b.deviceType(s),
 		OS:           s.posture(),
@@ -110,6 +112,7 @@ func (b *body) report() *posture.Report {
 	lock := b.lock()
 	r.ScreenLock = posture.Fact(lock.Enabled)
 	r.ScreenLockAfter = time.Duration(lock.AfterSeconds.n) * time.Second
+	b.SOH.fill(r)
 	return r
 }
 
@@ -177,6 +180,7 @@ func adaptersOf(in list[wireAdapter]) []posture.Adapter {
 		a.Description = string(w.Description)
 		a.IPv4, a.IPv6 = sortAddresses(w.IPv4, w.IPv6)
 		a.Enabled = posture.Fact(w.Enabled)
+		w.fill(a)
 		switch strings.ToLower(string(w.MediaState)) {
 		case "connected":
 			a.Connected = posture.Yes

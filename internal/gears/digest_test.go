@@ -15,7 +15,7 @@ import (
 
 // volatileMembers are those that may change without the digest changing, as docs/agent-protocol.md lists them.
 var volatileMembers = []string{
-	"scan_time", "trans_id", "last_time_ip_scanning",
+	"scan_time", "last_time_ip_scanning",
 	"soh.last_time_ip_scanning",
 	"soh.system.battery", "soh.system.device_up_time", "soh.system.memory.available_memory_mb", "soh.system.disk_space.available_size_mb",
 	"soh.os_info.system.battery", "soh.os_info.system.device_up_time", "soh.os_info.system.memory.available_memory_mb",
@@ -31,7 +31,7 @@ func isVolatile(path string) bool {
 	return false
 }
 
-var volatileSamples = []string{"reports/android.json", "reports/ios.json", "reports/linux.json", "reports/windows.json", "reports/mac.json", "reports/linux-gearsd.json"}
+var volatileSamples = []string{"reports/android.json", "reports/ios.json", "reports/linux.json", "reports/windows.json", "reports/mac.json", "reports/linux-gearsd.json", "reports/windows-findings.json"}
 
 func parse(tb testing.TB, raw []byte) any {
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
@@ -166,13 +166,14 @@ func TestDigestOfVolatileMembersThatComeAndGo(t *testing.T) {
 	const base = `{"hostname":"a","soh":{"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`
 	for _, body := range []string{
 		`{"hostname":"a","scan_time":"2026-11-23T21:21:15Z","soh":{"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
-		`{"hostname":"a","scan_time":null,"trans_id":{"a":[1,2,{"b":3}]},"soh":{"last_time_ip_scanning":1,"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
+		`{"hostname":"a","scan_time":null,"last_time_ip_scanning":{"a":[1,2,{"b":3}]},"soh":{"last_time_ip_scanning":1,"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 		`{"hostname":"a","soh":{"system":{"battery":{"percentage":3},"device_up_time":7,"memory":{"available_memory_mb":1,"total_memory_mb":8},"disk_space":{"available_size_mb":9}}}}`,
 		`{"hostname":"a","\u0073can_time":1794000000,"soh":{"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 	} {
 		same(t, base, body, true)
 	}
 	for _, body := range []string{
+		`{"hostname":"a","trans_id":"crm-1","soh":{"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 		`{"hostname":"a","soh":{"soh":{"last_time_ip_scanning":1},"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 		`{"hostname":"a","soh":{"scan_time":1,"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,
 		`{"hostname":"a","battery":1,"soh":{"system":{"memory":{"total_memory_mb":8},"disk_space":{}}}}`,

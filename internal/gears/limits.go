@@ -15,6 +15,10 @@ const (
 	maxUsers       = 1000
 	maxCategories  = 200
 	maxSystems     = 16
+	maxPatches     = 5000
+	maxThreats     = 1000
+	maxEngines     = 100 // of one threat
+	maxProcesses   = 10_000
 	maxCount       = 1_000_000_000
 	maxCode        = 64 // characters of a registration code or licence key
 	maxGroupID     = 20

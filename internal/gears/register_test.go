@@ -48,7 +48,7 @@ func TestRegistrationForms(t *testing.T) {
 			Name: "vm", AgentVersion: "0.7", Type: posture.Desktop, OS: posture.OS{Family: posture.Linux, Name: "Linux"},
 			Adapters: []posture.Adapter{{
 				MAC: mustMAC("02:fc:00:00:00:01"), HasMAC: true, Description: "eth0", IPv4: []string{"192.0.2.2"},
-				IPv6: []string{"fd00::2", "fe80::fc:ff:fe00:1"}, Enabled: posture.Yes, Connected: posture.Yes,
+				IPv6: []string{"fd00::2", "fe80::fc:ff:fe00:1"}, Enabled: posture.Yes, Connected: posture.Yes, SubnetMask: "255.255.255.0",
 			}},
 		},
 		"windows": {

@@ -5,6 +5,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/posture"
+	"muster/internal/web"
 )
 
 // report takes in a health report. The body is checked and digested in one pass; the device service asks for it to be
@@ -21,11 +22,28 @@ func (d *door) report(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	err = d.Devices.Report(r.Context(), ref, device.Submission{
 		Digest: digest,
 		Body:   raw,
-		Decode: func() (*posture.Report, error) { return decodeReport(raw) },
+		Decode: func() (*posture.Report, error) { return d.decode(r, ref, raw) },
 	})
 	if err != nil {
 		return err
 	}
 	done(w)
 	return nil
+}
+
+// decode reads a report and adds where it came from, which the body does not say: so a report that is the same from
+// another address says nothing new.
+func (d *door) decode(r *http.Request, ref device.Ref, raw []byte) (*posture.Report, error) {
+	report, err := decodeReport(raw)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := d.Settings(r.Context(), ref.Account)
+	if err != nil {
+		return nil, err
+	}
+	if from := web.ClientAddr(r); from.IsValid() && !settings.Privacy.PublicIP {
+		report.PublicIP = from.WithZone("").String()
+	}
+	return report, nil
 }

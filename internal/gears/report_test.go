@@ -28,13 +28,14 @@ func at(s string) time.Time {
 }
 
 var wantReports = map[string]posture.Report{
+	"windows-findings": wantFindings,
 	"linux-gearsd": {
 		AgentType: "persistent", AgentVersion: "0.7", DeviceName: "vm", HostName: "vm", ScanTime: at("2026-11-23T21:21:15Z"),
 		DeviceType: posture.Desktop, OS: posture.OS{Family: posture.Linux, Name: "Linux"},
 		Adapters: []posture.Adapter{
-			{Description: "docker0", IPv4: []string{"172.17.0.1"}, Enabled: posture.Yes, Connected: posture.No},
+			{Description: "docker0", IPv4: []string{"172.17.0.1"}, Enabled: posture.Yes, Connected: posture.No, SubnetMask: "255.255.0.0"},
 			{MAC: mustMAC("02:fc:00:00:00:01"), HasMAC: true, Description: "eth0", IPv4: []string{"192.0.2.2"},
-				IPv6: []string{"fd00::2", "fe80::fc:ff:fe00:1"}, Enabled: posture.Yes, Connected: posture.Yes},
+				IPv6: []string{"fd00::2", "fe80::fc:ff:fe00:1"}, Enabled: posture.Yes, Connected: posture.Yes, SubnetMask: "255.255.255.0"},
 		},
 	},
 	"windows": {
@@ -91,7 +92,7 @@ var wantReports = map[string]posture.Report{
 		UserPasswordSet: posture.Yes, StorageEncrypted: posture.Yes, Genuine: posture.Yes,
 	},
 	"android": {
-		AgentVersion: "10.4.1", DeviceName: "Pixel 8", UserIdentity: "kari@example.net", DeviceType: posture.Phone,
+		AgentVersion: "10.4.1", DeviceName: "Pixel 8", UserIdentity: "kari@example.net", DeviceType: posture.Phone, LinkedID: "a81f",
 		OS: posture.OS{Family: posture.Android, Name: "Android", Version: "15", Vendor: "Google Inc.", Language: "en"},
 		Adapters: []posture.Adapter{{MAC: mustMAC("3c:28:6d:00:00:07"), HasMAC: true, IPv4: []string{"192.0.2.31"},
 			IPv6: []string{"fe80::3e28:6dff:fe00:7"}}},
@@ -108,6 +109,7 @@ func TestReportForms(t *testing.T) {
 			if status, answer := v.report(t, body); status != 200 || answer != "{}" {
 				t.Fatalf("status %d: %s", status, answer)
 			}
+			want.PublicIP = "192.0.2.1" // of the client
 			if diff := cmp.Diff([]*posture.Report{&want}, v.devices.reports); diff != "" {
 				t.Error(diff)
 			}

@@ -31,7 +31,7 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	case 'n':
 		*t = ""
 	case '"':
-		s := strings.TrimSpace(strings.ReplaceAll(unquote(raw), "\x00", ""))
+		s := tidy(raw)
 		if len(s) > maxText && utf8.RuneCountInString(s) > maxText {
 			return errTextLong
 		}
@@ -44,6 +44,27 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 		}
 		*t = text(raw)
 	}
+	return nil
+}
+
+// tidy gives the content of a string without what a text drops.
+func tidy(raw []byte) string {
+	return strings.TrimSpace(strings.ReplaceAll(unquote(raw), "\x00", ""))
+}
+
+// clipped is a text that says enough with its first characters, as the path of a file does.
+type clipped text
+
+// UnmarshalJSON reads a text and keeps as much of it as a text may have.
+func (c *clipped) UnmarshalJSON(raw []byte) error {
+	if raw[0] != '"' {
+		return (*text)(c).UnmarshalJSON(raw)
+	}
+	s := tidy(raw)
+	if len(s) > maxText && utf8.RuneCountInString(s) > maxText {
+		s = string([]rune(s)[:maxText])
+	}
+	*c = clipped(s)
 	return nil
 }
 

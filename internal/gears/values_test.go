@@ -155,7 +155,11 @@ func TestCategory(t *testing.T) {
 		posture.Browser:              {"browser"},
 		posture.VirtualMachine:       {"virtual_machine"},
 		posture.DataLossPrevention:   {"data_loss_prevention"},
-		"":                           {"", "weather", "threats", "a name that is much too long to be that of a category"},
+		posture.Threats:              {"threats", "threat_antivirus", "threat_metascan"},
+		posture.RepeatedThreats:      {"repeated_threats"},
+		posture.SuspiciousIPs:        {"suspicious_ips", "threat_ip"},
+		posture.CustomCheck:          {"custom_check"},
+		"":                           {"", "weather", "threat", "a name that is much too long to be that of a category"},
 	} {
 		for _, s := range spellings {
 			if got := category(s); got != want {

@@ -16,6 +16,9 @@ type body struct {
 	DeviceType   text              `json:"device_type"`
 	GroupID      text              `json:"group_id"`
 	UserIdentity loose             `json:"user_identity"`
+	TransID      loose             `json:"trans_id"` // what an integrator's link put on a phone
+	CustomID     loose             `json:"custom_id"`
+	CoreVersion  text              `json:"core_version"`
 	ScanTime     moment            `json:"scan_time"`
 	OS           system            `json:"os"`      // of registrations
 	OSInfo       list[system]      `json:"os_info"` // of the oldest agents
@@ -42,6 +45,7 @@ type health struct {
 	OSInfo       list[system] `json:"os_info"`
 	System       hardware     `json:"system"`
 	Applications applications `json:"applications"`
+	findings
 }
 
 // system is an operating system, with what some agents flatten into it. The names with os_ are those of the oldest
@@ -95,6 +99,7 @@ type wireAdapter struct {
 	IPv6        list[address] `json:"ipv6"`
 	Enabled     flag          `json:"adapter_enabled"`
 	MediaState  text          `json:"media_state"`
+	network
 }
 
 func (wireAdapter) form() (int, jsontext.Kind) { return maxAdapters, '{' }

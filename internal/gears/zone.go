@@ -56,7 +56,7 @@ func (z zone) volatile(name []byte) bool {
 	switch z {
 	case zoneRoot:
 		switch string(name) {
-		case `"scan_time"`, `"trans_id"`, `"last_time_ip_scanning"`:
+		case `"scan_time"`, `"last_time_ip_scanning"`:
 			return true
 		}
 	case zoneSOH:

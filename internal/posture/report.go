@@ -127,6 +127,10 @@ const (
 	Browser              Category = "browser"
 	VirtualMachine       Category = "virtual_machine"
 	DataLossPrevention   Category = "data_loss_prevention"
+	Threats              Category = "threats"
+	RepeatedThreats      Category = "repeated_threats"
+	SuspiciousIPs        Category = "suspicious_ips"
+	CustomCheck          Category = "custom_check"
 )
 
 // Volume is one disk or partition and whether it is encrypted.

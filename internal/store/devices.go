@@ -160,6 +160,12 @@ func (tx *Tx) Recognise(ctx context.Context, account posture.AccountID, hardware
 		ORDER BY lifecycle, id DESC LIMIT 3`, account, serial)
 }
 
+// Linked implements device.Tx.
+func (tx *Tx) Linked(ctx context.Context, account posture.AccountID, linkedID string) ([]string, error) {
+	return ids(ctx, tx, `SELECT id FROM devices WHERE account_id = ? AND linked_id = ? AND linked_id <> '' AND lifecycle = 0
+		ORDER BY id LIMIT 3`, account, linkedID)
+}
+
 // Insert implements device.Tx.
 func (tx *Tx) Insert(ctx context.Context, d *device.Device) error {
 	err := tx.execOne(ctx, insertDevice, deviceValues(d)...)

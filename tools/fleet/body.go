@@ -1,9 +1,6 @@
 package fleet
 
-import (
-	"strconv"
-	"time"
-)
+import "time"
 
 // agentVersion is that of the agents of computers, mobileVersion that of phones.
 const (
@@ -51,7 +48,7 @@ func (m *Machine) Report(deviceID string, at time.Time) []byte {
 
 // size is about the length of a report.
 func (m *Machine) size() int {
-	n := 2560 + 160*(len(m.Software)+len(m.Guards))
+	n := 3072 + 160*(len(m.Software)+len(m.Guards))
 	for _, s := range m.sections {
 		n += len(s.rendered)
 	}
@@ -61,6 +58,7 @@ func (m *Machine) size() int {
 func (m *Machine) computerReport(b []byte, at time.Time) []byte {
 	b = append(b, `{"agent_type":"persistent","device_name":null`...)
 	b = putText(b, "agent_version", agentVersion)
+	b = putText(b, "core_version", engineVersion)
 	b = putText(b, "hostname", m.HostName)
 	b = putText(b, "hardware_id", m.HardwareID)
 	b = putText(b, "serial_number", m.Serial)
@@ -78,6 +76,7 @@ func (m *Machine) computerReport(b []byte, at time.Time) []byte {
 	b = append(b, '}', ']')
 	b = putList(b, "collected", looked...)
 	b = m.putHealth(b)
+	b = m.putFindings(b)
 	b = open(b, "applications", '[')
 	for i := range m.Guards {
 		b = m.Guards[i].append(b)
@@ -120,6 +119,7 @@ func (m *Machine) putAdapters(b []byte, key string) []byte {
 		b = putText(b, "mac", a.MAC)
 		b = putList(b, "ipv4", a.IPv4)
 		b = putList(b, "ipv6", a.IPv6)
+		b = m.putNetwork(b, a)
 		b = append(b, '}')
 	}
 	return append(b, ']')
@@ -177,7 +177,7 @@ func (m *Machine) mobileReport(b []byte, deviceID string, at time.Time) []byte {
 	b = putText(b, "serial_number", m.Serial)
 	b = putText(b, "agent_version", mobileVersion)
 	b = putText(b, "user_identity", m.User)
-	b = putText(b, "trans_id", strconv.FormatUint(mix(m.seed, uint64(at.Unix()))&0xffffff, 16))
+	b = putText(b, "trans_id", m.linkedID())
 	b = append(open(b, "soh", '{'), `"os_info":[{`...)
 	b = putText(b, "device_type", m.Type)
 	b = m.putOS(b)

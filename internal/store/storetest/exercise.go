@@ -27,7 +27,7 @@ func Exercise(t *testing.T, s *store.Store) {
 		en, err := svc.Enrol(ctx, account, r)
 		check(t, err)
 		ref := device.Ref{Account: account, ID: en.DeviceID}
-		sub := Submission(posture.Report{OS: posture.OS{Name: "4/1/1"}, HardwareID: "HW-0000", Adapters: Adapters("00:0c:29:00:00:02")}, "{}")
+		sub := Submission(posture.Report{OS: posture.OS{Name: "4/1/1"}, HardwareID: "HW-0000", LinkedID: "link", Adapters: Adapters("00:0c:29:00:00:02")}, "{}")
 		check(t, svc.Report(ctx, ref, sub))
 		_, err = svc.Authenticate(ctx, account, en.DeviceID, en.Key, en.Token)
 		check(t, err)
