@@ -190,7 +190,8 @@ func testRemovalMode(t *testing.T, e Engine, mode device.RemoveMode) {
 		OS: posture.OS{Family: posture.Linux}, Adapters: Adapters("00:0c:29:00:00:01", "00:0c:29:00:00:02")}
 	en := b.enrol(t, reg)
 	ref := device.Ref{Account: b.account, ID: en.DeviceID}
-	b.report(t, en.DeviceID, "4/2/4", posture.Report{HardwareID: "HW-0001", UserIdentity: "kari@example.net", Adapters: Adapters("00:0c:29:00:00:01")})
+	last := posture.Report{OS: posture.OS{Name: "4/2/4"}, HardwareID: "HW-0001", UserIdentity: "kari@example.net", Adapters: Adapters("00:0c:29:00:00:01")}
+	b.report(t, en.DeviceID, "4/2/4", last)
 	check(t, b.svc.LinkUser(ctx, b.account, device.Selector{ID: ref.ID}, device.LinkedUser{Username: "kari"}))
 	command := b.act(t, device.ActFetchLog, ref.ID).CommandID
 	twin := b.enrol(t, device.Registration{Name: "twin"})
@@ -198,7 +199,14 @@ func testRemovalMode(t *testing.T, e Engine, mode device.RemoveMode) {
 	// Another server that has authenticated the agent just before.
 	check(t, second(b.svc.Authenticate(ctx, b.account, ref.ID, en.Key, en.Token)))
 
-	check(t, b.svc.Remove(ctx, b.account, device.SelectorOf("00:0c:29:00:00:01"), mode, "app-1"))
+	// It goes while a report of it is on its way.
+	late := Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}, HostName: "late"}, "{}")
+	decode := late.Decode
+	late.Decode = func() (*posture.Report, error) {
+		check(t, b.svc.Remove(ctx, b.account, device.SelectorOf("00:0c:29:00:00:01"), mode, "app-1"))
+		return decode()
+	}
+	wantCode(t, b.svc.Report(ctx, ref, late), errs.Unauthenticated)
 	if b.device(t, twin.DeviceID).Conflict {
 		t.Error("the twin is still in conflict")
 	}
@@ -206,6 +214,7 @@ func testRemovalMode(t *testing.T, e Engine, mode device.RemoveMode) {
 	wantCode(t, second(b.svc.Authenticate(ctx, b.account, ref.ID, en.Key, en.Token)), errs.Unauthenticated)
 	wantCode(t, second(b.svc.AuthenticateAny(ctx, b.account, en.Key, en.Token)), errs.Unauthenticated)
 	wantCode(t, b.svc.Report(ctx, ref, Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}}, "{}")), errs.Unauthenticated)
+	wantCode(t, b.svc.Report(ctx, ref, Submission(last, "{}")), errs.Unauthenticated) // the one that is stored
 	wantCode(t, b.svc.Retire(ctx, ref), errs.Unauthenticated)
 	_, standing, err := b.svc.Standing(ctx, ref.ID, en.Token, en.Key)
 	if err != nil || standing != device.StandingRemoved {

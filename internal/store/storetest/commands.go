@@ -55,6 +55,7 @@ func testCommands(t *testing.T, e Engine) {
 	if scan == scan2 || b.scan(t, id, "/a").CommandID != scan {
 		t.Errorf("scans: %q, %q", scan, scan2)
 	}
+	check(t, b.svc.CommandResult(ctx, ref, "", device.ScanThreats, true, "", nil)) // of one that nobody was told of
 	queued, err := b.svc.Command(ctx, b.account, scan)
 	want := device.Command{ID: scan, DeviceID: id, Kind: device.ScanThreats, Params: device.CommandParams{ScanTypes: []int{0, 4}, Path: "/a"},
 		Actor: "app-1", CreatedAt: queued.CreatedAt, ExpiresAt: queued.CreatedAt.Add(device.CommandLife)}
@@ -139,11 +140,14 @@ func testCommandsOfSeveralServers(t *testing.T, e Engine) {
 	if got := b.told(t, running, ref); got != nil {
 		t.Fatalf("before any: %v", got)
 	}
+	b.clock.advance(20 * time.Second)
+	check(t, running.LookForCommands(ctx))
+	b.clock.advance(-10 * time.Second) // clocks of servers differ, and a transaction takes its time
 	id := b.act(t, device.ActFetchLog, ref.ID).CommandID
 	if got := b.told(t, running, ref); got != nil {
 		t.Errorf("known before it was looked for: %v; then what follows proves nothing", got)
 	}
-	b.clock.advance(10 * time.Second) // clocks of servers differ
+	b.clock.advance(10 * time.Second)
 	check(t, running.LookForCommands(ctx))
 	if diff := cmp.Diff([]string{id}, b.told(t, running, ref)); diff != "" {
 		t.Error(diff)
