@@ -71,7 +71,7 @@ func TestResults(t *testing.T) {
 		{"by the code as a number", `"method":807,"result":1`, `"" "re-identify" true "" ""`},
 		{"removed", `"method":"802","result":"1"`, `"" "802" true "" ""`},
 		{"true", `"command_id":"c-1","result":true`, `"c-1" "" true "" ""`},
-		{"failed", `"command_id":"c-1","result":"0","message":"no`+`\u0000`+` log"`, `"c-1" "" false "no log" ""`},
+		{"failed", `"command_id":"c-1","result":"0","message":"no` + `\u0000` + ` log"`, `"c-1" "" false "no log" ""`},
 		{"says nothing", `"command_id":"c-1"`, `"c-1" "" false "" ""`},
 		{"something else", `"command_id":"c-1","result":"done","output":null`, `"c-1" "" false "" ""`},
 		{"a long log", `"command_id":"c-1","result":1,"output":"` + long + `"`, ""},
