@@ -20,6 +20,7 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "old-rate-windows", Every: time.Hour, Do: func(ctx context.Context, now time.Time) error {
 			return s.store.ForgetWindows(ctx, now.Add(-time.Hour))
 		}},
+		{Name: "old-commands", Every: time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.devices.TidyCommands(ctx) }},
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
 	}

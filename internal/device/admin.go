@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ import (
 // Delete takes a device out of the inventory on an administrator's word; its agent is told to remove itself at its
 // next contact. NotFound: no such live device.
 func (s *Service) Delete(ctx context.Context, account posture.AccountID, id string) error {
-	return s.remove(ctx, Ref{Account: account, ID: id}, Deleted, event.Deleted)
+	return s.remove(ctx, Ref{Account: account, ID: id}, removal{lifecycle: Deleted, kind: event.Deleted})
 }
 
 // Exempt lets a device pass whatever the policy says, until a time, or for good when it is zero.
@@ -24,43 +25,80 @@ func (s *Service) Exempt(ctx context.Context, account posture.AccountID, id, rea
 	if !until.IsZero() && !until.After(at) {
 		return errs.InvalidField("until", "The end of the exemption lies in the past")
 	}
-	return s.adjust(ctx, account, id, at, event.Exempted, func(d *Device) error {
+	return s.adjust(ctx, Ref{Account: account, ID: id}, note{at: at, kind: event.Exempted}, func(_ Tx, _, d *Device) error {
 		if !d.Monitored() {
 			return errs.New(errs.Invalid, "Only a monitored device can be exempted")
 		}
-		d.Exempted = true
-		d.Exemption = Exemption{Since: at, Until: until, Reason: reason}
-		d.Cell.Status = posture.StatusExempted
-		if !until.IsZero() && (d.NextChange.IsZero() || until.Before(d.NextChange)) {
-			d.NextChange = until
-		}
+		d.exempt(Exemption{Since: at, Until: until, Reason: reason})
 		return nil
 	})
 }
 
 // Unexempt ends an exemption; the device stands where its last verdict put it. NotFound: no such live device.
 func (s *Service) Unexempt(ctx context.Context, account posture.AccountID, id string) error {
-	return s.adjust(ctx, account, id, s.clock(), event.Unexempted, func(d *Device) error {
-		if d.Exempted {
-			d.Exempted, d.Exemption = false, Exemption{}
-			d.Cell.Status = d.Judged
+	n := note{at: s.clock(), kind: event.Unexempted}
+	return s.adjust(ctx, Ref{Account: account, ID: id}, n, func(_ Tx, _, d *Device) error {
+		if !d.Exempted {
+			return errNothingToDo
 		}
+		d.unexempt()
 		return nil
 	})
 }
 
-func (s *Service) adjust(ctx context.Context, account posture.AccountID, id string, at time.Time, kind event.Kind, change func(*Device) error) error {
-	return s.changeLive(ctx, Ref{Account: account, ID: id}, func(tx Tx, old, d *Device) error {
-		err := change(d)
+func (d *Device) exempt(e Exemption) {
+	d.Exempted, d.Exemption = true, e
+	d.Cell.Status = posture.StatusExempted
+	if !e.Until.IsZero() && (d.NextChange.IsZero() || e.Until.Before(d.NextChange)) {
+		d.NextChange = e.Until
+	}
+}
+
+func (d *Device) unexempt() {
+	d.Exempted, d.Exemption = false, Exemption{}
+	d.Cell.Status = d.Judged
+}
+
+// note is what is recorded of a change.
+type note struct {
+	at            time.Time
+	kind          event.Kind
+	actor, detail string
+}
+
+// errNothingToDo ends a step that finds everything as it should be, without a word.
+var errNothingToDo = errs.New(errs.Conflict, "There is nothing to do")
+
+// adjust changes a live device and records it. NotFound: no such live device. The change gives errNothingToDo to leave
+// everything as it is.
+func (s *Service) adjust(ctx context.Context, ref Ref, n note, change func(tx Tx, old, d *Device) error) error {
+	err := s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		err := change(tx, old, d)
 		if err != nil {
 			return err
 		}
-		err = tx.Update(ctx, old, d)
-		if err != nil {
-			return err
-		}
-		return tx.Record(ctx, s.newEvent(at, kind, d, old.Cell.Status))
+		return s.saveAndRecord(ctx, tx, old, d, n)
 	})
+	if errors.Is(err, errNothingToDo) {
+		return nil
+	}
+	return err
+}
+
+// saveAndRecord stores a device that a step changed, with an event about it.
+func (s *Service) saveAndRecord(ctx context.Context, tx Tx, old, d *Device, n note) error {
+	err := tx.Update(ctx, old, d)
+	if err != nil {
+		return err
+	}
+	return s.record(ctx, tx, d, old.Cell.Status, n)
+}
+
+// record appends an event about a device.
+func (s *Service) record(ctx context.Context, tx Tx, d *Device, from posture.Status, n note) error {
+	e := s.newEvent(n.at, n.kind, d, from)
+	e.Actor, e.Detail = n.actor, n.detail
+	return tx.Record(ctx, e)
 }
 
 // Sighting is a device that has no agent: read from a list, or seen on the network.

@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"crypto/subtle"
-	"time"
 
 	"muster/internal/errs"
 	"muster/internal/event"
@@ -21,7 +20,7 @@ func (s *Service) Authenticate(ctx context.Context, account posture.AccountID, d
 	if err != nil {
 		return Ref{}, err
 	}
-	if c.Lifecycle != Live || !holds(&c, key, token) {
+	if !c.valid() || !holds(&c, key, token) {
 		return Ref{}, errUnknownAgent()
 	}
 	return ref, nil
@@ -39,24 +38,25 @@ func (s *Service) AuthenticateAny(ctx context.Context, account posture.AccountID
 	return Ref{Account: account, ID: id}, err
 }
 
-// Standing says what a calling agent should do, also one whose device was retired or deleted.
-// Unauthenticated: the credentials belong to no device, live or gone, of that id.
-func (s *Service) Standing(ctx context.Context, deviceID, key, token string) (Standing, error) {
+// Standing says which device calls and what its agent should do, also one whose device was retired or deleted, or whose
+// device was left without it. Unauthenticated: the credentials belong to no device, live or gone, of that id.
+func (s *Service) Standing(ctx context.Context, deviceID, key, token string) (Ref, Standing, error) {
 	c, err := s.store.CredentialsAnywhere(ctx, deviceID)
 	if errs.Is(err, errs.NotFound) {
-		return 0, errUnknownAgent()
+		return Ref{}, 0, errUnknownAgent()
 	}
 	if err != nil {
-		return 0, err
+		return Ref{}, 0, err
 	}
 	if !holds(&c, key, token) {
-		return 0, errUnknownAgent()
+		return Ref{}, 0, errUnknownAgent()
 	}
-	if c.Lifecycle != Live {
-		return StandingRemoved, nil
+	ref := Ref{Account: c.Account, ID: deviceID}
+	if !c.valid() {
+		return ref, StandingRemoved, nil
 	}
-	s.seen.note(Ref{Account: c.Account, ID: deviceID}, s.clock())
-	return StandingGood, nil
+	s.seen.note(ref, s.clock())
+	return ref, StandingGood, nil
 }
 
 func holds(c *Credentials, key, token string) bool {
@@ -82,32 +82,9 @@ func (s *Service) Summary(ctx context.Context, ref Ref) (Summary, error) {
 
 // Retire takes a device out of the inventory on its agent's word. Its credentials end at once.
 func (s *Service) Retire(ctx context.Context, ref Ref) error {
-	err := s.remove(ctx, ref, Retired, event.Retired)
+	err := s.remove(ctx, ref, removal{lifecycle: Retired, kind: event.Retired})
 	if errs.Is(err, errs.NotFound) {
 		return errUnknownAgent()
 	}
-	return err
-}
-
-// remove ends the life of a device. NotFound: no such live device.
-func (s *Service) remove(ctx context.Context, ref Ref, to Lifecycle, kind event.Kind) error {
-	at := s.clock()
-	err := s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
-		d.Lifecycle, d.Conflict, d.NextChange = to, false, time.Time{}
-		err := endConflict(ctx, tx, old)
-		if err != nil {
-			return err
-		}
-		err = tx.Update(ctx, old, d)
-		if err != nil {
-			return err
-		}
-		err = tx.Revoke(ctx, ref, at)
-		if err != nil {
-			return err
-		}
-		return tx.Record(ctx, s.newEvent(at, kind, d, old.Cell.Status))
-	})
-	s.auth.forget(ref)
 	return err
 }

@@ -17,7 +17,7 @@ const (
 	Live Lifecycle = 0
 	// Retired by its own agent. It may come back by enrolling again.
 	Retired Lifecycle = 1
-	// Deleted by an administrator. Its agent is told to remove itself.
+	// Deleted by an administrator or a program. Its agent is told to remove itself.
 	Deleted Lifecycle = 2
 )
 
@@ -84,7 +84,8 @@ type Device struct {
 	Judge string
 	// Digest is that of the stored report; empty before the first.
 	Digest []byte
-	// Credentials is the digest of the agent's key and token; empty for unmanaged devices.
+	// Credentials is the digest of the agent's key and token; empty for devices that never had an agent. They are valid
+	// as long as the device is live and managed; after that its agent is told by them to remove itself.
 	Credentials []byte
 
 	Exempted  bool
@@ -210,6 +211,6 @@ type Standing uint8
 const (
 	// StandingGood: carry on.
 	StandingGood Standing = iota
-	// StandingRemoved: the device was deleted; the agent is to remove itself.
+	// StandingRemoved: the device or its agent was deleted; the agent is to remove itself.
 	StandingRemoved
 )

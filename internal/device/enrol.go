@@ -61,6 +61,12 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, r
 		return Device{}, true, nil
 	}
 	d := old
+	if !old.Monitored() || !old.Managed {
+		d.Cell.Group, err = groupFor(ctx, tx, account, r.GroupID, old.Cell.Group)
+		if err != nil {
+			return Device{}, false, err
+		}
+	}
 	s.applyRegistration(&d, account, r, at)
 	d.Credentials = digest
 	if full {
@@ -75,7 +81,6 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, r
 func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Registration, at time.Time) {
 	if d.ID == "" {
 		d.Account, d.ID, d.EnrolledAt = account, posture.NewID(at, s.random), at
-		d.Cell.Group = posture.DefaultGroup
 	}
 	if !d.Monitored() || !d.Managed {
 		d.Lifecycle = Live

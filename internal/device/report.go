@@ -38,6 +38,9 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 		return err
 	}
 	err = s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		if !old.Managed {
+			return errNoDevice() // its agent was removed since it was authenticated
+		}
 		return s.storeReport(ctx, tx, old, d, judged{sub.Digest, report, &verdict, packed, at})
 	})
 	if errs.Is(err, errs.NotFound) {

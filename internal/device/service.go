@@ -29,6 +29,7 @@ type Service struct {
 	log    *slog.Logger
 	seen   *seenLog
 	auth   *credentialCache
+	watch  *commandWatch
 }
 
 // Options are what a Service is made of. Store and Judge must be there.
@@ -56,11 +57,12 @@ func New(o Options) *Service {
 	}
 	s.seen = newSeenLog(o.Store)
 	s.auth = newCredentialCache(o.Store, s.now)
+	s.watch = newCommandWatch(o.Store, s.now)
 	return s
 }
 
 // Run does the background work of the service until ctx ends, then writes what is still in memory: contact times are
-// stored every SeenLag, and credentials that ended elsewhere are forgotten here.
+// stored every SeenLag, credentials that ended elsewhere are forgotten here, and commands queued elsewhere noticed.
 func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(SeenLag)
 	defer tick.Stop()
@@ -75,6 +77,10 @@ func (s *Service) Run(ctx context.Context) {
 			err := s.auth.refresh(ctx)
 			if err != nil && ctx.Err() == nil {
 				s.log.Error("reading ended credentials failed; agents removed elsewhere may be accepted for longer", "error", err)
+			}
+			err = s.LookForCommands(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("looking for new commands failed; agents may get them later", "error", err)
 			}
 		}
 	}

@@ -13,6 +13,8 @@ type Store interface {
 	Finder
 	Inventory
 	Agents
+	Commands
+	Groups
 	// Change makes a change that is on disk when it returns nil.
 	Change(ctx context.Context, c Change) error
 }
@@ -58,9 +60,9 @@ type Agents interface {
 	Credentials(ctx context.Context, account posture.AccountID, id string) (Credentials, error)
 	// CredentialsAnywhere is Credentials for a caller that names no account.
 	CredentialsAnywhere(ctx context.Context, id string) (Credentials, error)
-	// IDByCredentials finds the live device that holds a credential digest. NotFound: none.
+	// IDByCredentials finds the live device with an agent that holds a credential digest. NotFound: none.
 	IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error)
-	// Stored says what a new report is compared with. NotFound: no such live device.
+	// Stored says what a new report is compared with. NotFound: no such live device with an agent.
 	Stored(ctx context.Context, account posture.AccountID, id string) (Stored, error)
 	// Report gives the last report of a live device as it was received. NotFound: it never reported.
 	Report(ctx context.Context, account posture.AccountID, id string) ([]byte, error)
@@ -77,6 +79,8 @@ type Agents interface {
 
 // Tx is one atomic step. Reads see the step's own writes; a device that was read stays as read until the step ends.
 type Tx interface {
+	CommandTx
+	GroupTx
 	// Licence gives the account's limit and the monitored devices, and lets no other step take the last place meanwhile.
 	Licence(ctx context.Context, account posture.AccountID) (allowed, used int64, err error)
 	// DeviceForUpdate gives the device whatever its lifecycle. NotFound: none.
@@ -102,6 +106,9 @@ type Tx interface {
 	PutReport(ctx context.Context, account posture.AccountID, id string, r PackedReport, at time.Time) error
 	// PutVerdict replaces only the verdict on the report that is stored.
 	PutVerdict(ctx context.Context, account posture.AccountID, id string, r PackedReport) error
+	// Erase removes what is known of a device that is not live beyond its row: report, commands, all addresses but the
+	// current. What only live devices have, Update has removed.
+	Erase(ctx context.Context, account posture.AccountID, id string) error
 	// Revoke makes every server forget the device's credentials.
 	Revoke(ctx context.Context, ref Ref, at time.Time) error
 	// Record appends an event.
@@ -124,8 +131,14 @@ type Claim struct {
 type Credentials struct {
 	Account   posture.AccountID
 	Lifecycle Lifecycle
-	Digest    []byte
+	// Managed is whether the device has an agent. One that has none and a digest nevertheless is one whose agent was
+	// removed: the digest is kept to tell that agent so, and opens nothing.
+	Managed bool
+	Digest  []byte
 }
+
+// valid reports whether the credentials open the device.
+func (c *Credentials) valid() bool { return c.Lifecycle == Live && c.Managed }
 
 // Stored is what is on record about a device's last report.
 type Stored struct {

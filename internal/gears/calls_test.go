@@ -161,6 +161,7 @@ var agentCalls = []struct{ method, rest, body string }{
 	{"PUT", "/report/health", `{"hostname":"vm"}`},
 	{"GET", "/policy_check", ""},
 	{"POST", "/config", "{}"},
+	{"POST", "/result", "{}"},
 	{"DELETE", "", ""},
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // config tells an agent how to behave. The request may list what it wants to know; the answer always says everything,
-// because agents rely on user_identity and privacy being there, whatever they asked for.
+// because agents rely on user_identity and privacy being there, whatever they asked for; but for what it is to do, if there
+// is something.
 func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) error {
 	if r.ContentLength > maxSmallBody {
 		return errs.New(errs.TooLarge, "The body is larger than %d bytes", maxSmallBody)
@@ -19,15 +20,21 @@ func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	if err != nil {
 		return err
 	}
+	commands, err := d.Devices.Commands(r.Context(), ref)
+	if err != nil {
+		return err
+	}
 	web.WriteJSON(w, http.StatusOK, struct {
-		UserIdentity  identityAnswer `json:"user_identity"`
-		Privacy       privacyAnswer  `json:"privacy"`
-		NotifyInstall int            `json:"notification_install_app"`
-		PingSeconds   int            `json:"ping_frequency,omitzero"`
-		ReportSeconds int            `json:"report_frequency,omitzero"`
+		UserIdentity  identityAnswer  `json:"user_identity"`
+		Privacy       privacyAnswer   `json:"privacy"`
+		NotifyInstall int             `json:"notification_install_app"`
+		PingSeconds   int             `json:"ping_frequency,omitzero"`
+		ReportSeconds int             `json:"report_frequency,omitzero"`
+		Commands      []commandAnswer `json:"commands,omitempty"`
 	}{
 		identityAnswer{number(s.UserIdentity.Ask), s.UserIdentity.Pattern, s.UserIdentity.Message},
 		s.Privacy.answer(), number(s.NotifyInstall), seconds(s.PingEvery), seconds(s.ReportEvery),
+		commandAnswers(commands),
 	})
 	return nil
 }

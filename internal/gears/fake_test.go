@@ -3,6 +3,7 @@ package gears
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -70,6 +71,7 @@ type fakeDevices struct {
 	bodies   [][]byte
 	known    map[[32]byte]bool
 	touched  bool // Report was called at all
+	commands []device.Command
 }
 
 func (f *fakeDevices) called(name string) error {
@@ -142,17 +144,26 @@ func (f *fakeDevices) Summary(context.Context, device.Ref) (device.Summary, erro
 	return f.summary, f.called("summary")
 }
 
-func (f *fakeDevices) Standing(_ context.Context, id, key, token string) (device.Standing, error) {
+func (f *fakeDevices) Standing(_ context.Context, id, key, token string) (device.Ref, device.Standing, error) {
+	ref := device.Ref{Account: 1, ID: id}
 	switch {
 	case !genuine(key, token):
-		return 0, errNotAuthentic
+		return device.Ref{}, 0, errNotAuthentic
 	case id == goneDevice:
-		return device.StandingRemoved, f.called("standing")
+		return ref, device.StandingRemoved, f.called("standing")
 	case id == theDevice:
-		return device.StandingGood, f.called("standing")
+		return ref, device.StandingGood, f.called("standing")
 	default:
-		return 0, errNotAuthentic
+		return device.Ref{}, 0, errNotAuthentic
 	}
+}
+
+func (f *fakeDevices) Commands(context.Context, device.Ref) ([]device.Command, error) {
+	return f.commands, f.fail
+}
+
+func (f *fakeDevices) CommandResult(_ context.Context, ref device.Ref, id string, kind device.CommandKind, ok bool, message string, output []byte) error {
+	return f.called(fmt.Sprintf("result %s %q %q %v %q %q", ref.ID, id, kind, ok, message, output))
 }
 
 func (f *fakeDevices) Retire(_ context.Context, ref device.Ref) error {

@@ -31,10 +31,16 @@ type Devices interface {
 	Report(ctx context.Context, ref device.Ref, sub device.Submission) error
 	// Summary says what is thought of a device.
 	Summary(ctx context.Context, ref device.Ref) (device.Summary, error)
-	// Standing says what a calling agent should do, also when its device was retired or deleted. For a live device it
-	// notes the contact, as Ping does: the agents that ask it never ping.
+	// Standing says which device calls and what its agent should do, also when the device was retired or deleted. For a
+	// live device it notes the contact, as Ping does: the agents that ask it never ping.
 	// Unauthenticated: the credentials belong to no device, live or gone, of that id.
-	Standing(ctx context.Context, deviceID, key, token string) (device.Standing, error)
+	Standing(ctx context.Context, deviceID, key, token string) (device.Ref, device.Standing, error)
+	// Commands gives what the agent is to do, the oldest first. It is called for every ping, and answers from memory where
+	// there is nothing.
+	Commands(ctx context.Context, ref device.Ref) ([]device.Command, error)
+	// CommandResult stores what became of a command, named by its id or else its kind. It ignores what is about no command
+	// that is open. TooLarge: the output.
+	CommandResult(ctx context.Context, ref device.Ref, id string, kind device.CommandKind, ok bool, message string, output []byte) error
 	// Retire takes a device out of the inventory.
 	Retire(ctx context.Context, ref device.Ref) error
 }
@@ -116,6 +122,7 @@ func (d *door) routes() []web.Route {
 		{Method: "PUT", Path: devicePath + "/report/health", Name: "agent.report", Scope: web.Agent, Handler: d.agent(d.report)},
 		{Method: "GET", Path: devicePath + "/policy_check", Name: "agent.policy_check", Scope: web.Agent, Handler: d.agent(d.policyCheck)},
 		{Method: "POST", Path: devicePath + "/config", Name: "agent.config", Scope: web.Agent, Handler: d.agent(d.config)},
+		{Method: "POST", Path: devicePath + "/result", Name: "agent.command_result", Scope: web.Agent, Handler: d.agent(d.commandResult)},
 		{Method: "DELETE", Path: devicePath, Name: "agent.retire", Scope: web.Agent, Handler: d.agent(d.retire)},
 	}
 	// The reference shows some of these calls with the prefix misspelt.

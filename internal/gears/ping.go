@@ -5,6 +5,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/web"
 )
 
 // ping notes that a device is there. A million devices that ping every minute make this the call that counts: it
@@ -15,6 +16,16 @@ func (d *door) ping(w http.ResponseWriter, r *http.Request, ref device.Ref) erro
 		return errs.New(errs.TooLarge, "The body is larger than %d bytes", maxSmallBody)
 	}
 	d.Devices.Ping(r.Context(), ref)
+	commands, err := d.Devices.Commands(r.Context(), ref)
+	if err != nil {
+		return err
+	}
+	if len(commands) > 0 {
+		web.WriteJSON(w, http.StatusOK, struct {
+			Commands []commandAnswer `json:"commands"`
+		}{commandAnswers(commands)})
+		return nil
+	}
 	done(w)
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 // Credentials implements device.Agents.
 func (s *Store) Credentials(ctx context.Context, account posture.AccountID, id string) (device.Credentials, error) {
 	var c device.Credentials
-	err := s.queryRow(ctx, "SELECT account_id, lifecycle, credentials FROM devices WHERE account_id = ? AND id = ?", account, id).
-		Scan(&c.Account, &c.Lifecycle, &c.Digest)
+	err := s.queryRow(ctx, "SELECT account_id, lifecycle, managed, credentials FROM devices WHERE account_id = ? AND id = ?", account, id).
+		Scan(&c.Account, &c.Lifecycle, &c.Managed, &c.Digest)
 	return c, notFound(err, noDevice)
 }
 
@@ -23,8 +23,8 @@ func (s *Store) Credentials(ctx context.Context, account posture.AccountID, id s
 // rather than each device.
 func (s *Store) CredentialsAnywhere(ctx context.Context, id string) (device.Credentials, error) {
 	var c device.Credentials
-	err := s.queryRow(ctx, `SELECT d.account_id, d.lifecycle, d.credentials FROM accounts a
-		CROSS JOIN devices d WHERE d.account_id = a.id AND d.id = ? LIMIT 1`, id).Scan(&c.Account, &c.Lifecycle, &c.Digest)
+	err := s.queryRow(ctx, `SELECT d.account_id, d.lifecycle, d.managed, d.credentials FROM accounts a
+		CROSS JOIN devices d WHERE d.account_id = a.id AND d.id = ? LIMIT 1`, id).Scan(&c.Account, &c.Lifecycle, &c.Managed, &c.Digest)
 	return c, notFound(err, noDevice)
 }
 
@@ -32,7 +32,7 @@ func (s *Store) CredentialsAnywhere(ctx context.Context, id string) (device.Cred
 func (s *Store) IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error) {
 	var id string
 	err := s.queryRow(ctx, `SELECT id FROM devices WHERE account_id = ? AND credentials = ? AND length(credentials) > 0
-		AND lifecycle = 0`, account, digest).Scan(&id)
+		AND lifecycle = 0 AND managed = 1`, account, digest).Scan(&id)
 	return id, notFound(err, noDevice)
 }
 

@@ -69,11 +69,12 @@ func (s *Store) CreateAccount(ctx context.Context, a identity.Account) (identity
 		if err != nil {
 			return s.taken(err, "An account with this name, licence key or registration code exists already")
 		}
-		err = tx.execOne(ctx, "INSERT INTO device_groups (account_id, id, name) VALUES (?, ?, ?)", a.ID, posture.DefaultGroup, "Default")
+		err = tx.execOne(ctx, "INSERT INTO device_groups (account_id, id, name, created_at) VALUES (?, ?, ?, ?)",
+			a.ID, posture.DefaultGroup, "Default", millis(a.CreatedAt))
 		if err != nil {
 			return err
 		}
-		return tx.execOne(ctx, "INSERT INTO device_counts (account_id, group_id) VALUES (?, ?)", a.ID, posture.DefaultGroup)
+		return tx.execOne(ctx, insertCounts, a.ID, posture.DefaultGroup)
 	})
 	return a, err
 }

@@ -86,7 +86,7 @@ func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string
 	var st device.Stored
 	var change int64
 	err := s.queryRow(ctx, `SELECT digest, judge, next_change_at, status FROM devices
-		WHERE account_id = ? AND id = ? AND lifecycle = 0`, account, id).Scan(&st.Digest, &st.Judge, &change, &st.Status)
+		WHERE account_id = ? AND id = ? AND lifecycle = 0 AND managed = 1`, account, id).Scan(&st.Digest, &st.Judge, &change, &st.Status)
 	st.NextChange = timeOf(change)
 	return st, notFound(err, noDevice)
 }

@@ -23,7 +23,8 @@ func TestNoDatabaseIsMadeByMistake(t *testing.T) {
 	commands := [][]string{
 		{"account", "list"}, {"account", "show"}, {"account", "set", "--name", "x"}, {"app", "create", "--name", "x"}, {"app", "list"},
 		{"app", "revoke", "x"}, {"device", "list"}, {"device", "show", "x"}, {"device", "import", file}, {"device", "delete", "x"},
-		{"regcode", "show"}, {"regcode", "rotate"}, {"backup", path(t, "b")},
+		{"regcode", "show"}, {"regcode", "rotate"}, {"backup", path(t, "b")}, {"group", "list"}, {"group", "add", "x"},
+		{"group", "edit", "x", "--name", "y"}, {"group", "delete", "x"},
 	}
 	for _, args := range commands {
 		dir := filepath.Join(t.TempDir(), "nope")

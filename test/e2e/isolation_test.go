@@ -60,6 +60,7 @@ var trespasses = map[string]trespass{
 	"PUT /api/v2/accounts/{license_key}/devices/{device_id}/report/health": agentOfDevice,
 	"GET /api/v2/accounts/{license_key}/devices/{device_id}/policy_check":  agentOfDevice,
 	"POST /api/v2/accounts/{license_key}/devices/{device_id}/config":       agentOfDevice,
+	"POST /api/v2/accounts/{license_key}/devices/{device_id}/result":       agentOfDevice,
 	"DELETE /api/v2/accounts/{license_key}/devices/{device_id}":            agentOfDevice,
 	"POST /gears/api/{n}/agent/fetch_privacy":                              fetchPrivacy,
 	"POST /gears/api/{n}/agent/imhere":                                     agentByBody,

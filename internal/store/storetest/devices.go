@@ -264,7 +264,7 @@ func testLifecycle(t *testing.T, e Engine) {
 	wantCode(t, err, errs.NotFound)
 	wantCode(t, b.svc.Report(ctx, ref, Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}}, "{}")), errs.Unauthenticated)
 	wantCode(t, b.svc.Retire(ctx, ref), errs.Unauthenticated)
-	standing, err := b.svc.Standing(ctx, en.DeviceID, en.Token, en.Key)
+	_, standing, err := b.svc.Standing(ctx, en.DeviceID, en.Token, en.Key)
 	if err != nil || standing != device.StandingRemoved {
 		t.Errorf("a gone device asks: %v, %v", standing, err)
 	}

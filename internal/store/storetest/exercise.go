@@ -33,7 +33,7 @@ func Exercise(t *testing.T, s *store.Store) {
 		check(t, err)
 		_, err = svc.AuthenticateAny(ctx, account, en.Key, en.Token)
 		check(t, err)
-		_, err = svc.Standing(ctx, en.DeviceID, en.Key, en.Token)
+		_, _, err = svc.Standing(ctx, en.DeviceID, en.Key, en.Token)
 		check(t, err)
 		_, err = svc.Verdict(ctx, account, en.DeviceID)
 		check(t, err)
@@ -52,6 +52,7 @@ func Exercise(t *testing.T, s *store.Store) {
 			check(t, err)
 		}
 	}
+	exerciseActions(ctx, t, s, account)
 	exerciseRest(ctx, t, s, account)
 }
 

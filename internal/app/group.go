@@ -1,0 +1,177 @@
+package app
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"muster/internal/device"
+	"muster/internal/errs"
+	"muster/internal/identity"
+	"muster/internal/posture"
+)
+
+type groupCommand struct {
+	List   groupList   `cmd:"" help:"List the device groups of an account."`
+	Add    groupAdd    `cmd:"" help:"Make a device group."`
+	Edit   groupEdit   `cmd:"" help:"Change a device group."`
+	Delete groupDelete `cmd:"" help:"Delete a device group that has no devices."`
+}
+
+// byAdministrator is who acts, in the record, when the command line does.
+const byAdministrator = "administrator"
+
+// groupView is a group as the command line prints it. The names of its members stay.
+type groupView struct {
+	ID          posture.GroupID `json:"group_id"`
+	Name        string          `json:"name"`
+	Domain      string          `json:"domain"`
+	Description string          `json:"description"`
+	AutoJoin    bool            `json:"auto_join"`
+	CreatedAt   time.Time       `json:"created_at"`
+	ModifiedAt  time.Time       `json:"modified_at,omitzero"`
+	Devices     int64           `json:"devices"`
+}
+
+func viewGroup(g *device.Group) groupView { return groupView(*g) }
+
+type groupList struct {
+	accountFlag `embed:""`
+	jsonFlag    `embed:""`
+}
+
+// Run lists the groups.
+func (c *groupList) Run(env *environment) error {
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		list, err := s.devices.Groups(env.ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		views := make([]groupView, len(list))
+		t := newTable("GROUP ID", "NAME", "DEVICES", "AUTO-JOIN", "CREATED", "DESCRIPTION")
+		for i := range list {
+			g := viewGroup(&list[i])
+			views[i] = g
+			t.row(g.ID, g.Name, g.Devices, yesNo(g.AutoJoin), stamp(g.CreatedAt), g.Description)
+		}
+		if c.JSON {
+			return printJSON(env.stdout, views)
+		}
+		return t.print(env.stdout)
+	})
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// groupFlags are what can be said about a group; what is not given stays.
+type groupFlags struct {
+	Description *string `help:"What the group is for." placeholder:"TEXT"`
+	Domain      *string `help:"Directory domain that the group is kept in step with." placeholder:"D"`
+	AutoJoin    *bool   `help:"Let devices join by naming the group when they register." negatable:""`
+}
+
+func (f groupFlags) change(name *string) device.GroupChange {
+	return device.GroupChange{Name: name, Domain: f.Domain, Description: f.Description, AutoJoin: f.AutoJoin}
+}
+
+type groupAdd struct {
+	accountFlag `embed:""`
+	jsonFlag    `embed:""`
+	Name        string `arg:"" help:"Name of the group, 1 to 64 characters."`
+	groupFlags  `embed:""`
+}
+
+// Run makes the group.
+func (c *groupAdd) Run(env *environment) error {
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		g, err := s.devices.CreateGroup(env.ctx, a.ID, c.change(&c.Name), byAdministrator)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(env.stdout, viewGroup(&g))
+		}
+		return printLine(env.stdout, "added group", g.ID, g.Name)
+	})
+}
+
+// groupArg names a group.
+type groupArg struct {
+	Group string `arg:"" help:"Name or id of the group."`
+}
+
+// find gives the group with the name, whatever the letter case, or else the id.
+func (c groupArg) find(env *environment, s *services, account posture.AccountID) (device.Group, error) {
+	list, err := s.devices.Groups(env.ctx, account)
+	if err != nil {
+		return device.Group{}, err
+	}
+	for i := range list {
+		if strings.EqualFold(list[i].Name, strings.TrimSpace(c.Group)) {
+			return list[i], nil
+		}
+	}
+	for i := range list {
+		if strconv.FormatInt(int64(list[i].ID), 10) == c.Group {
+			return list[i], nil
+		}
+	}
+	return device.Group{}, errs.New(errs.NotFound, "No group has the name or id %q", c.Group)
+}
+
+type groupEdit struct {
+	accountFlag `embed:""`
+	jsonFlag    `embed:""`
+	groupArg    `embed:""`
+	Name        *string `help:"New name." placeholder:"N"`
+	groupFlags  `embed:""`
+}
+
+// Run changes the group.
+func (c *groupEdit) Run(env *environment) error {
+	change := c.change(c.Name)
+	if change == (device.GroupChange{}) {
+		return errs.New(errs.Invalid, "Nothing to change: give --name, --description, --domain or --auto-join")
+	}
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		g, err := c.find(env, s, a.ID)
+		if err != nil {
+			return err
+		}
+		devices := g.Devices
+		g, err = s.devices.UpdateGroup(env.ctx, a.ID, g.ID, change, byAdministrator)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			g.Devices = devices
+			return printJSON(env.stdout, viewGroup(&g))
+		}
+		return printLine(env.stdout, "changed group", g.ID, g.Name)
+	})
+}
+
+type groupDelete struct {
+	accountFlag `embed:""`
+	groupArg    `embed:""`
+}
+
+// Run deletes the group.
+func (c *groupDelete) Run(env *environment) error {
+	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+		g, err := c.find(env, s, a.ID)
+		if err != nil {
+			return err
+		}
+		err = s.devices.DeleteGroup(env.ctx, a.ID, g.ID, byAdministrator)
+		if err != nil {
+			return err
+		}
+		return printLine(env.stdout, "deleted group", g.ID, g.Name)
+	})
+}

@@ -1,0 +1,161 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"muster/internal/errs"
+	"muster/internal/event"
+	"muster/internal/posture"
+)
+
+// errUnsupported ends a step whose action does not apply to such a device, errRefused one that cannot be done now. They
+// become outcomes; their code only keeps a shared transaction from being run again.
+var (
+	errUnsupported = errs.New(errs.Conflict, "The action does not apply to this device")
+	errRefused     = errs.New(errs.Conflict, "The action cannot be done now")
+)
+
+// Act does what a program asks with one device. What the device does not bear, and that there is none, is an outcome; an
+// error is a fault of Muster. Invalid: the request makes no sense for any device.
+func (s *Service) Act(ctx context.Context, account posture.AccountID, r ActionRequest) (Outcome, error) {
+	act, known := actions[r.Action]
+	if !known {
+		return Outcome{}, errs.InvalidField("types", "There is no action %q", string(r.Action))
+	}
+	if r.ExemptFor < 0 {
+		return Outcome{}, errs.InvalidField("exempt_time", "An exemption cannot last less than no time")
+	}
+	if r.Action == ActScanThreats {
+		err := r.Scan.Check()
+		if err != nil {
+			return Outcome{}, err
+		}
+	}
+	out := Outcome{Result: ActionDone}
+	d, err := s.Find(ctx, account, r.Device)
+	if err == nil {
+		out.CommandID, err = act(s, ctx, Ref{Account: account, ID: d.ID}, &r)
+	}
+	switch {
+	case err == nil:
+		return out, nil
+	case errors.Is(err, errUnsupported):
+		return Outcome{Result: ActionUnsupported}, nil
+	case errors.Is(err, errRefused), errs.Is(err, errs.NotFound):
+		return Outcome{Result: ActionFailed}, nil
+	default:
+		return Outcome{}, err
+	}
+}
+
+// actions does each action; it gives the id of the command, where it is one. NotFound: the device has gone meanwhile.
+var actions = map[Action]func(s *Service, ctx context.Context, ref Ref, r *ActionRequest) (string, error){
+	ActExempt: adjustment(event.Exempted, func(d *Device, r *ActionRequest, at time.Time) error {
+		if !d.Monitored() {
+			return errUnsupported
+		}
+		e := Exemption{Since: at}
+		if r.ExemptFor > 0 {
+			e.Until = at.Add(r.ExemptFor)
+		}
+		d.exempt(e)
+		return nil
+	}),
+	ActUnexempt: adjustment(event.Unexempted, func(d *Device, _ *ActionRequest, _ time.Time) error {
+		if !d.Monitored() {
+			return errUnsupported
+		}
+		if !d.Exempted {
+			return errNothingToDo
+		}
+		d.unexempt()
+		return nil
+	}),
+	ActIgnore:   adjustment(event.Ignored, restate(posture.StatusUnknown, posture.StatusIgnored)),
+	ActUnignore: adjustment(event.Unignored, restate(posture.StatusIgnored, posture.StatusUnknown)),
+	// A program that does not say how it deletes gets the same from either call that deletes: see Remove.
+	ActDelete: func(s *Service, ctx context.Context, ref Ref, r *ActionRequest) (string, error) {
+		return "", s.removeAs(ctx, ref, RemoveData, r.Actor)
+	},
+	ActAssignGroup: (*Service).assignGroup,
+	ActRenewDHCP:   (*Service).command,
+	ActReidentify:  (*Service).command,
+	ActFetchLog:    (*Service).command,
+	ActScanThreats: (*Service).command,
+}
+
+// adjustment makes an action of a change to the device alone.
+func adjustment(kind event.Kind, change func(d *Device, r *ActionRequest, at time.Time) error) func(*Service, context.Context, Ref, *ActionRequest) (string, error) {
+	return func(s *Service, ctx context.Context, ref Ref, r *ActionRequest) (string, error) {
+		n := note{at: s.clock(), kind: kind, actor: r.Actor}
+		return "", s.adjust(ctx, ref, n, func(_ Tx, _, d *Device) error { return change(d, r, n.at) })
+	}
+}
+
+// restate moves devices from one status without an agent to the other.
+func restate(from, to posture.Status) func(*Device, *ActionRequest, time.Time) error {
+	return func(d *Device, _ *ActionRequest, _ time.Time) error {
+		if d.Cell.Status != from {
+			return errUnsupported
+		}
+		d.Cell.Status = to
+		return nil
+	}
+}
+
+// assignGroup moves a device to a group of its account. The group is locked, so that it cannot be deleted meanwhile; for
+// that the step names no device, since groups are locked in no order.
+func (s *Service) assignGroup(ctx context.Context, ref Ref, r *ActionRequest) (string, error) {
+	n := note{at: s.clock(), kind: event.Moved, actor: r.Actor}
+	return "", s.store.Change(ctx, Change{Do: func(tx Tx) error {
+		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
+		if err != nil {
+			return err
+		}
+		if old.Lifecycle != Live {
+			return errNoDevice()
+		}
+		group, err := tx.GroupForUpdate(ctx, ref.Account, r.Group)
+		if err != nil || old.Cell.Group == group.ID {
+			return err
+		}
+		d := old
+		d.Cell.Group, n.detail = group.ID, group.Name
+		return s.saveAndRecord(ctx, tx, &old, &d, n)
+	}})
+}
+
+// command queues a command for the agent of a device.
+func (s *Service) command(ctx context.Context, ref Ref, r *ActionRequest) (string, error) {
+	c := Command{DeviceID: ref.ID, Kind: CommandKind(r.Action), Actor: r.Actor, CreatedAt: s.clock()}
+	c.ExpiresAt = c.CreatedAt.Add(CommandLife)
+	if r.Action == ActScanThreats {
+		c.Params = r.Scan
+	}
+	queued := c
+	err := s.changeLive(ctx, ref, func(tx Tx, _, d *Device) error {
+		if !obeys(d, c.Kind) {
+			return errUnsupported
+		}
+		queued = c
+		ok, err := s.queueCommand(ctx, tx, d, &queued)
+		if err == nil && !ok {
+			return errRefused
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	s.watch.note(Expecting{ref, queued.ExpiresAt})
+	return queued.ID, nil
+}
+
+// obeys reports whether the agent of a device carries out commands of a kind. The agents of phones only ask their user
+// who it is.
+func obeys(d *Device, kind CommandKind) bool {
+	phone := d.OSFamily == posture.IOS || d.OSFamily == posture.Android
+	return d.Managed && d.Monitored() && (kind == Reidentify || !phone)
+}
