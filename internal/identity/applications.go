@@ -39,7 +39,7 @@ func (s *Service) CreateApplication(ctx context.Context, n NewApplication) (app 
 		Account: n.Account, ClientID: n.ClientID, Name: n.Name, Permission: n.Permission,
 		RateLimit: n.RateLimit, SecretHash: HashOf(n.Secret), CreatedAt: s.stamp(),
 	}
-	registered := s.configured(ctx, app.Account, "Application registered: %q (%s), permission %s", app.Name, app.ClientID, app.Permission)
+	registered := s.configured(ctx, app.Account, "Application registered: %q (%s), permission %s", app.Name, app.ClientID, string(app.Permission))
 	if err := s.applications.CreateApplication(ctx, app, registered); err != nil {
 		return Application{}, "", err
 	}

@@ -160,6 +160,8 @@ func Run(t *testing.T, e Engine) {
 		{"leases", testLeases},
 		{"rate limits", testRateLimits},
 		{"backup", testBackup},
+		{"backup of everything", testBackupOfEverything},
+		{"backup of another schema", testBackupOfAnotherSchema},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, e) })
 	}
