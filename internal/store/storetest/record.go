@@ -31,6 +31,9 @@ func allEvents(ctx context.Context, t *testing.T, svc *device.Service, account p
 		if next == "" {
 			return out
 		}
+		if next == q.After {
+			t.Fatalf("the walk stands still at %s", next)
+		}
 		q.After = next
 	}
 }
@@ -46,6 +49,9 @@ func allChanges(ctx context.Context, t *testing.T, svc *device.Service, account 
 		out = append(out, part...)
 		if next == "" {
 			return out
+		}
+		if next == q.After {
+			t.Fatalf("the walk stands still at %s", next)
 		}
 		q.After = next
 	}
@@ -255,7 +261,7 @@ func walkOnce(t *testing.T, svc *device.Service, account posture.AccountID, cloc
 	t.Helper()
 	seen := make(map[string]int)
 	q := device.ChangeQuery{Since: since, Window: page.Window{Limit: 4}}
-	for parts := 0; ; parts++ {
+	for {
 		list, next, err := svc.Changes(t.Context(), account, q)
 		check(t, err)
 		for i := range list {
@@ -263,6 +269,9 @@ func walkOnce(t *testing.T, svc *device.Service, account posture.AccountID, cloc
 		}
 		if next == "" {
 			break
+		}
+		if next == q.After {
+			t.Fatalf("the walk stands still at %s", next)
 		}
 		q.After, q.Since = next, clock.now()
 	}
@@ -354,6 +363,7 @@ func testLogs(t *testing.T, e Engine) {
 		"both":           {device.EventQuery{Since: from, Until: to, Kinds: some}, func(x device.LogEntry) bool { return within(x) && ofKind(x) }},
 		"every kind":     {device.EventQuery{Kinds: event.AllKinds()}, func(device.LogEntry) bool { return true }},
 		"an odd time":    {device.EventQuery{Since: from.Add(-1), Until: to.Add(999)}, within},
+		"just behind":    {device.EventQuery{Since: from.Add(1)}, func(x device.LogEntry) bool { return x.At.After(from) }},
 		"no such kind":   {device.EventQuery{Kinds: []event.Kind{"x"}}, func(device.LogEntry) bool { return false }},
 		"none in time":   {device.EventQuery{Until: Epoch.Add(-1)}, func(device.LogEntry) bool { return false }},
 		"none by kind":   {device.EventQuery{Kinds: event.Kinds(event.OfWebhooks), Since: b.clock.at.Add(time.Hour)}, func(device.LogEntry) bool { return false }},
@@ -374,6 +384,9 @@ func testLogs(t *testing.T, e Engine) {
 		}
 	}
 	checkLabels(t, all, named.DeviceID, hosted.DeviceID)
+	if claims, err := b.svc.Adapters(ctx, b.account, named.DeviceID); err != nil || len(claims) != 2 {
+		t.Errorf("addresses of a device that is gone: %+v, %v", claims, err)
+	}
 	if rest := allEvents(ctx, t, b.svc, other, device.EventQuery{Window: page.Window{Limit: 10}}); len(rest) != 0 {
 		t.Errorf("events of another account: %+v", rest)
 	}
