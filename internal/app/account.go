@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"time"
 
 	"muster/internal/device"
@@ -67,6 +68,9 @@ type accountView struct {
 	LicenseKey       string            `json:"license_key"`
 	RegistrationCode string            `json:"registration_code"`
 	Devices          map[string]int64  `json:"devices_by_status"`
+	// These two are what agents are told about pages of the endpoint's own.
+	CrossDomainEnabled bool `json:"cross_domain_enabled"`
+	CrossDomainPort    int  `json:"cross_domain_port"`
 }
 
 func viewAccount(env *environment, s *services, a *identity.Account) (accountView, error) {
@@ -75,6 +79,7 @@ func viewAccount(env *environment, s *services, a *identity.Account) (accountVie
 		ID: a.ID, Name: a.Name, Email: a.Email, CreatedAt: a.CreatedAt, LastLogin: a.LastLogin,
 		DevicesAllowed: a.DevicesAllowed, DevicesUsed: counts.Used(), LicenseKey: a.LicenseKey,
 		RegistrationCode: a.RegistrationCode, Devices: byStatus(&counts),
+		CrossDomainEnabled: a.CrossDomain.Enabled, CrossDomainPort: a.CrossDomain.Port,
 	}, err
 }
 
@@ -150,16 +155,23 @@ type accountSet struct {
 	Name           *string `help:"New name." placeholder:"N"`
 	Email          *string `help:"New e-mail address of the owner." placeholder:"ADDRESS"`
 	DevicesAllowed *int64  `help:"How many devices may be monitored." placeholder:"N"`
-	jsonFlag       `embed:""`
+	// Muster keeps these for the programs that ask for them.
+	CrossDomainEnabled *bool `help:"Whether agents answer pages in the machine's own browser." negatable:""`
+	CrossDomainPort    *int  `help:"The port on which they do." placeholder:"N"`
+	jsonFlag           `embed:""`
 }
 
 // Run changes an account and prints it.
 func (c *accountSet) Run(env *environment) error {
-	if c.Name == nil && c.Email == nil && c.DevicesAllowed == nil {
-		return errs.InvalidField("name", "There is nothing to change: give --name, --email or --devices-allowed")
+	change := identity.AccountChange{
+		Name: c.Name, Email: c.Email, DevicesAllowed: c.DevicesAllowed,
+		CrossDomainEnabled: c.CrossDomainEnabled, CrossDomainPort: c.CrossDomainPort,
+	}
+	if change == (identity.AccountChange{}) {
+		return errs.InvalidField("name", "There is nothing to change: give --name, --email, --devices-allowed, --cross-domain-enabled or --cross-domain-port")
 	}
 	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		a, err := s.identity.UpdateAccount(env.ctx, a.ID, identity.AccountChange{Name: c.Name, Email: c.Email, DevicesAllowed: c.DevicesAllowed})
+		a, err := s.identity.UpdateAccount(env.ctx, a.ID, change)
 		if err != nil {
 			return err
 		}
@@ -191,7 +203,15 @@ func printAccount(env *environment, s *services, a *identity.Account, asJSON boo
 	}
 	t.row("licence key", v.LicenseKey)
 	t.row("registration code", v.RegistrationCode)
+	t.row("cross-domain", onOff(v.CrossDomainEnabled)+fmt.Sprintf(", port %d", v.CrossDomainPort))
 	return t.print(env.stdout)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 type regcodeCommand struct {

@@ -15,6 +15,7 @@ import (
 
 	"muster/internal/config"
 	"muster/internal/errs"
+	"muster/internal/event"
 )
 
 // Version is set when a release is built.
@@ -99,12 +100,21 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	cli.settle()
-	env := &environment{ctx: ctx, stdout: stdout, log: newLogger(stderr, &cli.globals), globals: &cli.globals}
+	env := &environment{ctx: actedBy(ctx, parsed), stdout: stdout, log: newLogger(stderr, &cli.globals), globals: &cli.globals}
 	err = parsed.Run(env)
 	if err != nil {
 		return report(stderr, env.log, err)
 	}
 	return exitOK
+}
+
+// actedBy lets the record name the command line as who is behind what a command changes. A server acts for itself.
+func actedBy(ctx context.Context, parsed *kong.Context) context.Context {
+	switch parsed.Command() {
+	case "serve", "demo":
+		return ctx
+	}
+	return event.By(ctx, "command line")
 }
 
 // report tells the user what went wrong, and the log why.

@@ -22,6 +22,7 @@ func (s *server) jobs() []jobs.Job {
 		}},
 		{Name: "old-commands", Every: time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.devices.TidyCommands(ctx) }},
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},
+		{Name: "old-events", Every: time.Hour, Do: s.forgetEvents},
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
 	}
 }
@@ -36,6 +37,27 @@ func (s *server) sweep(ctx context.Context, _ time.Time) error {
 		_, err = s.devices.Sweep(ctx, a.ID)
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// forgetEvents ends the record of every account where it is to be kept no longer.
+func (s *server) forgetEvents(ctx context.Context, now time.Time) error {
+	if s.cfg.KeepEvents == 0 {
+		return nil
+	}
+	accounts, err := s.identity.ListAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		n, err := s.devices.ForgetBefore(ctx, a.ID, now.AddDate(0, 0, -s.cfg.KeepEvents))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			s.log.Info("removed old events", "account", a.ID, "events", n, "days_kept", s.cfg.KeepEvents)
 		}
 	}
 	return nil

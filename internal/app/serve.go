@@ -36,6 +36,7 @@ type listenFlags struct {
 	TLSCert       string `name:"tls-cert" help:"Certificate chain in PEM form; read again when the file changes." placeholder:"FILE"`
 	TLSKey        string `name:"tls-key" help:"Key of the certificate in PEM form." placeholder:"FILE"`
 	BehindProxy   string `help:"Something in front ends TLS; believe the forwarding headers of these networks." placeholder:"NETWORKS"`
+	KeepEvents    int    `help:"Days for which the record of events is kept; 0 is for good." default:"90" placeholder:"DAYS"`
 	BaseURL       string `name:"base-url" help:"Address under which people reach the server, for links." placeholder:"URL"`
 }
 
@@ -43,7 +44,7 @@ func (f *listenFlags) config(g *globals) config.Server {
 	return config.Server{
 		Database: g.database(), Listen: f.Listen, MetricsListen: f.MetricsListen,
 		RateLimit: f.RateLimit, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: f.BehindProxy,
-		BaseURL: strings.TrimSuffix(f.BaseURL, "/"),
+		KeepEvents: f.KeepEvents, BaseURL: strings.TrimSuffix(f.BaseURL, "/"),
 	}
 }
 

@@ -29,6 +29,8 @@ type Server struct {
 	// BehindProxy lists networks, comma separated, whose forwarding headers are believed. Being set says that something
 	// in front ends TLS.
 	BehindProxy string
+	// KeepEvents is for how many days the record of events is kept; 0 is for good.
+	KeepEvents int
 	// BaseURL is the address under which people reach the server, for links; "" to take it from each request.
 	BaseURL string
 }
@@ -66,6 +68,9 @@ func (s *Server) Validate() error {
 	}
 	if s.RateLimit < 0 {
 		bad("rate-limit", "must not be negative; 0 is off")
+	}
+	if s.KeepEvents < 0 {
+		bad("keep-events", "must not be negative; 0 is for good")
 	}
 	if s.BaseURL != "" && !strings.HasPrefix(s.BaseURL, "http://") && !strings.HasPrefix(s.BaseURL, "https://") {
 		bad("base-url", "must start with http:// or https://")

@@ -27,8 +27,8 @@ func TestValidate(t *testing.T) {
 		{"metrics for all", config.Server{Listen: "127.0.0.1:1", MetricsListen: "0.0.0.0:9090"}, []string{"--metrics-listen"}},
 		{"metrics for all, TLS", config.Server{Listen: ":443", TLSCert: "c", TLSKey: "k", MetricsListen: ":9090"}, []string{"--metrics-listen"}},
 		{"half a pair", config.Server{Listen: "127.0.0.1:1", TLSKey: "k"}, []string{"--tls-cert"}},
-		{"all at once", config.Server{Listen: "x", MetricsListen: "y", RateLimit: -1, BehindProxy: "z", BaseURL: "ftp://x"},
-			[]string{"--listen", "--metrics-listen", "--rate-limit", "--behind-proxy", "--base-url"}},
+		{"all at once", config.Server{Listen: "x", MetricsListen: "y", RateLimit: -1, BehindProxy: "z", BaseURL: "ftp://x", KeepEvents: -1},
+			[]string{"--listen", "--metrics-listen", "--rate-limit", "--behind-proxy", "--base-url", "--keep-events"}},
 	} {
 		err := c.cfg.Validate()
 		if (err == nil) != (len(c.says) == 0) {

@@ -132,6 +132,10 @@ func (s *Service) saveEnrolment(ctx context.Context, tx Tx, old, d *Device, r *R
 			return err
 		}
 	}
+	err = s.recordAgent(ctx, tx, at, old, d)
+	if err != nil {
+		return err
+	}
 	return tx.Record(ctx, s.newEvent(at, kind, d, old.Cell.Status))
 }
 

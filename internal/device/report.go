@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"muster/internal/errs"
+	"muster/internal/event"
 	"muster/internal/posture"
 )
 
@@ -89,6 +90,14 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judg
 		return err
 	}
 	err = tx.PutReport(ctx, d.Account, d.ID, j.packed, j.at)
+	if err != nil {
+		return err
+	}
+	err = tx.Record(ctx, s.newEvent(j.at, event.Reported, d, d.Cell.Status))
+	if err != nil {
+		return err
+	}
+	err = s.recordAgent(ctx, tx, j.at, old, d)
 	if err != nil {
 		return err
 	}

@@ -96,11 +96,19 @@ func (s *Service) flush(ctx context.Context) {
 // clock gives the time to the millisecond, as it is stored.
 func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
+// newEvent makes the event that tells of a change of d, which had another status before, or the same. A change of status
+// becomes the device's last one, which Record stores. A device's changes never go back in time, whatever the clocks of
+// servers do: else two of them could be its first since some moment, or none.
 func (s *Service) newEvent(at time.Time, kind event.Kind, d *Device, from posture.Status) event.Event {
-	return event.Event{
-		Account: d.Account, ID: posture.NewID(at, s.random), At: at, Kind: kind, DeviceID: d.ID,
-		From: from, To: d.Cell.Status,
+	e := event.Event{Account: d.Account, Kind: kind, DeviceID: d.ID, From: from, To: d.Cell.Status}
+	if e.Changes() {
+		if at.Before(d.StatusAt) {
+			at = d.StatusAt
+		}
+		e.Previous, d.StatusAt = d.StatusAt, at
 	}
+	e.At, e.ID = at, posture.NewID(at, s.random)
+	return e
 }
 
 // recordStatus appends an event if the device changed its status.
@@ -109,6 +117,16 @@ func (s *Service) recordStatus(ctx context.Context, tx Tx, at time.Time, old, d 
 		return nil
 	}
 	return tx.Record(ctx, s.newEvent(at, event.StatusChanged, d, old.Cell.Status))
+}
+
+// recordAgent appends an event if the device brought another version of its agent than it had.
+func (s *Service) recordAgent(ctx context.Context, tx Tx, at time.Time, old, d *Device) error {
+	if old.AgentVersion == "" || old.AgentVersion == d.AgentVersion {
+		return nil
+	}
+	e := s.newEvent(at, event.AgentUpdated, d, d.Cell.Status)
+	e.Detail = old.AgentVersion + " -> " + d.AgentVersion
+	return tx.Record(ctx, e)
 }
 
 // changeLive makes a step that changes one live device: d is a copy of old to work on. NotFound: no such live device.

@@ -15,6 +15,7 @@ type Store interface {
 	Agents
 	Commands
 	Groups
+	Records
 	// Change makes a change that is on disk when it returns nil.
 	Change(ctx context.Context, c Change) error
 }
@@ -111,7 +112,7 @@ type Tx interface {
 	Erase(ctx context.Context, account posture.AccountID, id string) error
 	// Revoke makes every server forget the device's credentials.
 	Revoke(ctx context.Context, ref Ref, at time.Time) error
-	// Record appends an event.
+	// Record appends an event. One that changes the status of a device becomes its last change of status.
 	Record(ctx context.Context, e event.Event) error
 }
 

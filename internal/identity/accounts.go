@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/internal/errs"
+	"muster/internal/event"
 	"muster/internal/posture"
 )
 
@@ -42,7 +43,8 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount) (Account, err
 	return s.accounts.CreateAccount(ctx, Account{
 		Name: n.Name, Email: n.Email, LastLogin: n.LastLogin, CreatedAt: n.CreatedAt,
 		DevicesAllowed: n.DevicesAllowed, LicenseKey: n.LicenseKey, RegistrationCode: n.RegistrationCode,
-	})
+		CrossDomain: CrossDomain{Port: DefaultCrossDomainPort},
+	}, s.configured(ctx, 0, "Account created: name %q, devices allowed %d", n.Name, n.DevicesAllowed))
 }
 
 // complete makes up what was left empty.
@@ -66,6 +68,9 @@ type AccountChange struct {
 	Name           *string
 	Email          *string
 	DevicesAllowed *int64
+	// CrossDomainEnabled and CrossDomainPort are the members of CrossDomain; a port is from 1 to 65535.
+	CrossDomainEnabled *bool
+	CrossDomainPort    *int
 }
 
 // UpdateAccount changes an account and gives it back. Invalid: as for CreateAccount. NotFound: there is no such account.
@@ -83,18 +88,26 @@ func (s *Service) UpdateAccount(ctx context.Context, id posture.AccountID, c Acc
 	if c.DevicesAllowed != nil {
 		m.checkDevicesAllowed(*c.DevicesAllowed)
 	}
+	if c.CrossDomainPort != nil {
+		m.checkPort("cross_domain_port", *c.CrossDomainPort)
+	}
 	if err := m.err(); err != nil {
 		return Account{}, err
 	}
-	return s.changeAccount(ctx, id, c.apply)
+	return s.changeAccount(ctx, id, func(a *Account) ([]event.Event, error) {
+		before := *a
+		c.apply(a)
+		return s.accountChanged(ctx, &before, a), nil
+	})
 }
 
 // apply may run more than once: a store tries again when two changes meet.
-func (c AccountChange) apply(a *Account) error {
+func (c AccountChange) apply(a *Account) {
 	set(&a.Name, c.Name)
 	set(&a.Email, c.Email)
 	set(&a.DevicesAllowed, c.DevicesAllowed)
-	return nil
+	set(&a.CrossDomain.Enabled, c.CrossDomainEnabled)
+	set(&a.CrossDomain.Port, c.CrossDomainPort)
 }
 
 func set[T any](to, from *T) {
@@ -110,13 +123,13 @@ func (s *Service) RotateRegistrationCode(ctx context.Context, id posture.Account
 	if err != nil {
 		return Account{}, err
 	}
-	return s.changeAccount(ctx, id, func(a *Account) error {
+	return s.changeAccount(ctx, id, func(a *Account) ([]event.Event, error) {
 		a.RegistrationCode = code
-		return nil
+		return []event.Event{s.configured(ctx, id, "Registration code renewed")}, nil
 	})
 }
 
-func (s *Service) changeAccount(ctx context.Context, id posture.AccountID, change func(*Account) error) (Account, error) {
+func (s *Service) changeAccount(ctx context.Context, id posture.AccountID, change func(*Account) ([]event.Event, error)) (Account, error) {
 	// Even a change that failed may have been made: the connection can break after the commit.
 	defer s.forgetAccounts()
 	return s.accounts.UpdateAccount(ctx, id, change)

@@ -45,6 +45,7 @@ func TestCreateAccountKeepsWhatIsGiven(t *testing.T) {
 	want := identity.Account{
 		ID: a.ID, Name: given.Name, Email: given.Email, DevicesAllowed: given.DevicesAllowed, LicenseKey: given.LicenseKey,
 		RegistrationCode: given.RegistrationCode, CreatedAt: given.CreatedAt, LastLogin: given.LastLogin,
+		CrossDomain: identity.CrossDomain{Port: identity.DefaultCrossDomainPort},
 	}
 	if a != want {
 		t.Errorf("got %+v, want %+v", a, want)

@@ -39,7 +39,8 @@ func (s *Service) CreateApplication(ctx context.Context, n NewApplication) (app 
 		Account: n.Account, ClientID: n.ClientID, Name: n.Name, Permission: n.Permission,
 		RateLimit: n.RateLimit, SecretHash: HashOf(n.Secret), CreatedAt: s.stamp(),
 	}
-	if err := s.applications.CreateApplication(ctx, app); err != nil {
+	registered := s.configured(ctx, app.Account, "Application registered: %q (%s), permission %s", app.Name, app.ClientID, string(app.Permission))
+	if err := s.applications.CreateApplication(ctx, app, registered); err != nil {
 		return Application{}, "", err
 	}
 	return app, n.Secret, nil
@@ -79,7 +80,7 @@ func (s *Service) ListApplications(ctx context.Context, account posture.AccountI
 // others. NotFound: the account has no such application.
 func (s *Service) RevokeApplication(ctx context.Context, account posture.AccountID, clientID string) error {
 	defer s.grants.clear()
-	return s.applications.RevokeApplication(ctx, account, clientID, s.stamp())
+	return s.applications.RevokeApplication(ctx, account, clientID, s.stamp(), s.configured(ctx, account, "Application revoked: %s", clientID))
 }
 
 // usable gives an application that may act. Unauthenticated: it does not exist, or is revoked.

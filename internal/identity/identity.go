@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"time"
 
+	"muster/internal/event"
 	"muster/internal/identity/scope"
 	"muster/internal/posture"
 )
@@ -80,28 +81,30 @@ type Token struct {
 
 // AccountStore keeps accounts. Find methods give NotFound when there is none.
 type AccountStore interface {
-	// CreateAccount stores a new account under a new id, with its default device group, and gives it back.
-	// Conflict: the licence key, registration code or name is taken.
-	CreateAccount(ctx context.Context, a Account) (Account, error)
+	// CreateAccount stores a new account under a new id, with its default device group, and gives it back. It records the
+	// events as of that account, in the same step. Conflict: the licence key, registration code or name is taken.
+	CreateAccount(ctx context.Context, a Account, events ...event.Event) (Account, error)
 	AccountByID(ctx context.Context, id posture.AccountID) (Account, error)
 	AccountByName(ctx context.Context, name string) (Account, error)
 	AccountByLicenseKey(ctx context.Context, key string) (Account, error)
 	AccountByRegistrationCode(ctx context.Context, code string) (Account, error)
 	// ListAccounts gives all accounts in the order of their ids.
 	ListAccounts(ctx context.Context) ([]Account, error)
-	// UpdateAccount loads, changes and stores an account as one step.
-	UpdateAccount(ctx context.Context, id posture.AccountID, change func(*Account) error) (Account, error)
+	// UpdateAccount loads, changes and stores an account, and records the events that the change gives, as one step. The
+	// change may be run more than once.
+	UpdateAccount(ctx context.Context, id posture.AccountID, change func(*Account) ([]event.Event, error)) (Account, error)
 }
 
 // ApplicationStore keeps applications. Find methods give NotFound when there is none.
 type ApplicationStore interface {
-	// CreateApplication stores a new application. Conflict: the client id is taken.
-	CreateApplication(ctx context.Context, a Application) error
+	// CreateApplication stores a new application and records the events, as one step. Conflict: the client id is taken.
+	CreateApplication(ctx context.Context, a Application, events ...event.Event) error
 	ApplicationByClientID(ctx context.Context, clientID string) (Application, error)
 	// ListApplications gives the account's applications, revoked ones too, oldest first.
 	ListApplications(ctx context.Context, account posture.AccountID) ([]Application, error)
-	// RevokeApplication ends the application and deletes its tokens as one step. NotFound: no such application in the account.
-	RevokeApplication(ctx context.Context, account posture.AccountID, clientID string, at time.Time) error
+	// RevokeApplication ends the application, deletes its tokens and records the events as one step; the events only if it
+	// was not revoked before. NotFound: no such application in the account.
+	RevokeApplication(ctx context.Context, account posture.AccountID, clientID string, at time.Time, events ...event.Event) error
 }
 
 // TokenStore keeps tokens. FindToken gives NotFound when there is none.

@@ -64,6 +64,10 @@ func (m *mistakes) checkDevicesAllowed(n int64) {
 	m.check(n >= 1 && n <= maxDevicesAllowed, "devices_allowed", "devices_allowed must be from 1 to %d", maxDevicesAllowed)
 }
 
+func (m *mistakes) checkPort(field string, port int) {
+	m.check(port >= 1 && port <= 65535, field, "%s must be from 1 to 65535", field)
+}
+
 func (m *mistakes) checkLicenseKey(key string) {
 	m.check(key == "" || fitsLicenseKey(key),
 		"license_key", "license_key must have %d to %d letters and digits", minKeyLength, maxSecretLength)

@@ -16,10 +16,11 @@ import (
 	"muster/internal/web"
 )
 
-// The account took two draws; these are the tokens from the two that follow.
+// The account took three draws and the application one, an event of each among them; these are the tokens from the two
+// that follow.
 const (
-	firstAccess  = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABQ"
-	firstRefresh = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACA"
+	firstAccess  = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACQ"
+	firstRefresh = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADA"
 	success      = `{"access_token":"` + firstAccess + `","token_type":"bearer","refresh_token":"` + firstRefresh +
 		`","expires_in":43199,"scope":"read write","client_id":"` + clientID + `"}`
 )

@@ -229,7 +229,7 @@ func restoreRow(ctx context.Context, insert *sql.Stmt, line []byte) error {
 	for i, v := range values {
 		switch v := v.(type) {
 		case json.Number:
-			values[i], err = v.Int64()
+			values[i], err = numberOf(v)
 		case map[string]any:
 			text, ok := v["b64"].(string)
 			if !ok {
@@ -243,6 +243,15 @@ func restoreRow(ctx context.Context, insert *sql.Stmt, line []byte) error {
 	}
 	_, err = insert.ExecContext(ctx, values...)
 	return err
+}
+
+// numberOf reads a whole number, or else one with a fraction: scores have one.
+func numberOf(n json.Number) (any, error) {
+	whole, err := n.Int64()
+	if err == nil {
+		return whole, nil
+	}
+	return n.Float64()
 }
 
 // backupReader reads a backup line by line and digests what it read.
@@ -275,7 +284,7 @@ func (r *backupReader) header(version int64) error {
 		return errs.Wrap(errs.Invalid, err, "The file is not a Muster backup")
 	}
 	if h.Schema != version {
-		return errs.New(errs.Invalid, "The backup has schema version %d and the database %d: restore with the version of muster that made it, then migrate", h.Schema, version)
+		return errs.New(errs.Invalid, "The backup has schema version %d and the database %d: restore with the version of muster that made it, then run 'muster migrate' or start this one on it", h.Schema, version)
 	}
 	return nil
 }

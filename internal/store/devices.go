@@ -6,7 +6,6 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
-	"muster/internal/event"
 	"muster/internal/posture"
 )
 
@@ -209,11 +208,4 @@ func (tx *Tx) Link(ctx context.Context, account posture.AccountID, id string, us
 		return errs.New(errs.NotFound, noDevice)
 	}
 	return nil
-}
-
-// Record implements device.Tx.
-func (tx *Tx) Record(ctx context.Context, e event.Event) error {
-	return tx.execOne(ctx, `INSERT INTO events (account_id, id, at, kind, device_id, status_from, status_to, previous_at, actor, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, e.Account, e.ID, millis(e.At), string(e.Kind), e.DeviceID, e.From, e.To,
-		millis(e.Previous), e.Actor, e.Detail)
 }

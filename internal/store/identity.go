@@ -5,20 +5,22 @@ import (
 	"time"
 
 	"muster/internal/errs"
+	"muster/internal/event"
 	"muster/internal/identity"
 	"muster/internal/posture"
 	"muster/internal/store/dialect"
 )
 
 const (
-	accountColumns = "id, name, email, last_login_at, created_at, devices_allowed, license_key, registration_code"
+	accountColumns = "id, name, email, last_login_at, created_at, devices_allowed, license_key, registration_code, cross_domain_enabled, cross_domain_port"
 	selectAccount  = "SELECT " + accountColumns + " FROM accounts WHERE "
 	noAccount      = "Account not found"
 )
 
 func scanAccount(r scanner, a *identity.Account) error {
 	var login, created int64
-	err := r.Scan(&a.ID, &a.Name, &a.Email, &login, &created, &a.DevicesAllowed, &a.LicenseKey, &a.RegistrationCode)
+	err := r.Scan(&a.ID, &a.Name, &a.Email, &login, &created, &a.DevicesAllowed, &a.LicenseKey, &a.RegistrationCode,
+		&a.CrossDomain.Enabled, &a.CrossDomain.Port)
 	a.LastLogin, a.CreatedAt = timeOf(login), timeOf(created)
 	return err
 }
@@ -60,11 +62,12 @@ func (s *Store) ListAccounts(ctx context.Context) ([]identity.Account, error) {
 }
 
 // CreateAccount implements identity.AccountStore.
-func (s *Store) CreateAccount(ctx context.Context, a identity.Account) (identity.Account, error) {
+func (s *Store) CreateAccount(ctx context.Context, a identity.Account, events ...event.Event) (identity.Account, error) {
 	err := s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		err := tx.queryRow(ctx, `INSERT INTO accounts (`+accountColumns+`)
-			SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM accounts WHERE true RETURNING id`,
-			a.Name, a.Email, millis(a.LastLogin), millis(a.CreatedAt), a.DevicesAllowed, a.LicenseKey, a.RegistrationCode).Scan(&a.ID)
+			SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM accounts WHERE true RETURNING id`,
+			a.Name, a.Email, millis(a.LastLogin), millis(a.CreatedAt), a.DevicesAllowed, a.LicenseKey, a.RegistrationCode,
+			flag(a.CrossDomain.Enabled), a.CrossDomain.Port).Scan(&a.ID)
 		tx.dirty = true
 		if err != nil {
 			return s.taken(err, "An account with this name, licence key or registration code exists already")
@@ -74,9 +77,25 @@ func (s *Store) CreateAccount(ctx context.Context, a identity.Account) (identity
 		if err != nil {
 			return err
 		}
-		return tx.execOne(ctx, insertCounts, a.ID, posture.DefaultGroup)
+		err = tx.execOne(ctx, insertCounts, a.ID, posture.DefaultGroup)
+		if err != nil {
+			return err
+		}
+		return tx.recordAll(ctx, a.ID, events)
 	})
 	return a, err
+}
+
+// recordAll appends events as those of an account.
+func (tx *Tx) recordAll(ctx context.Context, account posture.AccountID, events []event.Event) error {
+	for _, e := range events {
+		e.Account = account
+		err := tx.Record(ctx, e)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // taken turns the breach of a unique key into a Conflict error with the text.
@@ -88,7 +107,7 @@ func (s *Store) taken(err error, text string) error {
 }
 
 // UpdateAccount implements identity.AccountStore.
-func (s *Store) UpdateAccount(ctx context.Context, id posture.AccountID, change func(*identity.Account) error) (identity.Account, error) {
+func (s *Store) UpdateAccount(ctx context.Context, id posture.AccountID, change func(*identity.Account) ([]event.Event, error)) (identity.Account, error) {
 	var a identity.Account
 	err := s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		a = identity.Account{}
@@ -96,14 +115,18 @@ func (s *Store) UpdateAccount(ctx context.Context, id posture.AccountID, change 
 		if err != nil {
 			return notFound(err, noAccount)
 		}
-		err = change(&a)
+		events, err := change(&a)
 		if err != nil {
 			return err
 		}
 		err = tx.execOne(ctx, `UPDATE accounts SET name = ?, email = ?, last_login_at = ?, devices_allowed = ?, license_key = ?,
-			registration_code = ? WHERE id = ?`,
-			a.Name, a.Email, millis(a.LastLogin), a.DevicesAllowed, a.LicenseKey, a.RegistrationCode, id)
-		return s.taken(err, "An account with this name, licence key or registration code exists already")
+			registration_code = ?, cross_domain_enabled = ?, cross_domain_port = ? WHERE id = ?`,
+			a.Name, a.Email, millis(a.LastLogin), a.DevicesAllowed, a.LicenseKey, a.RegistrationCode,
+			flag(a.CrossDomain.Enabled), a.CrossDomain.Port, id)
+		if err != nil {
+			return s.taken(err, "An account with this name, licence key or registration code exists already")
+		}
+		return tx.recordAll(ctx, id, events)
 	})
 	return a, err
 }
@@ -120,11 +143,14 @@ func scanApplication(r scanner, a *identity.Application) error {
 }
 
 // CreateApplication implements identity.ApplicationStore.
-func (s *Store) CreateApplication(ctx context.Context, a identity.Application) error {
+func (s *Store) CreateApplication(ctx context.Context, a identity.Application, events ...event.Event) error {
 	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		err := tx.execOne(ctx, "INSERT INTO applications ("+applicationColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 			a.Account, a.ClientID, a.Name, string(a.Permission), a.RateLimit, a.SecretHash[:], millis(a.CreatedAt), millis(a.RevokedAt))
-		return s.taken(err, "An application with this client id exists already")
+		if err != nil {
+			return s.taken(err, "An application with this client id exists already")
+		}
+		return tx.recordAll(ctx, a.Account, events)
 	})
 }
 
@@ -146,15 +172,22 @@ func (s *Store) ListApplications(ctx context.Context, account posture.AccountID)
 }
 
 // RevokeApplication implements identity.ApplicationStore.
-func (s *Store) RevokeApplication(ctx context.Context, account posture.AccountID, clientID string, at time.Time) error {
+func (s *Store) RevokeApplication(ctx context.Context, account posture.AccountID, clientID string, at time.Time, events ...event.Event) error {
 	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
-		n, err := tx.exec(ctx, `UPDATE applications SET revoked_at = CASE WHEN revoked_at = 0 THEN ? ELSE revoked_at END
-			WHERE account_id = ? AND client_id = ?`, millis(at), account, clientID)
+		var revoked int64
+		err := tx.queryRow(ctx, "SELECT revoked_at FROM applications WHERE account_id = ? AND client_id = ?"+s.dialect.ForUpdate, account, clientID).
+			Scan(&revoked)
 		if err != nil {
-			return err
+			return notFound(err, "Application not found")
 		}
-		if n == 0 {
-			return errs.New(errs.NotFound, "Application not found")
+		if revoked == 0 {
+			err = tx.execOne(ctx, "UPDATE applications SET revoked_at = ? WHERE account_id = ? AND client_id = ?", millis(at), account, clientID)
+			if err == nil {
+				err = tx.recordAll(ctx, account, events)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		_, err = tx.exec(ctx, "DELETE FROM tokens WHERE account_id = ? AND client_id = ?", account, clientID)
 		return err

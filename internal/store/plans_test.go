@@ -35,12 +35,18 @@ func TestPlans(t *testing.T) {
 // small are tables of which a scan, or all that an account has, is a few rows.
 var small = regexp.MustCompile(`^(SCAN (accounts|a|rate_windows)|SEARCH (device_counts|applications|accounts|device_groups))\b`)
 
+// gathered is what an earlier step of the same plan gathered, as far as its limit goes: see unionAll.
+var gathered = regexp.MustCompile(`^SCAN parts?\d*$`)
+
 // bad reports whether a step of a plan costs more the more devices there are.
 func bad(query, step string) bool {
 	if small.MatchString(step) || strings.HasPrefix(query, "INSERT INTO accounts") {
 		return false
 	}
 	scan := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "CONSTANT ROW") && !strings.Contains(step, "VALUES CLAUSE")
+	if gathered.MatchString(step) {
+		return false
+	}
 	return scan || accountOnly.MatchString(step)
 }
 

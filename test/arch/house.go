@@ -39,7 +39,7 @@ var House = Rules{
 		"internal/vuln/feed":               with(ground, "internal/vuln", "internal/vuln/version"),
 		"internal/identity":                with(ground, "internal/identity/scope", "internal/ratelimit", "internal/event"),
 		"internal/identity/scope":          ground,
-		"internal/identity/identitytest":   with(ground, "internal/identity", "internal/identity/scope"),
+		"internal/identity/identitytest":   with(ground, "internal/event", "internal/identity", "internal/identity/scope"),
 
 		// What works for the domain: storage, and what happens by the clock.
 		"internal/store":           with(slices.Concat(ground, domain), "internal/store/dialect"),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"muster/internal/errs"
+	"muster/internal/event"
 	"muster/internal/identity"
 	"muster/internal/posture"
 )
@@ -21,6 +22,7 @@ type Stores struct {
 	accounts     map[posture.AccountID]identity.Account
 	applications map[string]identity.Application
 	tokens       map[identity.Hash]identity.Token
+	events       []event.Event
 	calls        int
 	failure      error
 	hook         func()
@@ -64,6 +66,21 @@ func (s *Stores) Tokens() []identity.Token {
 	return slices.Collect(maps.Values(s.tokens))
 }
 
+// Events gives everything that was recorded, in its order.
+func (s *Stores) Events() []event.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.events)
+}
+
+// record keeps events as those of an account.
+func (s *Stores) record(account posture.AccountID, events []event.Event) {
+	for _, e := range events {
+		e.Account = account
+		s.events = append(s.events, e)
+	}
+}
+
 // enter locks the stores and counts the call. The caller unlocks.
 func (s *Stores) enter() error {
 	s.mu.Lock()
@@ -84,7 +101,7 @@ func (s *Stores) answer() {
 func notFound() error { return errs.New(errs.NotFound, "There is no such thing") }
 
 // CreateAccount stores an account.
-func (s *Stores) CreateAccount(_ context.Context, a identity.Account) (identity.Account, error) {
+func (s *Stores) CreateAccount(_ context.Context, a identity.Account, events ...event.Event) (identity.Account, error) {
 	defer s.mu.Unlock()
 	if err := s.enter(); err != nil {
 		return identity.Account{}, err
@@ -94,6 +111,7 @@ func (s *Stores) CreateAccount(_ context.Context, a identity.Account) (identity.
 		return identity.Account{}, errs.New(errs.Conflict, "An account like this exists")
 	}
 	s.accounts[a.ID] = a
+	s.record(a.ID, events)
 	return a, nil
 }
 
@@ -155,7 +173,7 @@ func (s *Stores) ListAccounts(context.Context) ([]identity.Account, error) {
 
 // UpdateAccount changes an account.
 func (s *Stores) UpdateAccount(
-	_ context.Context, id posture.AccountID, change func(*identity.Account) error,
+	_ context.Context, id posture.AccountID, change func(*identity.Account) ([]event.Event, error),
 ) (identity.Account, error) {
 	defer s.mu.Unlock()
 	if err := s.enter(); err != nil {
@@ -165,18 +183,20 @@ func (s *Stores) UpdateAccount(
 	if !ok {
 		return identity.Account{}, notFound()
 	}
-	if err := change(&a); err != nil {
+	events, err := change(&a)
+	if err != nil {
 		return identity.Account{}, err
 	}
 	if s.taken(a) {
 		return identity.Account{}, errs.New(errs.Conflict, "An account like this exists")
 	}
 	s.accounts[id] = a
+	s.record(id, events)
 	return a, nil
 }
 
 // CreateApplication stores an application.
-func (s *Stores) CreateApplication(_ context.Context, a identity.Application) error {
+func (s *Stores) CreateApplication(_ context.Context, a identity.Application, events ...event.Event) error {
 	defer s.mu.Unlock()
 	if err := s.enter(); err != nil {
 		return err
@@ -185,6 +205,7 @@ func (s *Stores) CreateApplication(_ context.Context, a identity.Application) er
 		return errs.New(errs.Conflict, "An application with this client id exists")
 	}
 	s.applications[a.ClientID] = a
+	s.record(a.Account, events)
 	return nil
 }
 
@@ -220,7 +241,7 @@ func (s *Stores) ListApplications(_ context.Context, account posture.AccountID) 
 }
 
 // RevokeApplication ends an application and deletes its tokens.
-func (s *Stores) RevokeApplication(_ context.Context, account posture.AccountID, clientID string, at time.Time) error {
+func (s *Stores) RevokeApplication(_ context.Context, account posture.AccountID, clientID string, at time.Time, events ...event.Event) error {
 	defer s.mu.Unlock()
 	if err := s.enter(); err != nil {
 		return err
@@ -229,7 +250,10 @@ func (s *Stores) RevokeApplication(_ context.Context, account posture.AccountID,
 	if !ok || a.Account != account {
 		return notFound()
 	}
-	a.RevokedAt = at
+	if a.RevokedAt.IsZero() {
+		a.RevokedAt = at
+		s.record(account, events)
+	}
 	s.applications[clientID] = a
 	maps.DeleteFunc(s.tokens, func(_ identity.Hash, t identity.Token) bool { return t.ClientID == clientID })
 	return nil

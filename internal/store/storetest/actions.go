@@ -15,6 +15,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/event"
 	"muster/internal/identity"
 	"muster/internal/posture"
 	"muster/internal/store"
@@ -95,7 +96,7 @@ func testActions(t *testing.T, e Engine) {
 		id[name] = d.ID
 	}
 	check(t, second(b.svc.Act(ctx, b.account, device.ActionRequest{Action: device.ActIgnore, Device: device.Selector{ID: id["ignored"]}})))
-	check(t, second(b.UpdateAccount(ctx, b.account, func(a *identity.Account) error { a.DevicesAllowed = 3; return nil })))
+	check(t, second(b.UpdateAccount(ctx, b.account, func(a *identity.Account) ([]event.Event, error) { a.DevicesAllowed = 3; return nil, nil })))
 	wantCode(t, second(b.svc.Enrol(ctx, b.account, device.Registration{HardwareID: "HW-0009"})), errs.OverLicence)
 	id["over licence"] = b.device(t, "HW-0009").ID
 

@@ -9,6 +9,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/event"
 	"muster/internal/identity"
 	"muster/internal/identity/scope"
 	"muster/internal/posture"
@@ -79,6 +80,7 @@ func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account pos
 	check(t, err)
 	_, err = s.Backup(ctx, io.Discard)
 	check(t, err)
+	exerciseRecord(ctx, t, s, account)
 	app := identity.Application{Account: account, ClientID: "c", Permission: scope.Read, SecretHash: identity.HashOf("s")}
 	check(t, s.CreateApplication(ctx, app))
 	token := identity.Token{Hash: identity.HashOf("t"), Kind: identity.AccessToken, Account: account, ClientID: "c"}
@@ -101,7 +103,7 @@ func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account pos
 	check(t, err)
 	_, err = s.AccountByRegistrationCode(ctx, "code-exercise")
 	check(t, err)
-	_, err = s.UpdateAccount(ctx, account, func(*identity.Account) error { return nil })
+	_, err = s.UpdateAccount(ctx, account, func(*identity.Account) ([]event.Event, error) { return nil, nil })
 	check(t, err)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/event"
 	"muster/internal/identity"
 	"muster/internal/identity/scope"
 	"muster/internal/posture"
@@ -65,7 +66,10 @@ func testAccounts(t *testing.T, e Engine) {
 	if other := Account(t, s, "other", 5); other == id {
 		t.Fatalf("two accounts have the id %d", id)
 	}
-	changed, err := s.UpdateAccount(ctx, id, func(a *identity.Account) error { a.DevicesAllowed = 7; a.LastLogin = Epoch; return nil })
+	changed, err := s.UpdateAccount(ctx, id, func(a *identity.Account) ([]event.Event, error) {
+		a.DevicesAllowed, a.LastLogin, a.CrossDomain = 7, Epoch, identity.CrossDomain{Enabled: true, Port: 12345}
+		return nil, nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +89,10 @@ func testAccounts(t *testing.T, e Engine) {
 	}
 	_, err = s.AccountByName(ctx, "nobody")
 	wantCode(t, err, errs.NotFound)
-	_, err = s.UpdateAccount(ctx, id, func(a *identity.Account) error { a.Name = "other"; return nil })
+	_, err = s.UpdateAccount(ctx, id, func(a *identity.Account) ([]event.Event, error) { a.Name = "other"; return nil, nil })
 	wantCode(t, err, errs.Conflict)
 	refusal := errs.New(errs.Invalid, "no")
-	_, err = s.UpdateAccount(ctx, id, func(a *identity.Account) error { a.Name = "x"; return refusal })
+	_, err = s.UpdateAccount(ctx, id, func(a *identity.Account) ([]event.Event, error) { a.Name = "x"; return nil, refusal })
 	if !errors.Is(err, refusal) {
 		t.Errorf("a refused change: %v", err)
 	}
@@ -234,6 +238,9 @@ func testCountsUnderLoad(t *testing.T, e Engine) {
 	got := CheckCounts(t.Context(), t, first, account)
 	if checks < 10 || got.Used() == 0 {
 		t.Errorf("too little happened: %d checks, counts %+v", checks, got)
+	}
+	if n := CheckRecord(t.Context(), t, services[0], account); n < 100 {
+		t.Errorf("too little happened: %d changes", n)
 	}
 }
 

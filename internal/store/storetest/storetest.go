@@ -161,9 +161,19 @@ func Run(t *testing.T, e Engine) {
 		{"groups", testGroups},
 		{"groups and devices", testGroupsAndDevices},
 		{"groups at once", testGroupsAtOnce},
+		{"changes of status", testStatusChanges},
+		{"changes in one moment", testChangesInOneMoment},
+		{"walk of changes", testWalkOfChanges},
+		{"changes by system", testChangesBySystem},
+		{"logs", testLogs},
+		{"activities", testActivities},
+		{"forgetting", testForgetting},
+		{"administration", testAdministration},
 		{"leases", testLeases},
 		{"rate limits", testRateLimits},
 		{"backup", testBackup},
+		{"backup of everything", testBackupOfEverything},
+		{"backup of another schema", testBackupOfAnotherSchema},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, e) })
 	}

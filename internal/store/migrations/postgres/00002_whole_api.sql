@@ -140,17 +140,18 @@ ALTER TABLE events ADD COLUMN actor TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN detail TEXT NOT NULL DEFAULT '';
 CREATE INDEX events_kind ON events (account_id, kind, id);
 
+-- What is searched has the "C" collation: lower case is then that of ASCII alone, as on SQLite.
 CREATE TABLE access_activities (
 	account_id    BIGINT NOT NULL REFERENCES accounts (id),
 	id            TEXT COLLATE "C" NOT NULL,
 	at            BIGINT NOT NULL,
 	action        TEXT    NOT NULL,
 	device_id     TEXT COLLATE "C" NOT NULL,
-	device_name   TEXT    NOT NULL,
+	device_name   TEXT COLLATE "C" NOT NULL,
 	device_status BIGINT NOT NULL,
 	device_group  TEXT    NOT NULL,
-	app_user      TEXT    NOT NULL,
-	access_rule   TEXT    NOT NULL,
-	app_name      TEXT    NOT NULL,
+	app_user      TEXT COLLATE "C" NOT NULL,
+	access_rule   TEXT COLLATE "C" NOT NULL,
+	app_name      TEXT COLLATE "C" NOT NULL,
 	PRIMARY KEY (account_id, id)
 );
