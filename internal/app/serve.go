@@ -24,6 +24,7 @@ import (
 	"muster/internal/oauth"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
+	"muster/internal/reference"
 	"muster/internal/store"
 	"muster/internal/web"
 )
@@ -187,6 +188,7 @@ func (s *server) doors() *web.Mux {
 			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,
 			Settings: func(context.Context, posture.AccountID) (gears.Settings, error) { return agentSettings, nil },
 		}),
+		reference.New(),
 	)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"muster/internal/app"
 	"muster/internal/testpg"
+	"muster/test/openapi"
 )
 
 // engines gives the database flags of a fresh database on each engine.
@@ -162,6 +163,7 @@ func (p *program) call(method, path string, headers []string, body string) *resp
 	return send(p.t, http.DefaultClient, method, p.url+path, headers, body)
 }
 
+// send sees too that the answer to a call of the API is as api/openapi.yaml says.
 func send(t *testing.T, c *http.Client, method, url string, headers []string, body string) *response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -179,6 +181,9 @@ func send(t *testing.T, c *http.Client, method, url string, headers []string, bo
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.HasPrefix(req.URL.Path, "/o/") {
+		openapi.Load(t).CheckExchange(t, req, []byte(body), resp.StatusCode, resp.Header, text)
 	}
 	return &response{t, method + " " + req.URL.Path, resp.StatusCode, resp.Header, string(text)}
 }

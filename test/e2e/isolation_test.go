@@ -16,11 +16,12 @@ import (
 	"muster/internal/api"
 	"muster/internal/gears"
 	"muster/internal/oauth"
+	"muster/internal/reference"
 	"muster/internal/web"
 )
 
 // siteDoors are the doors of the server by their package. Their tables are data, so nothing has to stand behind them.
-var siteDoors = map[string]*web.Door{"oauth": oauth.New(nil), "api": api.New(api.Deps{}), "gears": gears.New(gears.Deps{})}
+var siteDoors = map[string]*web.Door{"oauth": oauth.New(nil), "api": api.New(api.Deps{}), "gears": gears.New(gears.Deps{}), "reference": reference.New()}
 
 // trespass tries one route as account A with what belongs to account B. It checks the answers itself; that nothing of B
 // has changed is checked after it.
@@ -68,6 +69,10 @@ var trespasses = map[string]trespass{
 	"POST /gear/api/{n}/agent/fetch_privacy":                               fetchPrivacy,
 	"POST /gear/api/{n}/agent/imhere":                                      agentByBody,
 	"POST /gear/api/{n}/agent/result":                                      agentByBody,
+
+	"GET /openapi.yaml":   readPublic,
+	"GET /docs":           readPublic,
+	"GET /docs/style.css": readPublic,
 }
 
 // TestEveryRouteKeepsAccountsApart walks the site map with another account's ids and credentials.
@@ -324,6 +329,17 @@ func registerAs(x *neighbours, rt web.Route) {
 			twin.report(healthy(b.machine, b.mac)).want(200)
 			// What stays would be found by b's address, and rightly so: it would be a's.
 			twin.call("DELETE", "", "").want(200)
+		}
+	}
+}
+
+// readPublic reads a document that is there for everybody: it is the same whoever asks, and for whatever.
+func readPublic(x *neighbours, rt web.Route) {
+	stranger := x.call(rt.Method, rt.Path, nil, "").want(200)
+	for _, h := range []*household{x.a, x.b} {
+		got := x.call(rt.Method, rt.Path+"?license_key="+x.b.licenseKey, append(bearer(h.token), x.b.agent.headers()...), "").want(200)
+		if got.body != stranger.body {
+			x.p.t.Errorf("%s differs by who asks", got.what)
 		}
 	}
 }

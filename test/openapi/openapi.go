@@ -1,0 +1,237 @@
+// Package openapi holds the server to the description of its OAuth API, api/openapi.yaml: answers that a test has seen, and
+// the routes of the doors.
+package openapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	openapi "muster/api"
+	"muster/internal/web"
+)
+
+// Checker knows the description. It is safe for use by many tests at once.
+type Checker struct{ doc *openapi3.T }
+
+// document is read once for all tests of a program.
+var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openapi.YAML) })
+
+// Load reads the description.
+func Load(t testing.TB) *Checker {
+	t.Helper()
+	doc, err := document()
+	if err != nil {
+		t.Fatalf("api/openapi.yaml: %v", err)
+	}
+	return &Checker{doc}
+}
+
+// CheckExchange fails the test if an answer is not what the description says: an undocumented path, method, status or type,
+// or a body that does not fit, be it for a member that nobody described. Every path answers 404 or 405 to what is not
+// there, so these two need not be described.
+//
+// What a request may look like is not checked: the server understands more than is described, on purpose.
+func (c *Checker) CheckExchange(t testing.TB, req *http.Request, reqBody []byte, status int, header http.Header, body []byte) {
+	t.Helper()
+	err := c.exchange(req, status, header, body)
+	if err != nil {
+		t.Errorf("%s %s with body %s was answered %d %s\nwhich is not what api/openapi.yaml says: %v",
+			req.Method, req.URL.Path, clip(reqBody), status, clip(body), err)
+	}
+}
+
+// clip keeps messages readable.
+func clip(text []byte) string {
+	const most = 2000
+	if len(text) == 0 {
+		return "(empty)"
+	}
+	if len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return string(text)
+}
+
+func (c *Checker) exchange(req *http.Request, status int, header http.Header, body []byte) error {
+	body, err := unpacked(header, body)
+	if err != nil {
+		return err
+	}
+	path, item := c.find(req.URL.EscapedPath())
+	op, err := operationFor(item, req.Method, status)
+	switch {
+	case err != nil:
+		return err
+	case req.Method == http.MethodHead:
+		return headAnswer(op, status)
+	case op == nil:
+		return c.refusal(req.URL.Path, status, header, body)
+	}
+	return openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: req, Route: &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: req.Method, Operation: op},
+		},
+		Status: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)),
+		Options: options(),
+	})
+}
+
+// options asks for all that is wrong, in a line each.
+func options() *openapi3filter.Options {
+	o := &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true}
+	o.WithCustomSchemaErrorFunc(func(err *openapi3.SchemaError) string {
+		return "at /" + strings.Join(err.JSONPointer(), "/") + ": " + err.Reason
+	})
+	return o
+}
+
+// operationFor gives the operation that a request is for. nil: there is none, and the status says so.
+func operationFor(item *openapi3.PathItem, method string, status int) (*openapi3.Operation, error) {
+	if item == nil {
+		if status != http.StatusNotFound {
+			return nil, errors.New("the path is not described")
+		}
+		return nil, nil
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	op := item.GetOperation(method)
+	if op == nil && status != http.StatusMethodNotAllowed {
+		return nil, errors.New("the method is not described")
+	}
+	return op, nil
+}
+
+// refusal checks the answer to what is not there, which has the form of the door's errors.
+func (c *Checker) refusal(path string, status int, header http.Header, body []byte) error {
+	response := "NotFound"
+	if strings.HasPrefix(path, "/o/oauth") {
+		response = "OAuthBadRequest"
+	}
+	op := &openapi3.Operation{Responses: openapi3.NewResponses(openapi3.WithStatus(status, c.doc.Components.Responses[response]))}
+	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: &http.Request{Method: http.MethodGet}, Route: &routers.Route{Spec: c.doc, Operation: op},
+		},
+		Status: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), Options: options(),
+	})
+}
+
+// headAnswer checks what there is of the answer to a HEAD. op is nil where the refusal itself is what is right.
+func headAnswer(op *openapi3.Operation, status int) error {
+	if op != nil && op.Responses.Status(status) == nil {
+		return errors.New("status is not supported")
+	}
+	return nil
+}
+
+func unpacked(header http.Header, body []byte) ([]byte, error) {
+	if header.Get("Content-Encoding") != "gzip" || len(body) == 0 {
+		return body, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("the body is announced as gzip: %w", err)
+	}
+	return io.ReadAll(r)
+}
+
+// find gives the path of the description that a request's path is an instance of. One without a placeholder wins.
+func (c *Checker) find(path string) (string, *openapi3.PathItem) {
+	path = plain(path)
+	if item := c.doc.Paths.Value(path); item != nil {
+		return path, item
+	}
+	for _, template := range c.doc.Paths.InMatchingOrder() {
+		if instance(template, path) {
+			return template, c.doc.Paths.Value(template)
+		}
+	}
+	return "", nil
+}
+
+// instance reports whether a path has something in the place of each placeholder, and the rest alike.
+func instance(template, path string) bool {
+	want, got := strings.Split(template, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(want, got, func(w, g string) bool {
+		return w == g || strings.HasPrefix(w, "{") && g != ""
+	})
+}
+
+// suffixed are the paths that have another spelling with .json, a habit of the first version.
+var suffixed = []string{"/o/api/v2/account.json", "/o/api/v2/devices.json"}
+
+// plain gives the spelling of a path that the description has.
+func plain(path string) string {
+	for alias, version := range map[string]string{"/o/api/v2.0/": "/o/api/v2/", "/o/api/v3.0/": "/o/api/v3/"} {
+		if rest, ok := strings.CutPrefix(path, alias); ok {
+			path = version + rest
+		}
+	}
+	if slices.Contains(suffixed, path) {
+		return strings.TrimSuffix(path, ".json")
+	}
+	return path
+}
+
+// CheckRoutes holds the routes below /o/ and the description to each other, both ways.
+func (c *Checker) CheckRoutes(t testing.TB, routes []web.Route) {
+	t.Helper()
+	for _, complaint := range slices.Concat(c.Undescribed(routes), c.Unrouted(routes)) {
+		t.Error(complaint)
+	}
+}
+
+// permissions are what the description calls the scopes of routes.
+var permissions = map[web.Scope]string{web.Public: "none", web.Read: "read", web.Write: "write"}
+
+// Undescribed names the routes below /o/ that the description does not have, or has with another permission.
+func (c *Checker) Undescribed(routes []web.Route) []string {
+	var out []string
+	for _, rt := range routes {
+		if !strings.HasPrefix(rt.Path, "/o/") {
+			continue
+		}
+		item := c.doc.Paths.Value(plain(rt.Path))
+		switch {
+		case item == nil || item.GetOperation(rt.Method) == nil:
+			out = append(out, fmt.Sprintf("%s %s is a route, and api/openapi.yaml has no such operation", rt.Method, rt.Path))
+		case item.GetOperation(rt.Method).Extensions["x-permission"] != permissions[rt.Scope]:
+			out = append(out, fmt.Sprintf("%s %s needs the permission %s, and api/openapi.yaml says %v",
+				rt.Method, rt.Path, permissions[rt.Scope], item.GetOperation(rt.Method).Extensions["x-permission"]))
+		}
+	}
+	return out
+}
+
+// Unrouted names the operations that no route answers.
+func (c *Checker) Unrouted(routes []web.Route) []string {
+	known := map[string]bool{}
+	for _, rt := range routes {
+		known[rt.Method+" "+plain(rt.Path)] = true
+	}
+	var out []string
+	for path, item := range c.doc.Paths.Map() {
+		for method := range item.Operations() {
+			if !known[method+" "+path] {
+				out = append(out, fmt.Sprintf("%s %s is in api/openapi.yaml, and no route answers it", method, path))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
