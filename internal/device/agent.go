@@ -102,6 +102,10 @@ func (s *Service) remove(ctx context.Context, ref Ref, to Lifecycle, kind event.
 		if err != nil {
 			return err
 		}
+		err = dropFacets(ctx, tx, old, d)
+		if err != nil {
+			return err
+		}
 		err = tx.Revoke(ctx, ref, at)
 		if err != nil {
 			return err

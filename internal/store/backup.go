@@ -229,7 +229,7 @@ func restoreRow(ctx context.Context, insert *sql.Stmt, line []byte) error {
 	for i, v := range values {
 		switch v := v.(type) {
 		case json.Number:
-			values[i], err = v.Int64()
+			values[i], err = number64(v)
 		case map[string]any:
 			text, ok := v["b64"].(string)
 			if !ok {
@@ -243,6 +243,15 @@ func restoreRow(ctx context.Context, insert *sql.Stmt, line []byte) error {
 	}
 	_, err = insert.ExecContext(ctx, values...)
 	return err
+}
+
+// number64 reads a whole number, or a fraction: a score.
+func number64(n json.Number) (any, error) {
+	whole, err := n.Int64()
+	if err == nil {
+		return whole, nil
+	}
+	return n.Float64()
 }
 
 // backupReader reads a backup line by line and digests what it read.

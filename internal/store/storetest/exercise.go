@@ -53,6 +53,7 @@ func Exercise(t *testing.T, s *store.Store) {
 		}
 	}
 	exerciseRest(ctx, t, s, account)
+	exerciseSoftware(ctx, t, s)
 }
 
 func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {
