@@ -130,6 +130,33 @@ func inBatches[T any](list []T, do func(part []T) error) error {
 // marks gives n placeholders.
 func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
 
+// maxAnyOf is how many values one IN takes.
+const maxAnyOf = 256
+
+// inChunks splits a list into parts that one IN takes.
+func inChunks[T any](list []T, do func(part []T) error) error {
+	for part := range slices.Chunk(list, maxAnyOf) {
+		err := do(part)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// anyOf gives the right side of IN for at most maxAnyOf values, and adds them to the arguments. It repeats the last of
+// them up to one of a few lengths, so that there are few texts.
+func anyOf[T any](args []any, values []T) (string, []any) {
+	n := 1
+	for n < len(values) {
+		n *= 4
+	}
+	for i := range n {
+		args = append(args, values[min(i, len(values)-1)])
+	}
+	return "(" + marks(n) + ")", args
+}
+
 func (tx *Tx) addPostings(ctx context.Context, account posture.AccountID, id string, facets []int64) error {
 	tx.countFacets(account, facets, 1)
 	return inBatches(slices.DeleteFunc(slices.Clone(facets), notPosted), func(part []int64) error {
@@ -145,12 +172,9 @@ func (tx *Tx) addPostings(ctx context.Context, account posture.AccountID, id str
 
 func (tx *Tx) removePostings(ctx context.Context, account posture.AccountID, id string, facets []int64) error {
 	tx.countFacets(account, facets, -1)
-	return inBatches(slices.DeleteFunc(slices.Clone(facets), notPosted), func(part []int64) error {
-		args := append(make([]any, 0, 2+len(part)), account, id)
-		for _, f := range part {
-			args = append(args, f)
-		}
-		_, err := tx.exec(ctx, "DELETE FROM device_facets WHERE account_id = ? AND device_id = ? AND facet IN ("+marks(len(part))+")", args...)
+	return inChunks(slices.DeleteFunc(slices.Clone(facets), notPosted), func(part []int64) error {
+		in, args := anyOf([]any{account, id}, part)
+		_, err := tx.exec(ctx, "DELETE FROM device_facets WHERE account_id = ? AND device_id = ? AND facet IN "+in, args...)
 		return err
 	})
 }
@@ -205,27 +229,28 @@ const oneByOne = 3
 // flushTable writes the counts of one table of one account.
 func (tx *Tx) flushTable(keys []facetKey) error {
 	account, table := keys[0].account, countedIn[kindOf(keys[0].facet)]
-	if len(keys) > oneByOne && tx.w.store.dialect.SharedLimits {
-		err := tx.lockRows(table, keys)
-		if err != nil {
-			return err
-		}
-	}
-	byChange := make(map[int64][]facetKey)
+	all := make([]int64, 0, len(keys))
+	byChange := make(map[int64][]int64)
 	for _, k := range keys {
-		byChange[tx.spread[k]] = append(byChange[tx.spread[k]], k)
+		id, change := idOf(k.facet), tx.spread[k]
+		all = append(all, id)
+		byChange[change] = append(byChange[change], id)
 	}
-	if len(keys) <= oneByOne {
-		for _, k := range keys {
-			err := tx.addDevices(table, account, tx.spread[k], []facetKey{k})
+	if len(all) <= oneByOne {
+		for i, id := range all {
+			err := tx.addDevices(table, account, tx.spread[keys[i]], []int64{id})
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	}
+	err := tx.lockRows(table, account, all)
+	if err != nil {
+		return err
+	}
 	for _, change := range slices.Sorted(maps.Keys(byChange)) {
-		err := inBatches(byChange[change], func(part []facetKey) error { return tx.addDevices(table, account, change, part) })
+		err = inChunks(byChange[change], func(part []int64) error { return tx.addDevices(table, account, change, part) })
 		if err != nil {
 			return err
 		}
@@ -233,27 +258,21 @@ func (tx *Tx) flushTable(keys []facetKey) error {
 	return nil
 }
 
-// lockRows locks rows in the order of their keys, which an update of several at once need not do.
-func (tx *Tx) lockRows(table string, keys []facetKey) error {
-	return inBatches(keys, func(part []facetKey) error {
-		return tx.query(context.Background(), func(scanner) error { return nil }, "SELECT id FROM "+table+
-			" WHERE account_id = ? AND id IN ("+marks(len(part))+") ORDER BY id"+tx.w.store.dialect.ForUpdate, idArgs(part, part[0].account)...)
+// lockRows locks rows in the order of their ids, which an update of several at once need not do. Where there is only one
+// server, nobody else waits for them.
+func (tx *Tx) lockRows(table string, account posture.AccountID, ids []int64) error {
+	if !tx.w.store.dialect.SharedLimits {
+		return nil
+	}
+	return inChunks(ids, func(part []int64) error {
+		in, args := anyOf([]any{account}, part)
+		return tx.query(context.Background(), func(scanner) error { return nil },
+			"SELECT id FROM "+table+" WHERE account_id = ? AND id IN "+in+" ORDER BY id"+tx.w.store.dialect.ForUpdate, args...)
 	})
 }
 
-func (tx *Tx) addDevices(table string, account posture.AccountID, change int64, keys []facetKey) error {
-	n, err := tx.exec(context.Background(), "UPDATE "+table+" SET devices = devices + ? WHERE account_id = ? AND id IN ("+
-		marks(len(keys))+")", idArgs(keys, change, account)...)
-	if err == nil && n != int64(len(keys)) {
-		return errNoRowChanged
-	}
-	return err
-}
-
-func idArgs(keys []facetKey, before ...any) []any {
-	args := slices.Grow(before, len(keys))
-	for _, k := range keys {
-		args = append(args, idOf(k.facet))
-	}
-	return args
+// addDevices changes the counts of distinct rows, all by the same number.
+func (tx *Tx) addDevices(table string, account posture.AccountID, change int64, ids []int64) error {
+	in, args := anyOf([]any{change, account}, ids)
+	return tx.execSome(context.Background(), len(ids), "UPDATE "+table+" SET devices = devices + ? WHERE account_id = ? AND id IN "+in, args...)
 }

@@ -146,17 +146,3 @@ func lowerASCII(s string) string {
 func containing(s string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(lowerASCII(s)) + "%"
 }
-
-// anyOf gives placeholders and arguments that hold for one of the values. The list is filled up to one of a few lengths,
-// so that there are few texts.
-func anyOf[T any](values []T) (string, []any) {
-	n := 4
-	for n < len(values) {
-		n *= 8
-	}
-	args := make([]any, n)
-	for i := range args {
-		args[i] = values[min(i, len(values)-1)]
-	}
-	return "(" + marks(n) + ")", args
-}

@@ -74,12 +74,14 @@ func (s *Store) Software(ctx context.Context, account posture.AccountID, q devic
 		args = append(args, containing(q.Search), containing(q.Search))
 	}
 	if len(q.Levels) > 0 {
-		in, some := anyOf(q.Levels)
-		text, args = text+" AND product_versions.level_opswat IN "+in, append(args, some...)
+		var in string
+		in, args = anyOf(args, q.Levels)
+		text += " AND product_versions.level_opswat IN " + in
 	}
 	if len(q.Categories) > 0 {
-		in, some := anyOf(q.Categories)
-		text, args = text+" AND products.category IN "+in, append(args, some...)
+		var in string
+		in, args = anyOf(args, q.Categories)
+		text += " AND products.category IN " + in
 	}
 	text += behind + " ORDER BY " + order.order() + " LIMIT ? OFFSET ?"
 	args = append(append(args, after...), q.Limit+1, q.Skip)
@@ -113,16 +115,11 @@ func (s *Store) SoftwareVersion(ctx context.Context, account posture.AccountID, 
 		return sw, nil, err
 	}
 	var out []device.Vulnerability
-	for len(ids) > 0 {
-		part := ids[:min(len(ids), 256)]
-		ids = ids[len(part):]
-		in, args := anyOf(part)
-		err = s.query(ctx, scanVulnerabilities(&out), vulnerabilityRows+" AND id IN "+in, append([]any{account}, args...)...)
-		if err != nil {
-			return sw, nil, err
-		}
-	}
-	return sw, out, nil
+	err = inChunks(ids, func(part []int64) error {
+		in, args := anyOf([]any{account}, part)
+		return s.query(ctx, scanVulnerabilities(&out), vulnerabilityRows+" AND id IN "+in, args...)
+	})
+	return sw, out, err
 }
 
 const vulnerabilityRows = `SELECT cve, devices, kev, score_opswat, score_cvss2, score_cvss3, level_opswat, level_cvss2, level_cvss3
@@ -179,9 +176,9 @@ func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, 
 	text.WriteString(vulnerabilityRows + " AND devices > 0" + behind)
 	args = append([]any{account}, args...)
 	if len(q.Levels) > 0 {
-		in, some := anyOf(q.Levels)
+		var in string
+		in, args = anyOf(args, q.Levels)
 		text.WriteString(" AND " + levelColumns[q.By] + " IN " + in)
-		args = append(args, some...)
 	}
 	if q.MinScore >= 0 {
 		text.WriteString(" AND " + scoreColumns[q.By] + " >= ?")
@@ -235,20 +232,15 @@ func (s *Store) matching(ctx context.Context, text string, args []any, q *device
 // Affected implements device.Spread.
 func (s *Store) Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]int64, error) {
 	out := make(map[string]int64, len(ids))
-	for len(ids) > 0 {
-		part := ids[:min(len(ids), 256)]
-		ids = ids[len(part):]
-		in, args := anyOf(part)
-		err := s.query(ctx, func(r scanner) error {
+	err := inChunks(ids, func(part []string) error {
+		in, args := anyOf([]any{account}, part)
+		return s.query(ctx, func(r scanner) error {
 			var cve string
 			var devices int64
 			err := r.Scan(&cve, &devices)
 			out[cve] = devices
 			return err
-		}, "SELECT cve, devices FROM vulnerabilities WHERE account_id = ? AND cve IN "+in, append([]any{account}, args...)...)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+		}, "SELECT cve, devices FROM vulnerabilities WHERE account_id = ? AND cve IN "+in, args...)
+	})
+	return out, err
 }
