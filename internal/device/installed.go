@@ -67,7 +67,7 @@ func (s *Service) SoftwareDetail(ctx context.Context, account posture.AccountID,
 		return SoftwareDetail{}, err
 	}
 	for i := range list {
-		s.describe(&list[i])
+		s.explain(&list[i])
 	}
 	slices.SortFunc(list, worstFirst)
 	return SoftwareDetail{Software: sw, Vulnerabilities: list}, nil
@@ -78,7 +78,7 @@ func worstFirst(a, b Vulnerability) int {
 	return cmp.Or(cmp.Compare(b.Scores[posture.ScoreOpswat], a.Scores[posture.ScoreOpswat]), strings.Compare(a.ID, b.ID))
 }
 
-func (s *Service) describe(v *Vulnerability) {
+func (s *Service) explain(v *Vulnerability) {
 	if s.catalogue != nil {
 		v.Description, _ = s.catalogue.Describe(v.ID)
 	}
@@ -89,7 +89,7 @@ func (s *Service) describe(v *Vulnerability) {
 func (s *Service) Vulnerabilities(ctx context.Context, account posture.AccountID, q VulnerabilityQuery) ([]Vulnerability, string, error) {
 	list, next, err := s.store.Vulnerabilities(ctx, account, q, s.matching(q.Search))
 	for i := range list {
-		s.describe(&list[i])
+		s.explain(&list[i])
 	}
 	return list, next, err
 }
@@ -102,7 +102,7 @@ func (s *Service) matching(search string) func(id string) bool {
 	}
 	return func(id string) bool {
 		v := Vulnerability{ID: id}
-		s.describe(&v)
+		s.explain(&v)
 		return strings.Contains(strings.ToLower(id), search) || strings.Contains(strings.ToLower(v.Summary), search)
 	}
 }
@@ -120,7 +120,7 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 	for i, o := range open {
 		ids[i], at[o.ID] = o.ID, i
 		out[i].Vulnerability = Vulnerability{ID: o.ID, KEV: o.KEV, Scores: o.Scores, Levels: o.Levels}
-		s.describe(&out[i].Vulnerability)
+		s.explain(&out[i].Vulnerability)
 	}
 	devices, err := s.store.Affected(ctx, account, ids)
 	if err != nil {

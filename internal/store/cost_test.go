@@ -44,16 +44,16 @@ func benchmarkReports(b *testing.B, open func(*testing.B) (store.Options, func()
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // the test is over
+	defer s.Close()
 	_, err = s.Migrate(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
 	account := benchAccount(b, s)
 	svc := device.New(device.Options{Store: s, Judge: storetest.Judge{}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	refs := make([]device.Ref, 64)
-	for i := range refs {
-		refs[i] = enrolReporting(b, svc, account, i, products)
+	var refs []device.Ref
+	for i := range 64 {
+		refs = append(refs, enrolReporting(b, svc, account, i, products))
 	}
 	if first {
 		refs = refs[:0]

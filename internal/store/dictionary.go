@@ -61,7 +61,7 @@ type keyText []byte
 
 func (b *keyText) start(kind facetKind, account posture.AccountID) {
 	*b = append((*b)[:0], byte(kind))
-	b.number(uint64(account)) //nolint:gosec // any number will do
+	b.number(uint64(account))
 }
 
 func (b *keyText) number(n uint64) { *b = binary.AppendUvarint(*b, n) }
@@ -103,7 +103,7 @@ func keysOf(account posture.AccountID, h *device.Holdings) []dictKey {
 		b.start(facetVulnerability, account)
 		b.text(v.ID)
 		b.text(h.Catalogue)
-		b.number(uint64(flag(v.KEV))) //nolint:gosec // 0 or 1
+		b.number(uint64(flag(v.KEV)))
 		b.levels(v.Levels)
 		for _, score := range v.Scores {
 			b.number(math.Float64bits(score))

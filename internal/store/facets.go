@@ -18,7 +18,7 @@ func packFacets(set []int64) []byte {
 	out := make([]byte, 0, 8+2*len(set))
 	var last int64
 	for _, f := range set {
-		out = binary.AppendUvarint(out, uint64(f-last)) //nolint:gosec // the set is in order
+		out = binary.AppendUvarint(out, uint64(f-last))
 		last = f
 	}
 	return out

@@ -114,7 +114,7 @@ func (k *keyset) parse(position string) ([]any, bool) {
 func (kind keyKind) value(v any) (any, bool) {
 	if kind == keyWord {
 		s, ok := v.(string)
-		return s, ok && storable(s)
+		return s, ok && fitsText(s)
 	}
 	n, ok := v.(json.Number)
 	if !ok {
@@ -128,9 +128,9 @@ func (kind keyKind) value(v any) (any, bool) {
 	return fraction, err == nil
 }
 
-// storable reports whether a text can be stored, and so whether it can be equal to one that is: PostgreSQL takes no zero
+// fitsText reports whether a text can be stored, and so whether it can be equal to one that is: PostgreSQL takes no zero
 // bytes, and nothing but UTF-8.
-func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+func fitsText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // lowerASCII is what lower() does in both databases: other letters stay as they are.
 func lowerASCII(s string) string {
@@ -142,7 +142,7 @@ func lowerASCII(s string) string {
 	}, s)
 }
 
-// containing gives the LIKE pattern, with \ as its escape, for texts in small letters that hold this one.
-func containing(s string) string {
+// likeHolding gives the LIKE pattern, with \ as its escape, for texts in small letters that hold this one.
+func likeHolding(s string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(lowerASCII(s)) + "%"
 }

@@ -65,13 +65,13 @@ func softwareOrder(q *device.SoftwareQuery) (keyset, func(*device.Software) []an
 func (s *Store) Software(ctx context.Context, account posture.AccountID, q device.SoftwareQuery) ([]device.Software, string, error) {
 	order, values := softwareOrder(&q)
 	behind, after, err := order.behind(q.After)
-	if err != nil || !storable(q.Search) {
+	if err != nil || !fitsText(q.Search) {
 		return nil, "", err
 	}
 	text, args := "SELECT "+softwareColumns+fromSoftware, []any{account}
 	if q.Search != "" {
 		text += ` AND (lower(products.name) LIKE ? ESCAPE '\' OR lower(products.vendor) LIKE ? ESCAPE '\')`
-		args = append(args, containing(q.Search), containing(q.Search))
+		args = append(args, likeHolding(q.Search), likeHolding(q.Search))
 	}
 	if len(q.Levels) > 0 {
 		var in string
@@ -102,7 +102,7 @@ const noVersion = "No device has this version of a product"
 // SoftwareVersion implements device.Spread.
 func (s *Store) SoftwareVersion(ctx context.Context, account posture.AccountID, product int64, version string) (device.Software, []device.Vulnerability, error) {
 	var sw device.Software
-	if !storable(version) {
+	if !fitsText(version) {
 		return sw, nil, errs.New(errs.NotFound, noVersion)
 	}
 	var found []byte

@@ -38,7 +38,7 @@ func (j *softJudge) Judge(r *posture.Report, now time.Time) posture.Verdict {
 			name = app.Source
 		}
 		for k := range len(app.Version) - 1 {
-			level := posture.Level(min(k+1, 4)) //nolint:gosec // small
+			level := posture.Level(min(k+1, 4))
 			f := posture.Finding{
 				ID: fmt.Sprintf("CVE-%04d-%04d", 2020+k, len(name)+int(name[0])), Product: name, Version: app.Version,
 				KEV: k == 2, Scores: [...]float64{float64(10*k) + 2.5, -1, float64(k)}, Levels: posture.Levels{level, 0, level},

@@ -175,11 +175,39 @@ func testPatches(t *testing.T, e Engine) {
 	if diff := cmp.Diff([]string{ids[0], ids[2]}, missing("KB2")); diff != "" {
 		t.Error(diff)
 	}
-	list, _, err := b.svc.DevicesMissing(t.Context(), Account(t, b.Store, "other", 1), "KB2", "", 10)
+	b.otherAccount(t, patch("KB2", "two"))
+	CheckSpread(t, b.Store, b.account)
+}
+
+// otherAccount: what has a number in one account has another in the next, and is counted apart.
+func (b *softBench) otherAccount(t *testing.T, p posture.Patch) {
+	t.Helper()
+	ctx := t.Context()
+	other := Account(t, b.Store, "other", 1)
+	list, _, err := b.svc.DevicesMissing(ctx, other, p.KB, "", 10)
 	if err != nil || len(list) != 0 {
 		t.Errorf("in another account: %v, %v", list, err)
 	}
-	CheckSpread(t, b.Store, b.account)
+	b.newReporting(t, app("a", "v", "22"))
+	en, err := b.svc.Enrol(ctx, other, device.Registration{})
+	check(t, err)
+	r := &posture.Report{PatchesKnown: true, MissingPatches: []posture.Patch{p}, Applications: []posture.Application{app("a", "v", "22")}}
+	check(t, b.svc.Report(ctx, device.Ref{Account: other, ID: en.DeviceID}, softSubmission(r)))
+	patches, err := b.svc.MissingPatches(ctx, other)
+	if err != nil || len(patches) != 1 || patches[0].Devices != 1 {
+		t.Errorf("another account lacks %+v, %v", patches, err)
+	}
+	list, _, err = b.svc.DevicesMissing(ctx, other, p.KB, "", 10)
+	if err != nil || len(list) != 1 || list[0].ID != en.DeviceID {
+		t.Errorf("in another account: %v, %v", list, err)
+	}
+	if got := shown(walkSoftware(t, b.svc, other, device.SoftwareQuery{})); got != "a/v/22 1 1 1" {
+		t.Errorf("another account has %s", got)
+	}
+	if got := vulnerabilityIDs(walkVulnerabilities(t, b.svc, other, device.VulnerabilityQuery{MinScore: -1})); got != "2020-0098 1" {
+		t.Errorf("another account has %s", got)
+	}
+	CheckSpread(t, b.Store, other)
 }
 
 // testSpreadUnderLoad has several servers' worth of services change the same devices at once, and then compares what is
@@ -198,7 +226,7 @@ func testSpreadUnderLoad(t *testing.T, e Engine) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(i), 7)) //nolint:gosec // not a secret
+			rnd := rand.New(rand.NewPCG(uint64(i), 7))
 			for ctx.Err() == nil {
 				err := changeSoftware(ctx, services[i%len(services)], account, judge, rnd)
 				if err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound) && !errs.Is(err, errs.Unauthenticated) {
