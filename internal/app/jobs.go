@@ -24,6 +24,7 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},
 		{Name: "old-events", Every: time.Hour, Do: s.forgetEvents},
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
+		{Name: "software-check", Every: 24 * time.Hour, Do: s.checkFacets},
 	}
 }
 
@@ -78,6 +79,29 @@ func (s *server) checkCounts(ctx context.Context, _ time.Time) error {
 		if kept != actual {
 			s.metrics.drift.Inc()
 			s.log.Error("kept counts differ from the devices", "account", a.ID, "kept", kept, "actual", actual)
+		}
+	}
+	return nil
+}
+
+// maxDriftShown is how many differences one line of the log names.
+const maxDriftShown = 10
+
+// checkFacets is checkCounts for what devices have. It reads every report, and so is done once a day.
+func (s *server) checkFacets(ctx context.Context, _ time.Time) error {
+	accounts, err := s.identity.ListAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		drift, err := s.store.CheckFacets(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		if len(drift) > 0 {
+			s.metrics.drift.Inc()
+			s.log.Error("kept counts of what devices have differ from the reports", "account", a.ID, "differences", len(drift),
+				"some", drift[:min(len(drift), maxDriftShown)])
 		}
 	}
 	return nil

@@ -58,7 +58,9 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	return &services{
 		store:    st,
 		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st}),
-		devices:  device.New(device.Options{Store: st, Judge: judge, Decode: gears.Decode, Log: log}),
+		devices: device.New(device.Options{
+			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{judge.catalogue},
+		}),
 	}, nil
 }
 
@@ -79,6 +81,15 @@ func newJudge() (*judge, error) {
 	}
 	p := policy.Default()
 	return &judge{policy: p, catalogue: catalogue, version: p.Version + "+" + catalogue.Version()}, nil
+}
+
+// descriptions lets the inventory show what the catalogue says of a vulnerability.
+type descriptions struct{ catalogue *vuln.Catalogue }
+
+// Describe implements device.Catalogue.
+func (d descriptions) Describe(id string) (device.Description, bool) {
+	known, ok := d.catalogue.Describe(id)
+	return device.Description(known), ok
 }
 
 // Version implements device.Judge.

@@ -86,6 +86,7 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 		d.Lifecycle = Live
 		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusInstalled}
 		d.Judged, d.Digest, d.NextChange, d.Issues = posture.StatusInstalled, nil, time.Time{}, Issues{}
+		d.Vulnerabilities = 0
 		d.Exempted, d.Exemption = false, Exemption{}
 		d.PackedProfile, d.LinkedID = "", "" // another device may have the link by now
 	}
@@ -123,6 +124,10 @@ func (s *Service) saveEnrolment(ctx context.Context, tx Tx, old, d *Device, r *R
 		return err
 	}
 	err = tx.PutAdapters(ctx, d.Account, d.ID, posture.MACsOf(r.Adapters), at)
+	if err != nil {
+		return err
+	}
+	err = dropFacets(ctx, tx, old, d)
 	if err != nil {
 		return err
 	}

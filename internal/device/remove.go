@@ -62,6 +62,10 @@ func (s *Service) remove(ctx context.Context, ref Ref, r removal) error {
 			return err
 		}
 		err = s.saveAndRecord(ctx, tx, old, d, note{at, r.kind, r.actor, r.detail})
+		if err != nil {
+			return err
+		}
+		err = dropFacets(ctx, tx, old, d)
 		if err != nil || !r.erase {
 			return err
 		}

@@ -34,7 +34,7 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 		return err
 	}
 	verdict := s.judge.Judge(report, at)
-	packed, err := s.store.PackReport(sub.Body, &verdict)
+	packed, err := s.pack(ctx, ref.Account, sub.Body, report, &verdict)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,7 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judg
 	s.describe(d, func(p *Profile) { p.report(j.report) })
 	d.Digest = j.digest[:]
 	applyVerdict(d, j.verdict, s.judge.Version(), j.at)
+	d.Vulnerabilities = j.packed.Open
 	err := noteConflict(ctx, tx, old, d)
 	if err != nil {
 		return err

@@ -30,6 +30,8 @@ type Service struct {
 	seen   *seenLog
 	auth   *credentialCache
 	watch  *commandWatch
+
+	catalogue Catalogue // may be nil
 }
 
 // Options are what a Service is made of. Store and Judge must be there.
@@ -41,6 +43,8 @@ type Options struct {
 	Now    func() time.Time // time.Now when nil
 	Random io.Reader        // crypto/rand.Reader when nil
 	Log    *slog.Logger     // slog.Default() when nil
+	// Catalogue describes vulnerabilities in lists; where nil they go without.
+	Catalogue Catalogue
 }
 
 // New makes a Service. Its background work runs only inside Run.
@@ -55,6 +59,7 @@ func New(o Options) *Service {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.catalogue = o.Catalogue
 	s.seen = newSeenLog(o.Store)
 	s.auth = newCredentialCache(o.Store, s.now)
 	s.watch = newCommandWatch(o.Store, s.now)

@@ -30,7 +30,8 @@ type SoftwareQuery struct {
 	page.Window
 }
 
-// SoftwareOrder is what a list of software is sorted by; within equals the name and the version decide.
+// SoftwareOrder is what a list of software is sorted by; within equals the name, the vendor, the ecosystem and the version
+// decide. Texts compare as bytes. Numbers of devices move: a list by them may repeat or miss what moves meanwhile.
 type SoftwareOrder uint8
 
 // The orders.

@@ -16,6 +16,7 @@ type Store interface {
 	Commands
 	Groups
 	Records
+	Spread
 	// Change makes a change that is on disk when it returns nil.
 	Change(ctx context.Context, c Change) error
 }
@@ -103,13 +104,15 @@ type Tx interface {
 	Link(ctx context.Context, account posture.AccountID, id string, user LinkedUser) error
 	// PutAdapters makes these the device's current addresses; older ones are kept as no longer current.
 	PutAdapters(ctx context.Context, account posture.AccountID, id string, macs []posture.MAC, at time.Time) error
-	// PutReport stores what PackReport made.
+	// PutReport stores what PackReport made, and counts the device among those that have its facets, and no others.
 	PutReport(ctx context.Context, account posture.AccountID, id string, r PackedReport, at time.Time) error
-	// PutVerdict replaces only the verdict on the report that is stored.
+	// PutVerdict replaces only the verdict and the facets of the report that is stored.
 	PutVerdict(ctx context.Context, account posture.AccountID, id string, r PackedReport) error
 	// Erase removes what is known of a device that is not live beyond its row: report, commands, all addresses but the
 	// current. What only live devices have, Update has removed.
 	Erase(ctx context.Context, account posture.AccountID, id string) error
+	// DropFacets counts a device nowhere any more: it is gone, or what it reported no longer holds.
+	DropFacets(ctx context.Context, account posture.AccountID, id string) error
 	// Revoke makes every server forget the device's credentials.
 	Revoke(ctx context.Context, ref Ref, at time.Time) error
 	// Record appends an event. One that changes the status of a device becomes its last change of status.
@@ -153,6 +156,8 @@ type Stored struct {
 type PackedReport struct {
 	Body    []byte
 	Verdict string
+	Facets  Facets
+	Open    int // vulnerabilities
 }
 
 // Seen is one contact.

@@ -56,6 +56,7 @@ func (s *Service) judgeAgain(ctx context.Context, ref Ref) error {
 			return nil // what was judged here is no longer what is stored
 		}
 		applyVerdict(d, &verdict, s.judge.Version(), at)
+		d.Vulnerabilities = packed.Open
 		err := tx.Update(ctx, old, d)
 		if err != nil {
 			return err
@@ -101,6 +102,6 @@ func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Stored, at tim
 		return posture.Verdict{}, PackedReport{}, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", ref.ID)
 	}
 	verdict := s.judge.Judge(report, at)
-	packed, err := s.store.PackReport(nil, &verdict)
+	packed, err := s.pack(ctx, ref.Account, nil, report, &verdict)
 	return verdict, packed, err
 }

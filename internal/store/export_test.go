@@ -32,3 +32,9 @@ func (s *Store) Plans(ctx context.Context) (map[string]string, error) {
 	}
 	return out, nil
 }
+
+// Spoil changes the database behind the store's back.
+func (s *Store) Spoil(ctx context.Context, statement string) error {
+	_, err := s.pools.Admin.ExecContext(ctx, statement)
+	return err
+}

@@ -33,7 +33,10 @@ func TestPlans(t *testing.T) {
 }
 
 // small are tables of which a scan, or all that an account has, is a few rows.
-var small = regexp.MustCompile(`^(SCAN (accounts|a|rate_windows)|SEARCH (device_counts|applications|accounts|device_groups))\b`)
+//
+// Those of what is installed are not small, but are not the more the more devices there are, and lists of them sort and
+// search them. wanted is what a statement is given to look for.
+var small = regexp.MustCompile(`^(SCAN (accounts|a|rate_windows|wanted)|SEARCH (device_counts|applications|accounts|device_groups|products|vulnerabilities|patches))\b`)
 
 // gathered is what an earlier step of the same plan gathered, as far as its limit goes: see unionAll.
 var gathered = regexp.MustCompile(`^SCAN parts?\d*$`)
@@ -61,6 +64,33 @@ func TestPlansCanFail(t *testing.T) {
 	} {
 		if got := bad("SELECT 1", step); got != want {
 			t.Errorf("%s: %v", step, got)
+		}
+	}
+}
+
+// TestCheckFacetsCanFail: the check must see each kind of drift.
+func TestCheckFacetsCanFail(t *testing.T) {
+	for _, statement := range []string{
+		"UPDATE product_versions SET devices = devices + 1 WHERE id = (SELECT MAX(id) FROM product_versions)",
+		"UPDATE vulnerabilities SET devices = 0 WHERE id = (SELECT MIN(id) FROM vulnerabilities)",
+		"DELETE FROM device_facets WHERE facet = (SELECT MIN(facet) FROM device_facets)",
+		"INSERT INTO device_facets SELECT account_id, facet, 'x' FROM device_facets LIMIT 1",
+		"UPDATE devices SET lifecycle = 1 WHERE id = (SELECT MAX(device_id) FROM device_reports WHERE length(facets) > 0)",
+	} {
+		s := storetest.Open(t, store.Options{Dir: t.TempDir()})
+		storetest.Exercise(t, s)
+		a, err := s.AccountByName(t.Context(), "software")
+		if err != nil {
+			t.Fatal(err)
+		}
+		storetest.CheckSpread(t, s, a.ID)
+		err = s.Spoil(t.Context(), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drift, err := s.CheckFacets(t.Context(), a.ID)
+		if err != nil || len(drift) == 0 {
+			t.Errorf("after %s: %v, %v", statement, drift, err)
 		}
 	}
 }

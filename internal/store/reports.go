@@ -37,15 +37,23 @@ func (s *Store) PackReport(body []byte, v *posture.Verdict) (device.PackedReport
 
 // PutReport implements device.Tx.
 func (tx *Tx) PutReport(ctx context.Context, account posture.AccountID, id string, r device.PackedReport, at time.Time) error {
-	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict) VALUES (?, ?, ?, ?, ?)
+	facets, err := tx.moveFacets(ctx, account, id, r.Facets)
+	if err != nil {
+		return err
+	}
+	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict, facets) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (account_id, device_id) DO UPDATE
-		SET received_at = excluded.received_at, body = excluded.body, verdict = excluded.verdict`,
-		account, id, millis(at), r.Body, r.Verdict)
+		SET received_at = excluded.received_at, body = excluded.body, verdict = excluded.verdict, facets = excluded.facets`,
+		account, id, millis(at), r.Body, r.Verdict, facets)
 }
 
 // PutVerdict implements device.Tx.
 func (tx *Tx) PutVerdict(ctx context.Context, account posture.AccountID, id string, r device.PackedReport) error {
-	return tx.execOne(ctx, "UPDATE device_reports SET verdict = ? WHERE account_id = ? AND device_id = ?", r.Verdict, account, id)
+	facets, err := tx.moveFacets(ctx, account, id, r.Facets)
+	if err != nil {
+		return err
+	}
+	return tx.execOne(ctx, "UPDATE device_reports SET verdict = ?, facets = ? WHERE account_id = ? AND device_id = ?", r.Verdict, facets, account, id)
 }
 
 // Due implements device.Agents.

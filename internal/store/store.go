@@ -30,6 +30,7 @@ type Store struct {
 	now     func() time.Time
 
 	counting together[posture.AccountID, device.Counts]
+	known    dictionary
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt

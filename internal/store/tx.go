@@ -17,6 +17,8 @@ type Tx struct {
 	// moved collects how the counts change; it is written once, before the commit, in the order of its keys, so that
 	// two servers lock the rows in the same order.
 	moved map[countKey]*device.Counts
+	// spread collects likewise how the numbers of devices that have a thing change.
+	spread map[facetKey]int64
 }
 
 type countKey struct {

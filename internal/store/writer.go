@@ -332,6 +332,9 @@ func (w *writer) dropConn() {
 // told to commit.
 func (w *writer) commit(tx *Tx) error {
 	err := tx.flushCounts()
+	if err == nil {
+		err = tx.flushFacets()
+	}
 	if err != nil {
 		w.rollback()
 		return err

@@ -17,6 +17,7 @@ import (
 type Catalogue struct {
 	index      map[key]*group
 	entries    int
+	described  []described // sorted by id
 	problems   []string
 	digest     string
 	thresholds Thresholds
@@ -83,6 +84,8 @@ type prepared struct {
 	targets  map[key][]*target
 	cve      string // the only one that the entry is about; "" where there are several or none
 	facts    facts  // about that CVE
+	cves     []string
+	text     *text // nil where withdrawn
 }
 
 func newBuilder() *builder { return &builder{entries: make(map[string]*prepared)} }
@@ -112,9 +115,11 @@ func (b *builder) add(e *Entry) {
 	if e.Withdrawn == "" {
 		p.targets = b.targets(e)
 		p.facts, _ = factsOf(e.Severity, &e.Extra)
-		if cves := e.cves(); len(cves) == 1 {
-			p.cve = cves[0]
+		if p.cves = e.cves(); len(p.cves) == 1 {
+			p.cve = p.cves[0]
 		}
+		t := textOf(e)
+		p.text = &t
 	}
 	b.entries[e.ID] = p
 }
@@ -185,6 +190,7 @@ func (b *builder) finish() *Catalogue {
 		}
 		c.index[k] = newGroup(some)
 	}
+	c.described = b.describe(ids)
 	c.digest = hex.EncodeToString(all.Sum(nil)[:8])
 	return c
 }

@@ -13,11 +13,13 @@ import (
 type Entry struct {
 	ID        string   `json:"id"`
 	Modified  string   `json:"modified,omitempty"`
+	Published string   `json:"published,omitempty"`
 	Withdrawn string   `json:"withdrawn,omitempty"`
 	Aliases   []string `json:"aliases,omitempty"`
 	Upstream  []string `json:"upstream,omitempty"`
 	Related   []string `json:"related,omitempty"`
 	Summary   string   `json:"summary,omitempty"`
+	Details   string   `json:"details,omitempty"`
 
 	Severity []Severity `json:"severity,omitempty"`
 	Affected []Affected `json:"affected,omitempty"`
@@ -62,8 +64,9 @@ type Event struct {
 
 // Extra is what we read of an entry's database_specific.
 type Extra struct {
-	KEV  bool     `json:"kev,omitempty"`  // known to be exploited
-	EPSS *float64 `json:"epss,omitempty"` // probability of exploitation in the next 30 days, 0 to 1
+	KEV  bool       `json:"kev,omitempty"`  // known to be exploited
+	EPSS *float64   `json:"epss,omitempty"` // probability of exploitation in the next 30 days, 0 to 1
+	CWEs weaknesses `json:"cwe_ids,omitempty"`
 }
 
 // Product is what we read of the database_specific of an affected application: other names under which the same
@@ -80,6 +83,18 @@ func (e *Extra) UnmarshalJSON(data []byte) error {
 	var p plain
 	if json.Unmarshal(data, &p) == nil {
 		*e = Extra(p)
+	}
+	return nil
+}
+
+// weaknesses are CWE ids.
+type weaknesses []string
+
+// UnmarshalJSON forgives what it does not understand, so that the members beside it are still read.
+func (w *weaknesses) UnmarshalJSON(data []byte) error {
+	var list []string
+	if json.Unmarshal(data, &list) == nil {
+		*w = list
 	}
 	return nil
 }

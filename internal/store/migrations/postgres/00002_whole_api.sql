@@ -46,14 +46,15 @@ CREATE TABLE device_facets (
 );
 ALTER TABLE device_reports ADD COLUMN facets BYTEA NOT NULL DEFAULT '';
 
--- The things themselves. Rows are never removed; devices is how many live devices have them.
+-- The things themselves. Rows are never removed; devices is how many live devices have them. catalogue is the version of
+-- the vulnerability catalogue that said the rest; found are the ids of the vulnerabilities of a version, packed.
 CREATE TABLE products (
 	account_id BIGINT NOT NULL REFERENCES accounts (id),
 	id         BIGINT NOT NULL,
-	name       TEXT    NOT NULL,
-	vendor     TEXT    NOT NULL,
-	ecosystem  TEXT    NOT NULL,
-	category   TEXT    NOT NULL,
+	name       TEXT COLLATE "C" NOT NULL,
+	vendor     TEXT COLLATE "C" NOT NULL,
+	ecosystem  TEXT COLLATE "C" NOT NULL,
+	category   TEXT COLLATE "C" NOT NULL,
 	PRIMARY KEY (account_id, id),
 	UNIQUE (account_id, name, vendor, ecosystem)
 );
@@ -62,13 +63,14 @@ CREATE TABLE product_versions (
 	account_id   BIGINT NOT NULL,
 	id           BIGINT NOT NULL,
 	product_id   BIGINT NOT NULL,
-	version      TEXT    NOT NULL,
+	version      TEXT COLLATE "C" NOT NULL,
 	devices      BIGINT NOT NULL,
 	cves         BIGINT NOT NULL,
 	level_opswat BIGINT NOT NULL,
 	level_cvss2  BIGINT NOT NULL,
 	level_cvss3  BIGINT NOT NULL,
 	catalogue    TEXT    NOT NULL,
+	found        BYTEA    NOT NULL,
 	PRIMARY KEY (account_id, id),
 	UNIQUE (account_id, product_id, version),
 	FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id)
@@ -77,7 +79,7 @@ CREATE TABLE product_versions (
 CREATE TABLE vulnerabilities (
 	account_id   BIGINT NOT NULL REFERENCES accounts (id),
 	id           BIGINT NOT NULL,
-	cve          TEXT    NOT NULL,
+	cve          TEXT COLLATE "C" NOT NULL,
 	devices      BIGINT NOT NULL,
 	kev          BIGINT NOT NULL,
 	score_opswat DOUBLE PRECISION    NOT NULL,
@@ -86,6 +88,7 @@ CREATE TABLE vulnerabilities (
 	level_opswat BIGINT NOT NULL,
 	level_cvss2  BIGINT NOT NULL,
 	level_cvss3  BIGINT NOT NULL,
+	catalogue    TEXT    NOT NULL,
 	PRIMARY KEY (account_id, id),
 	UNIQUE (account_id, cve)
 );
@@ -93,12 +96,12 @@ CREATE TABLE vulnerabilities (
 CREATE TABLE patches (
 	account_id  BIGINT NOT NULL REFERENCES accounts (id),
 	id          BIGINT NOT NULL,
-	kb          TEXT    NOT NULL,
-	title       TEXT    NOT NULL,
+	kb          TEXT COLLATE "C" NOT NULL,
+	title       TEXT COLLATE "C" NOT NULL,
 	product     TEXT    NOT NULL,
-	vendor      TEXT    NOT NULL,
+	vendor      TEXT COLLATE "C" NOT NULL,
 	severity    TEXT    NOT NULL,
-	category    TEXT    NOT NULL,
+	category    TEXT COLLATE "C" NOT NULL,
 	released_at BIGINT NOT NULL,
 	devices     BIGINT NOT NULL,
 	PRIMARY KEY (account_id, id),

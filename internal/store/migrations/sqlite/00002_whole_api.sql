@@ -44,7 +44,8 @@ CREATE TABLE device_facets (
 ) WITHOUT ROWID;
 ALTER TABLE device_reports ADD COLUMN facets BLOB NOT NULL DEFAULT x'';
 
--- The things themselves. Rows are never removed; devices is how many live devices have them.
+-- The things themselves. Rows are never removed; devices is how many live devices have them. catalogue is the version of
+-- the vulnerability catalogue that said the rest; found are the ids of the vulnerabilities of a version, packed.
 CREATE TABLE products (
 	account_id INTEGER NOT NULL REFERENCES accounts (id),
 	id         INTEGER NOT NULL,
@@ -67,6 +68,7 @@ CREATE TABLE product_versions (
 	level_cvss2  INTEGER NOT NULL,
 	level_cvss3  INTEGER NOT NULL,
 	catalogue    TEXT    NOT NULL,
+	found        BLOB    NOT NULL,
 	PRIMARY KEY (account_id, id),
 	UNIQUE (account_id, product_id, version),
 	FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id)
@@ -84,6 +86,7 @@ CREATE TABLE vulnerabilities (
 	level_opswat INTEGER NOT NULL,
 	level_cvss2  INTEGER NOT NULL,
 	level_cvss3  INTEGER NOT NULL,
+	catalogue    TEXT    NOT NULL,
 	PRIMARY KEY (account_id, id),
 	UNIQUE (account_id, cve)
 );

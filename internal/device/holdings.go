@@ -1,0 +1,169 @@
+package device
+
+import (
+	"cmp"
+	"strings"
+
+	"muster/internal/posture"
+)
+
+// Holdings is what one device has installed and what is wrong with it, as its report and its verdict say. The lists may
+// repeat entries.
+type Holdings struct {
+	Categories []posture.Category // it has an issue in
+	Installed  []Installed
+	Open       []OpenVulnerability // each once
+	Missing    []posture.Patch
+	// Catalogue is the version of the vulnerability catalogue that was asked.
+	Catalogue string
+}
+
+// Installed is one version of one product on a device. Name, vendor and ecosystem are what tells products apart.
+type Installed struct {
+	Name, Vendor, Ecosystem string
+	Category                posture.Category
+	Version                 string
+	CVEs                    []string // known vulnerabilities of it; may repeat
+	Levels                  posture.Levels
+}
+
+// OpenVulnerability is a vulnerability of a device, with the worst of what its findings say.
+type OpenVulnerability struct {
+	ID     string // the CVE id, or that of the feed entry where it has none
+	KEV    bool
+	Scores [posture.NumScoreTypes]float64 // negative means not scored
+	Levels posture.Levels
+}
+
+// Facets are the numbers of all that a device has, in order and each once, as the store gives them to Holdings.
+type Facets []int64
+
+// What is kept of one device: far more than any has, and few enough that one report cannot fill the database.
+const (
+	maxInstalled = 20_000
+	maxOpen      = 20_000
+	maxMissing   = 5_000
+	// maxHeldText is how long a name or a version may be, in bytes: what is unique must fit into an index.
+	maxHeldText = 512
+)
+
+// holdingsOf puts together what a report and the verdict on it say.
+func holdingsOf(r *posture.Report, v *posture.Verdict) Holdings {
+	h := Holdings{Catalogue: v.Catalogue}
+	for i := range v.Issues {
+		h.Categories = append(h.Categories, v.Issues[i].Category)
+	}
+	h.Open = openVulnerabilities(v.Findings)
+	faults := faultsOf(v.Findings)
+	for i := range r.Applications {
+		app := &r.Applications[i]
+		name := heldText(app.Name)
+		if name == "" || len(h.Installed) == maxInstalled {
+			continue
+		}
+		f := faults[productKey(app)]
+		h.Installed = append(h.Installed, Installed{
+			Name: name, Vendor: heldText(app.Vendor), Ecosystem: heldText(app.Ecosystem), Category: app.Category,
+			Version: heldText(app.Version), CVEs: f.cves, Levels: f.levels,
+		})
+	}
+	if r.PatchesKnown {
+		h.Missing = missingPatches(r.MissingPatches)
+	}
+	return h
+}
+
+func missingPatches(patches []posture.Patch) []posture.Patch {
+	var out []posture.Patch
+	for _, p := range patches[:min(len(patches), maxMissing)] {
+		p.KB, p.Title, p.Product, p.Vendor = heldText(p.KB), heldText(p.Title), heldText(p.Product), heldText(p.Vendor)
+		p.Severity, p.Category = heldText(p.Severity), heldText(p.Category)
+		if p.KB != "" || p.Title != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// heldText makes a text fit to be stored and compared.
+func heldText(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) > maxHeldText {
+		s = strings.TrimSpace(strings.ToValidUTF8(s[:maxHeldText], ""))
+	}
+	return s
+}
+
+// vulnerabilityIDs are the ids under which a finding is counted.
+func vulnerabilityIDs(f *posture.Finding) []string {
+	if len(f.CVEs) > 0 {
+		return f.CVEs
+	}
+	return []string{f.ID}
+}
+
+// openVulnerabilities lists each vulnerability once, in the order of the findings.
+func openVulnerabilities(findings []posture.Finding) []OpenVulnerability {
+	if len(findings) == 0 {
+		return nil
+	}
+	at := make(map[string]int, len(findings))
+	var out []OpenVulnerability
+	for i := range findings {
+		f := &findings[i]
+		for _, id := range vulnerabilityIDs(f) {
+			n, ok := at[id]
+			if !ok {
+				if len(out) == maxOpen {
+					continue
+				}
+				n = len(out)
+				at[id] = n
+				out = append(out, OpenVulnerability{ID: id, Scores: [...]float64{-1, -1, -1}})
+			}
+			out[n].add(f)
+		}
+	}
+	return out
+}
+
+func (v *OpenVulnerability) add(f *posture.Finding) {
+	v.KEV = v.KEV || f.KEV
+	v.Levels = v.Levels.Worst(f.Levels)
+	for t, score := range f.Scores {
+		v.Scores[t] = max(v.Scores[t], score)
+	}
+}
+
+// reported is a product as findings name it.
+type reported struct{ name, version string }
+
+// productKey gives what the findings of an application or package say: see vuln.
+func productKey(app *posture.Application) reported {
+	if app.Ecosystem != "" {
+		return reported{cmp.Or(app.Source, app.Name), app.Version}
+	}
+	return reported{strings.TrimSpace(app.Name), app.Version}
+}
+
+// fault is what is wrong with one version of a product.
+type fault struct {
+	cves   []string
+	levels posture.Levels
+}
+
+func faultsOf(findings []posture.Finding) map[reported]fault {
+	if len(findings) == 0 {
+		return nil
+	}
+	out := make(map[reported]fault)
+	for i := range findings {
+		f := &findings[i]
+		key := reported{f.Product, f.Version}
+		one := out[key]
+		one.cves = append(one.cves, vulnerabilityIDs(f)...)
+		one.levels = one.levels.Worst(f.Levels)
+		out[key] = one
+	}
+	return out
+}

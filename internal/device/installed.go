@@ -1,0 +1,183 @@
+package device
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/internal/errs"
+	"muster/internal/posture"
+)
+
+// Catalogue describes vulnerabilities.
+type Catalogue interface {
+	// Describe gives what is said of a CVE, or of a feed entry, and whether anything is.
+	Describe(id string) (Description, bool)
+}
+
+// Spread keeps what devices have, and how many of them.
+type Spread interface {
+	// Facets numbers what a device has, and keeps what nobody had before. It is called before the step that stores the
+	// device's report: where everything is known already, it writes nothing.
+	Facets(ctx context.Context, account posture.AccountID, h *Holdings) (Facets, error)
+	// LastReport gives the last report of a live device as it was received, and when. NotFound: it has not reported since
+	// it was enrolled.
+	LastReport(ctx context.Context, account posture.AccountID, id string) (body []byte, at time.Time, err error)
+	// Software gives a part of the versions that live devices have, and the position behind it. Letter case is that of
+	// ASCII: other letters must be searched for as they are spelt. Invalid: q.After is not a position of this order.
+	Software(ctx context.Context, account posture.AccountID, q SoftwareQuery) ([]Software, string, error)
+	// SoftwareVersion gives one version and the ids of its vulnerabilities. NotFound: no live device has it.
+	SoftwareVersion(ctx context.Context, account posture.AccountID, product int64, version string) (Software, []Vulnerability, error)
+	// Vulnerabilities is Software for vulnerabilities. The words of a vulnerability are not in the store: match, where not
+	// nil, takes the place of q.Search.
+	Vulnerabilities(ctx context.Context, account posture.AccountID, q VulnerabilityQuery, match func(id string) bool) ([]Vulnerability, string, error)
+	// Affected gives how many live devices have each of these vulnerabilities; those that none has may be left out.
+	Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]int64, error)
+	// MissingPatches gives the updates that live devices lack, those that most lack first.
+	MissingPatches(ctx context.Context, account posture.AccountID) ([]MissingPatch, error)
+	// DevicesMissing gives the live devices that lack an update, up to limit of them, in the order of enrolment, after the id.
+	DevicesMissing(ctx context.Context, account posture.AccountID, kb, after string, limit int) ([]Device, error)
+}
+
+// LastReport gives what a live device last reported, and when. NotFound: nothing yet.
+func (s *Service) LastReport(ctx context.Context, account posture.AccountID, id string) (*posture.Report, time.Time, error) {
+	body, at, err := s.store.LastReport(ctx, account, id)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	r, err := s.decode(body)
+	if err != nil {
+		return nil, time.Time{}, errs.Wrap(errs.Internal, err, "The stored report of device %s cannot be read", id)
+	}
+	return r, at, nil
+}
+
+// Software gives a part of the versions of products that live devices have, and the position behind it, "" at the end.
+// It costs what there is installed, not how many devices there are. Invalid: q.After is not a position of this order.
+func (s *Service) Software(ctx context.Context, account posture.AccountID, q SoftwareQuery) ([]Software, string, error) {
+	return s.store.Software(ctx, account, q)
+}
+
+// SoftwareDetail gives one version with its vulnerabilities. NotFound: no live device has it.
+func (s *Service) SoftwareDetail(ctx context.Context, account posture.AccountID, product int64, version string) (SoftwareDetail, error) {
+	sw, list, err := s.store.SoftwareVersion(ctx, account, product, version)
+	if err != nil {
+		return SoftwareDetail{}, err
+	}
+	for i := range list {
+		s.explain(&list[i])
+	}
+	slices.SortFunc(list, worstFirst)
+	return SoftwareDetail{Software: sw, Vulnerabilities: list}, nil
+}
+
+// worstFirst is the order of vulnerabilities that belong together.
+func worstFirst(a, b Vulnerability) int {
+	return cmp.Or(cmp.Compare(b.Scores[posture.ScoreOpswat], a.Scores[posture.ScoreOpswat]), strings.Compare(a.ID, b.ID))
+}
+
+func (s *Service) explain(v *Vulnerability) {
+	if s.catalogue != nil {
+		v.Description, _ = s.catalogue.Describe(v.ID)
+	}
+}
+
+// Vulnerabilities gives a part of those that live devices have, and the position behind it, "" at the end. It costs
+// what there is in the account, not how many devices there are. Invalid: q.After is not a position of this order.
+func (s *Service) Vulnerabilities(ctx context.Context, account posture.AccountID, q VulnerabilityQuery) ([]Vulnerability, string, error) {
+	list, next, err := s.store.Vulnerabilities(ctx, account, q, s.matching(q.Search))
+	for i := range list {
+		s.explain(&list[i])
+	}
+	return list, next, err
+}
+
+// matching gives a test whether a vulnerability's id or summary holds the text, nil where everything does.
+func (s *Service) matching(search string) func(id string) bool {
+	search = strings.ToLower(strings.TrimSpace(search))
+	if search == "" {
+		return nil
+	}
+	return func(id string) bool {
+		v := Vulnerability{ID: id}
+		s.explain(&v)
+		return strings.Contains(strings.ToLower(id), search) || strings.Contains(strings.ToLower(v.Summary), search)
+	}
+}
+
+// DeviceVulnerabilities gives those of one live device, worst first under opswat_score. NotFound: it never reported.
+func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.AccountID, id string) ([]DeviceVulnerability, error) {
+	verdict, err := s.store.Verdict(ctx, account, id)
+	if err != nil {
+		return nil, err
+	}
+	open := openVulnerabilities(verdict.Findings)
+	ids := make([]string, len(open))
+	at := make(map[string]int, len(open))
+	out := make([]DeviceVulnerability, len(open))
+	for i, o := range open {
+		ids[i], at[o.ID] = o.ID, i
+		out[i].Vulnerability = Vulnerability{ID: o.ID, KEV: o.KEV, Scores: o.Scores, Levels: o.Levels}
+		s.explain(&out[i].Vulnerability)
+	}
+	devices, err := s.store.Affected(ctx, account, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range verdict.Findings {
+		for _, cve := range vulnerabilityIDs(&verdict.Findings[i]) {
+			if n, ok := at[cve]; ok {
+				out[n].Findings = append(out[n].Findings, verdict.Findings[i])
+			}
+		}
+	}
+	for i := range out {
+		out[i].Devices = devices[out[i].ID]
+	}
+	slices.SortFunc(out, func(a, b DeviceVulnerability) int { return worstFirst(a.Vulnerability, b.Vulnerability) })
+	return out, nil
+}
+
+// MissingPatches gives the updates that live devices lack, those that most lack first.
+func (s *Service) MissingPatches(ctx context.Context, account posture.AccountID) ([]MissingPatch, error) {
+	return s.store.MissingPatches(ctx, account)
+}
+
+// DevicesMissing gives up to limit of the live devices that lack an update, in the order of enrolment, starting after
+// the id, "" for the first; next is "" at the end.
+func (s *Service) DevicesMissing(ctx context.Context, account posture.AccountID, kb, after string, limit int) (list []Device, next string, err error) {
+	list, err = s.store.DevicesMissing(ctx, account, kb, after, limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(list) > limit {
+		list = list[:limit]
+		next = list[limit-1].ID
+	}
+	for i := range list {
+		s.seen.overlay(&list[i])
+	}
+	return list, next, nil
+}
+
+// pack readies a report and its verdict to be stored. It is called before a step, not within one.
+func (s *Service) pack(ctx context.Context, account posture.AccountID, body []byte, r *posture.Report, v *posture.Verdict) (PackedReport, error) {
+	packed, err := s.store.PackReport(body, v)
+	if err != nil {
+		return PackedReport{}, err
+	}
+	h := holdingsOf(r, v)
+	packed.Open = len(h.Open)
+	packed.Facets, err = s.store.Facets(ctx, account, &h)
+	return packed, err
+}
+
+// dropFacets takes from a device that is no longer live, or starts anew, what it counted among.
+func dropFacets(ctx context.Context, tx Tx, old, d *Device) error {
+	if len(old.Digest) == 0 || (d.Lifecycle == Live && len(d.Digest) > 0) {
+		return nil
+	}
+	return tx.DropFacets(ctx, d.Account, d.ID)
+}

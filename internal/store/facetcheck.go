@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"muster/internal/posture"
+)
+
+// FacetDrift is a thing of which the kept number of devices, or the number of those that are found by it, is not that
+// of the live devices that have it.
+type FacetDrift struct {
+	Facet int64 // kind and id: see facetOf
+	// Actual is how many live devices have it, by the sets that are stored with their reports. Kept is what its row says
+	// and Posted how many devices are found by it; -1 where there is no such number.
+	Actual, Kept, Posted int64
+	// Left is how many devices have it still that are gone or have not reported since they enrolled.
+	Left int64
+}
+
+// facetTally is what is counted of one facet.
+type facetTally struct{ actual, kept, posted, left int64 }
+
+// CheckFacets counts from scratch what live devices have, all at one moment, and gives what differs from what is kept.
+// It reads every report of the account.
+func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]FacetDrift, error) {
+	tx, err := s.pools.Read.BeginTx(ctx, s.dialect.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	tally := make(map[int64]*facetTally)
+	of := func(facet int64) *facetTally {
+		if tally[facet] == nil {
+			tally[facet] = &facetTally{}
+		}
+		return tally[facet]
+	}
+	read := func(scan func(scanner) error, query string, args ...any) {
+		if err == nil {
+			err = s.readAll(ctx, tx, scan, query, args...)
+		}
+	}
+	read(func(r scanner) error {
+		var packed []byte
+		var live bool
+		err := r.Scan(&packed, &live)
+		if err != nil {
+			return err
+		}
+		set, err := unpackFacets(packed)
+		for _, f := range set {
+			if live {
+				of(f).actual++
+			} else {
+				of(f).left++
+			}
+		}
+		return err
+	}, `SELECT r.facets, CASE WHEN d.lifecycle = 0 AND length(d.digest) > 0 THEN 1 ELSE 0 END FROM device_reports r
+		JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id WHERE r.account_id = ?`, account)
+	read(func(r scanner) error {
+		var facet, n int64
+		err := r.Scan(&facet, &n)
+		of(facet).posted += n
+		return err
+	}, "SELECT facet, COUNT(*) FROM device_facets WHERE account_id = ? GROUP BY facet", account)
+	for kind, table := range countedIn {
+		read(func(r scanner) error {
+			var id, n int64
+			err := r.Scan(&id, &n)
+			of(facetOf(kind, id)).kept = n
+			return err
+		}, "SELECT id, devices FROM "+table+" WHERE account_id = ?", account)
+	}
+	return drifts(tally), err
+}
+
+func (s *Store) readAll(ctx context.Context, tx *sql.Tx, scan func(scanner) error, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, s.dialect.Rebind(query), args...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, scan)
+}
+
+func drifts(tally map[int64]*facetTally) []FacetDrift {
+	var out []FacetDrift
+	for facet, t := range tally {
+		if countedIn[kindOf(facet)] == "" {
+			t.kept = -1
+		}
+		if !posted(facet) {
+			t.posted = -1
+		}
+		if (t.kept >= 0 && t.kept != t.actual) || (t.posted >= 0 && t.posted != t.actual) || t.left > 0 {
+			out = append(out, FacetDrift{Facet: facet, Actual: t.actual, Kept: t.kept, Posted: t.posted, Left: t.left})
+		}
+	}
+	return out
+}

@@ -1,0 +1,278 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"muster/internal/device"
+	"muster/internal/posture"
+)
+
+// packFacets gives the stored form of a set in order: how far each number lies above the one before it.
+func packFacets(set []int64) []byte {
+	out := make([]byte, 0, 8+2*len(set))
+	var last int64
+	for _, f := range set {
+		out = binary.AppendUvarint(out, uint64(f-last))
+		last = f
+	}
+	return out
+}
+
+var errBadFacets = errors.New("a stored set of facets cannot be read")
+
+func unpackFacets(packed []byte) ([]int64, error) {
+	var out []int64
+	var last int64
+	for len(packed) > 0 {
+		step, n := binary.Uvarint(packed)
+		if n <= 0 || step > 1<<62 {
+			return nil, errBadFacets
+		}
+		last += int64(step)
+		out = append(out, last)
+		packed = packed[n:]
+	}
+	return out, nil
+}
+
+func kindOf(facet int64) facetKind { return facetKind(facet >> 48) }
+
+func idOf(facet int64) int64 { return facet & (1<<48 - 1) }
+
+// countedIn are the tables that count the devices that have a thing.
+var countedIn = map[facetKind]string{
+	facetProductVersion: "product_versions", facetVulnerability: "vulnerabilities", facetPatch: "patches",
+}
+
+// posted reports whether devices are found by a facet. Versions are only counted: they are half of all that a device
+// has, and a device is looked for by its products.
+func posted(facet int64) bool { return kindOf(facet) != facetProductVersion }
+
+const selectFacets = "SELECT facets FROM device_reports WHERE account_id = ? AND device_id = ?"
+
+// moveFacets makes a set that of a device, in all but its report, and gives the set's stored form. It writes only what
+// differs from the set before.
+func (tx *Tx) moveFacets(ctx context.Context, account posture.AccountID, id string, set device.Facets) ([]byte, error) {
+	packed := packFacets(set)
+	var stored []byte
+	err := tx.query(ctx, func(r scanner) error { return r.Scan(&stored) }, selectFacets, account, id)
+	if err != nil || string(stored) == string(packed) {
+		return packed, err
+	}
+	old, err := unpackFacets(stored)
+	if err != nil {
+		return nil, err
+	}
+	added, gone := differences(old, set)
+	err = tx.removePostings(ctx, account, id, gone)
+	if err != nil {
+		return nil, err
+	}
+	return packed, tx.addPostings(ctx, account, id, added)
+}
+
+// differences compares two sets in order.
+func differences(old, now []int64) (added, gone []int64) {
+	for len(old) > 0 && len(now) > 0 {
+		switch {
+		case old[0] < now[0]:
+			gone, old = append(gone, old[0]), old[1:]
+		case old[0] > now[0]:
+			added, now = append(added, now[0]), now[1:]
+		default:
+			old, now = old[1:], now[1:]
+		}
+	}
+	return append(added, now...), append(gone, old...)
+}
+
+// DropFacets implements device.Tx.
+func (tx *Tx) DropFacets(ctx context.Context, account posture.AccountID, id string) error {
+	var stored []byte
+	err := tx.query(ctx, func(r scanner) error { return r.Scan(&stored) }, selectFacets, account, id)
+	if err != nil || len(stored) == 0 {
+		return err
+	}
+	old, err := unpackFacets(stored)
+	if err != nil {
+		return err
+	}
+	err = tx.removePostings(ctx, account, id, old)
+	if err != nil {
+		return err
+	}
+	return tx.execOne(ctx, "UPDATE device_reports SET facets = ? WHERE account_id = ? AND device_id = ?", []byte{}, account, id)
+}
+
+// batchSizes are how many rows one statement may take. Each size is another text to prepare, so there are few of them.
+var batchSizes = [...]int{256, 64, 16, 4, 1}
+
+// inBatches splits a list into parts of these sizes.
+func inBatches[T any](list []T, do func(part []T) error) error {
+	for _, size := range batchSizes {
+		for len(list) >= size {
+			err := do(list[:size])
+			if err != nil {
+				return err
+			}
+			list = list[size:]
+		}
+	}
+	return nil
+}
+
+// marks gives n placeholders.
+func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
+
+// maxAnyOf is how many values one IN takes.
+const maxAnyOf = 256
+
+// inChunks splits a list into parts that one IN takes.
+func inChunks[T any](list []T, do func(part []T) error) error {
+	for part := range slices.Chunk(list, maxAnyOf) {
+		err := do(part)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// anyOf gives the right side of IN for at most maxAnyOf values, and adds them to the arguments. It repeats the last of
+// them up to one of a few lengths, so that there are few texts.
+func anyOf[T any](args []any, values []T) (string, []any) {
+	n := 1
+	for n < len(values) {
+		n *= 4
+	}
+	for i := range n {
+		args = append(args, values[min(i, len(values)-1)])
+	}
+	return "(" + marks(n) + ")", args
+}
+
+func (tx *Tx) addPostings(ctx context.Context, account posture.AccountID, id string, facets []int64) error {
+	tx.countFacets(account, facets, 1)
+	return inBatches(slices.DeleteFunc(slices.Clone(facets), notPosted), func(part []int64) error {
+		args := make([]any, 0, 3*len(part))
+		for _, f := range part {
+			args = append(args, account, f, id)
+		}
+		_, err := tx.exec(ctx, "INSERT INTO device_facets (account_id, facet, device_id) VALUES (?, ?, ?)"+
+			strings.Repeat(", (?, ?, ?)", len(part)-1)+" ON CONFLICT DO NOTHING", args...)
+		return err
+	})
+}
+
+func (tx *Tx) removePostings(ctx context.Context, account posture.AccountID, id string, facets []int64) error {
+	tx.countFacets(account, facets, -1)
+	return inChunks(slices.DeleteFunc(slices.Clone(facets), notPosted), func(part []int64) error {
+		in, args := anyOf([]any{account, id}, part)
+		_, err := tx.exec(ctx, "DELETE FROM device_facets WHERE account_id = ? AND device_id = ? AND facet IN "+in, args...)
+		return err
+	})
+}
+
+func notPosted(facet int64) bool { return !posted(facet) }
+
+// facetKey is one thing of one account.
+type facetKey struct {
+	account posture.AccountID
+	facet   int64
+}
+
+// countFacets adds n devices to the counts of those things that are counted.
+func (tx *Tx) countFacets(account posture.AccountID, facets []int64, n int64) {
+	if tx.spread == nil {
+		tx.spread = make(map[facetKey]int64)
+	}
+	for _, f := range facets {
+		if countedIn[kindOf(f)] != "" {
+			tx.dirty = true
+			tx.spread[facetKey{account, f}] += n
+		}
+	}
+}
+
+// flushFacets writes the counts that the steps moved. Like those of flushCounts, which come before them, the rows are
+// locked in one order on all servers.
+func (tx *Tx) flushFacets() error {
+	maps.DeleteFunc(tx.spread, func(_ facetKey, n int64) bool { return n == 0 })
+	keys := slices.SortedFunc(maps.Keys(tx.spread), func(a, b facetKey) int {
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.facet, b.facet))
+	})
+	for len(keys) > 0 {
+		n := slices.IndexFunc(keys, func(k facetKey) bool {
+			return k.account != keys[0].account || kindOf(k.facet) != kindOf(keys[0].facet)
+		})
+		if n < 0 {
+			n = len(keys)
+		}
+		err := tx.flushTable(keys[:n])
+		if err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
+}
+
+// oneByOne is how many rows are updated each by itself, and so in order. More are cheaper together.
+const oneByOne = 3
+
+// flushTable writes the counts of one table of one account.
+func (tx *Tx) flushTable(keys []facetKey) error {
+	account, table := keys[0].account, countedIn[kindOf(keys[0].facet)]
+	all := make([]int64, 0, len(keys))
+	byChange := make(map[int64][]int64)
+	for _, k := range keys {
+		id, change := idOf(k.facet), tx.spread[k]
+		all = append(all, id)
+		byChange[change] = append(byChange[change], id)
+	}
+	if len(all) <= oneByOne {
+		for i, id := range all {
+			err := tx.addDevices(table, account, tx.spread[keys[i]], []int64{id})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := tx.lockRows(table, account, all)
+	if err != nil {
+		return err
+	}
+	for _, change := range slices.Sorted(maps.Keys(byChange)) {
+		err = inChunks(byChange[change], func(part []int64) error { return tx.addDevices(table, account, change, part) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockRows locks rows in the order of their ids, which an update of several at once need not do. Where there is only one
+// server, nobody else waits for them.
+func (tx *Tx) lockRows(table string, account posture.AccountID, ids []int64) error {
+	if !tx.w.store.dialect.SharedLimits {
+		return nil
+	}
+	return inChunks(ids, func(part []int64) error {
+		in, args := anyOf([]any{account}, part)
+		return tx.query(context.Background(), func(scanner) error { return nil },
+			"SELECT id FROM "+table+" WHERE account_id = ? AND id IN "+in+" ORDER BY id"+tx.w.store.dialect.ForUpdate, args...)
+	})
+}
+
+// addDevices changes the counts of distinct rows, all by the same number.
+func (tx *Tx) addDevices(table string, account posture.AccountID, change int64, ids []int64) error {
+	in, args := anyOf([]any{change, account}, ids)
+	return tx.execSome(context.Background(), len(ids), "UPDATE "+table+" SET devices = devices + ? WHERE account_id = ? AND id IN "+in, args...)
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"muster/internal/device"
+	"muster/internal/errs"
+	"muster/internal/page"
+	"muster/internal/posture"
+)
+
+const (
+	softwareColumns = `products.id, products.name, products.vendor, product_versions.version, products.ecosystem, products.category,
+		product_versions.devices, product_versions.cves, product_versions.level_opswat, product_versions.level_cvss2,
+		product_versions.level_cvss3`
+	fromSoftware = ` FROM products JOIN product_versions ON product_versions.account_id = products.account_id
+		AND product_versions.product_id = products.id WHERE products.account_id = ? AND product_versions.devices > 0`
+	oneVersion = "SELECT " + softwareColumns + ", product_versions.found" + fromSoftware + " AND products.id = ? AND product_versions.version = ?"
+)
+
+// scanSoftware reads a row of softwareColumns, and of others behind them.
+func scanSoftware(r scanner, sw *device.Software, more ...any) error {
+	return r.Scan(append([]any{
+		&sw.ProductID, &sw.Name, &sw.Vendor, &sw.Version, &sw.Ecosystem, &sw.Category, &sw.Devices, &sw.CVEs,
+		&sw.Levels[0], &sw.Levels[1], &sw.Levels[2],
+	}, more...)...)
+}
+
+// softwareKeys are what each order compares first.
+var softwareKeys = map[device.SoftwareOrder]struct {
+	keyColumn
+	of func(*device.Software) any
+}{
+	device.SoftwareByVendor:   {keyColumn{"products.vendor", keyWord}, func(s *device.Software) any { return s.Vendor }},
+	device.SoftwareByVersion:  {keyColumn{"product_versions.version", keyWord}, func(s *device.Software) any { return s.Version }},
+	device.SoftwareByCategory: {keyColumn{"products.category", keyWord}, func(s *device.Software) any { return s.Category }},
+	device.SoftwareByLevel:    {keyColumn{"product_versions.level_opswat", keyWhole}, func(s *device.Software) any { return s.Levels[posture.ScoreOpswat] }},
+	device.SoftwareByDevices:  {keyColumn{"product_versions.devices", keyWhole}, func(s *device.Software) any { return s.Devices }},
+	device.SoftwareByCVEs:     {keyColumn{"product_versions.cves", keyWhole}, func(s *device.Software) any { return s.CVEs }},
+	device.SoftwareByProduct:  {keyColumn{"products.id", keyWhole}, func(s *device.Software) any { return s.ProductID }},
+}
+
+// softwareOrder gives the order of a list, and the values that a row has in it. Names compare as bytes.
+func softwareOrder(q *device.SoftwareQuery) (keyset, func(*device.Software) []any) {
+	k := keyset{name: "software/" + strconv.Itoa(int(q.Sort)), descending: q.Descending}
+	first, ok := softwareKeys[q.Sort]
+	if ok {
+		k.columns = append(k.columns, first.keyColumn)
+	}
+	k.columns = append(k.columns, keyColumn{"products.name", keyWord}, keyColumn{"products.vendor", keyWord},
+		keyColumn{"products.ecosystem", keyWord}, keyColumn{"product_versions.version", keyWord})
+	return k, func(s *device.Software) []any {
+		var values []any
+		if ok {
+			values = append(values, first.of(s))
+		}
+		return append(values, s.Name, s.Vendor, s.Ecosystem, s.Version)
+	}
+}
+
+// Software implements device.Spread.
+func (s *Store) Software(ctx context.Context, account posture.AccountID, q device.SoftwareQuery) ([]device.Software, string, error) {
+	order, values := softwareOrder(&q)
+	behind, after, err := order.behind(q.After)
+	if err != nil || !fitsText(q.Search) {
+		return nil, "", err
+	}
+	text, args := "SELECT "+softwareColumns+fromSoftware, []any{account}
+	if q.Search != "" {
+		text += ` AND (lower(products.name) LIKE ? ESCAPE '\' OR lower(products.vendor) LIKE ? ESCAPE '\')`
+		args = append(args, likeHolding(q.Search), likeHolding(q.Search))
+	}
+	if len(q.Levels) > 0 {
+		var in string
+		in, args = anyOf(args, q.Levels)
+		text += " AND product_versions.level_opswat IN " + in
+	}
+	if len(q.Categories) > 0 {
+		var in string
+		in, args = anyOf(args, q.Categories)
+		text += " AND products.category IN " + in
+	}
+	text += behind + " ORDER BY " + order.order() + " LIMIT ? OFFSET ?"
+	args = append(append(args, after...), q.Limit+1, q.Skip)
+	var out []device.Software
+	err = s.query(ctx, func(r scanner) error {
+		out = append(out, device.Software{})
+		return scanSoftware(r, &out[len(out)-1])
+	}, text, args...)
+	if err != nil {
+		return nil, "", err
+	}
+	list, next := page.Cut(out, q.Limit, func(sw *device.Software) string { return order.position(values(sw)) })
+	return list, next, nil
+}
+
+const noVersion = "No device has this version of a product"
+
+// SoftwareVersion implements device.Spread.
+func (s *Store) SoftwareVersion(ctx context.Context, account posture.AccountID, product int64, version string) (device.Software, []device.Vulnerability, error) {
+	var sw device.Software
+	if !fitsText(version) {
+		return sw, nil, errs.New(errs.NotFound, noVersion)
+	}
+	var found []byte
+	err := scanSoftware(s.queryRow(ctx, oneVersion, account, product, version), &sw, &found)
+	if err != nil {
+		return sw, nil, notFound(err, noVersion)
+	}
+	ids, err := unpackFacets(found)
+	if err != nil {
+		return sw, nil, err
+	}
+	var out []device.Vulnerability
+	err = inChunks(ids, func(part []int64) error {
+		in, args := anyOf([]any{account}, part)
+		return s.query(ctx, scanVulnerabilities(&out), vulnerabilityRows+" AND id IN "+in, args...)
+	})
+	return sw, out, err
+}
+
+const vulnerabilityRows = `SELECT cve, devices, kev, score_opswat, score_cvss2, score_cvss3, level_opswat, level_cvss2, level_cvss3
+	FROM vulnerabilities WHERE account_id = ?`
+
+func scanVulnerabilities(out *[]device.Vulnerability) func(scanner) error {
+	return func(r scanner) error {
+		var v device.Vulnerability
+		err := r.Scan(&v.ID, &v.Devices, &v.KEV, &v.Scores[0], &v.Scores[1], &v.Scores[2], &v.Levels[0], &v.Levels[1], &v.Levels[2])
+		*out = append(*out, v)
+		return err
+	}
+}
+
+// The columns of each score type.
+var (
+	scoreColumns = [posture.NumScoreTypes]string{"score_opswat", "score_cvss2", "score_cvss3"}
+	levelColumns = [posture.NumScoreTypes]string{"level_opswat", "level_cvss2", "level_cvss3"}
+)
+
+// vulnerabilityOrder is softwareOrder for vulnerabilities.
+func vulnerabilityOrder(q *device.VulnerabilityQuery) (keyset, func(*device.Vulnerability) []any) {
+	k := keyset{name: "vulnerabilities/" + strconv.Itoa(int(q.Sort)), descending: q.Descending}
+	id := keyColumn{"cve", keyWord}
+	by := func(t posture.ScoreType) (keyset, func(*device.Vulnerability) []any) {
+		k.columns = []keyColumn{{scoreColumns[t], keyNumber}, id}
+		return k, func(v *device.Vulnerability) []any { return []any{v.Scores[t], v.ID} }
+	}
+	switch q.Sort {
+	case device.VulnerabilityByOpswat:
+		return by(posture.ScoreOpswat)
+	case device.VulnerabilityByCVSS2:
+		return by(posture.ScoreCVSS2)
+	case device.VulnerabilityByCVSS3:
+		return by(posture.ScoreCVSS3)
+	case device.VulnerabilityByLevel:
+		k.name += "/" + q.By.String()
+		k.columns = []keyColumn{{levelColumns[q.By], keyWhole}, id}
+		return k, func(v *device.Vulnerability) []any { return []any{v.Levels[q.By], v.ID} }
+	default:
+		k.columns = []keyColumn{id}
+		return k, func(v *device.Vulnerability) []any { return []any{v.ID} }
+	}
+}
+
+// Vulnerabilities implements device.Spread.
+func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, q device.VulnerabilityQuery, match func(id string) bool) ([]device.Vulnerability, string, error) {
+	order, values := vulnerabilityOrder(&q)
+	behind, args, err := order.behind(q.After)
+	if err != nil {
+		return nil, "", err
+	}
+	var text strings.Builder
+	text.WriteString(vulnerabilityRows + " AND devices > 0" + behind)
+	args = append([]any{account}, args...)
+	if len(q.Levels) > 0 {
+		var in string
+		in, args = anyOf(args, q.Levels)
+		text.WriteString(" AND " + levelColumns[q.By] + " IN " + in)
+	}
+	if q.MinScore >= 0 {
+		text.WriteString(" AND " + scoreColumns[q.By] + " >= ?")
+		args = append(args, q.MinScore)
+	}
+	if q.OnlyKEV {
+		text.WriteString(" AND kev = 1")
+	}
+	text.WriteString(" ORDER BY " + order.order())
+	out, err := s.matching(ctx, text.String(), args, &q, match)
+	if err != nil {
+		return nil, "", err
+	}
+	list, next := page.Cut(out, q.Limit, func(v *device.Vulnerability) string { return order.position(values(v)) })
+	return list, next, nil
+}
+
+var errEnough = errors.New("enough rows")
+
+// matching reads one vulnerability more than the query wants. With match it looks at row after row until it has them.
+func (s *Store) matching(ctx context.Context, text string, args []any, q *device.VulnerabilityQuery, match func(id string) bool) ([]device.Vulnerability, error) {
+	var out []device.Vulnerability
+	scan := scanVulnerabilities(&out)
+	if match == nil {
+		err := s.query(ctx, scan, text+" LIMIT ? OFFSET ?", append(args, q.Limit+1, q.Skip)...)
+		return out, err
+	}
+	skip := q.Skip
+	err := s.query(ctx, func(r scanner) error {
+		err := scan(r)
+		last := len(out) - 1
+		switch {
+		case err != nil:
+			return err
+		case !match(out[last].ID):
+			out = out[:last]
+		case skip > 0:
+			skip--
+			out = out[:last]
+		case len(out) > q.Limit:
+			return errEnough
+		}
+		return nil
+	}, text, args...)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return out, err
+}
+
+// Affected implements device.Spread.
+func (s *Store) Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]int64, error) {
+	out := make(map[string]int64, len(ids))
+	err := inChunks(ids, func(part []string) error {
+		in, args := anyOf([]any{account}, part)
+		return s.query(ctx, func(r scanner) error {
+			var cve string
+			var devices int64
+			err := r.Scan(&cve, &devices)
+			out[cve] = devices
+			return err
+		}, "SELECT cve, devices FROM vulnerabilities WHERE account_id = ? AND cve IN "+in, args...)
+	})
+	return out, err
+}
