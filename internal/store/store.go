@@ -29,7 +29,8 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	counting together[posture.AccountID, device.Counts]
+	counting  together[posture.AccountID, device.Counts]
+	estimates estimates
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt

@@ -57,14 +57,13 @@ func Exercise(t *testing.T, s *store.Store) {
 
 func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {
 	t.Helper()
-	list, err := s.List(ctx, account, "", 10)
-	check(t, err)
+	list := everything(ctx, t, s, account)
 	seen := make([]device.Seen, 0, 120)
 	for i := range 120 {
 		seen = append(seen, device.Seen{Ref: device.Ref{Account: account, ID: list[i%len(list)].ID}, At: Epoch.Add(time.Duration(i) * time.Hour)})
 	}
 	check(t, s.Touch(ctx, seen))
-	_, err = s.Due(ctx, account, time.Now(), 10)
+	_, err := s.Due(ctx, account, time.Now(), 10)
 	check(t, err)
 	_, err = s.RevokedSince(ctx, Epoch)
 	check(t, err)

@@ -35,6 +35,7 @@ CREATE TABLE device_words (
 	device_id  TEXT COLLATE "C" NOT NULL,
 	PRIMARY KEY (account_id, word, device_id)
 );
+CREATE INDEX device_words_device ON device_words (account_id, device_id, word);
 
 -- What a live device has of the things below: see store/facets.go for how a facet is numbered. device_reports.facets
 -- holds the same for one device.

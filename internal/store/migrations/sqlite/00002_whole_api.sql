@@ -33,6 +33,7 @@ CREATE TABLE device_words (
 	device_id  TEXT    NOT NULL,
 	PRIMARY KEY (account_id, word, device_id)
 ) WITHOUT ROWID;
+CREATE INDEX device_words_device ON device_words (account_id, device_id, word);
 
 -- What a live device has of the things below: see store/facets.go for how a facet is numbered. device_reports.facets
 -- holds the same for one device.
@@ -164,6 +165,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('devices', 'devices_issues', '1000000 100000 10000 1'),
 	('devices', 'devices_linked_id', '100000 10000 1'),
 	('device_words', 'device_words', '6000000 600000 10 1'),
+	('device_words', 'device_words_device', '6000000 600000 6 1'),
 	('device_facets', 'device_facets', '80000000 8000000 10000 1'),
 	('products', 'sqlite_autoindex_products_1', '50000 5000 1'),
 	('products', 'sqlite_autoindex_products_2', '50000 5000 3 2 1'),
