@@ -6,6 +6,12 @@ import (
 	"strings"
 )
 
+// Exec runs a statement that writes.
+func Exec(ctx context.Context, s *Store, query string, args ...any) error {
+	_, err := s.pools.Admin.ExecContext(ctx, s.dialect.Rebind(query), args...)
+	return err
+}
+
 // Plans gives SQLite's plan for every statement that was used so far, reading and writing. Nothing may use the store
 // meanwhile.
 func (s *Store) Plans(ctx context.Context) (map[string]string, error) {

@@ -210,7 +210,7 @@ func (p *plan) list(after position, skip, want int) *sqlText {
 		}
 		p.cut(q, skip, want)
 	}
-	q.add(") p CROSS JOIN"+fromListed+" WHERE d.account_id = ? AND d.id = p.id", p.account)
+	q.add(") p CROSS JOIN"+fromListed+" WHERE d.account_id = ? AND d.id = p.id AND d.lifecycle = 0", p.account)
 	return q
 }
 

@@ -16,6 +16,8 @@ ALTER TABLE devices ADD COLUMN profile TEXT NOT NULL DEFAULT '';
 ALTER TABLE devices ADD COLUMN vulnerabilities INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN linked_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE devices ADD COLUMN status_at INTEGER NOT NULL DEFAULT 0;
+-- For pages by number: passing over a device is an entry of this index, without its row.
+CREATE INDEX devices_live ON devices (account_id, id) WHERE lifecycle = 0;
 CREATE INDEX devices_status ON devices (account_id, status, id) WHERE lifecycle = 0;
 CREATE INDEX devices_severity ON devices (account_id, severity, id) WHERE lifecycle = 0;
 CREATE INDEX devices_os ON devices (account_id, os_family, id) WHERE lifecycle = 0;
@@ -155,6 +157,7 @@ CREATE TABLE access_activities (
 ) WITHOUT ROWID;
 
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('devices', 'devices_live', '1000000 100000 1'),
 	('devices', 'devices_status', '1000000 100000 10000 1'),
 	('devices', 'devices_severity', '1000000 100000 30000 1'),
 	('devices', 'devices_os', '1000000 100000 20000 1'),
