@@ -155,8 +155,14 @@ func (p *plan) part(q *sqlText, values []any, after position) {
 	if p.repeats() {
 		distinct = "DISTINCT "
 	}
-	value := orderValue[p.order]
-	q.add("SELECT " + distinct + p.key() + " AS id")
+	key, value := p.key(), orderValue[p.order]
+	if p.gather && p.driver.table == inDevices {
+		key = p.unindexed + key
+	}
+	if p.gather && value != "" {
+		value = p.unindexed + value
+	}
+	q.add("SELECT " + distinct + key + " AS id")
 	if value != "" {
 		q.add(", " + value + " AS v")
 	}
@@ -166,15 +172,15 @@ func (p *plan) part(q *sqlText, values []any, after position) {
 		than, direction, start = " < ", " DESC", behindIDs
 	}
 	if after.id != "" && value != "" {
-		q.add(" AND ("+value+", d.id)"+than+"(?, ?)", after.value, after.id)
+		q.add(" AND ("+value+", "+key+")"+than+"(?, ?)", after.value, after.id)
 	} else if value == "" {
-		q.add(" AND "+p.key()+than+"?", cmp.Or(after.id, start))
+		q.add(" AND "+key+than+"?", cmp.Or(after.id, start))
 	}
 	q.add(" ORDER BY ")
 	if value != "" {
 		q.add(value + direction + ", ")
 	}
-	q.add(p.key() + direction)
+	q.add(key + direction)
 }
 
 // repeats reports whether the driver may have one device more than once.
