@@ -122,7 +122,7 @@ func badList(shape store.Shape, plan string) string {
 		return "sorted"
 	}
 	for step := range strings.SplitSeq(strings.TrimSpace(plan), "\n") {
-		if bad(shape.Query, step) {
+		if bad(shape.Query, step) || strings.HasPrefix(step, "SEARCH x") && !strings.Contains(step, "device_id=?") {
 			return step
 		}
 	}
