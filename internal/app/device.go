@@ -12,6 +12,7 @@ import (
 	"muster/internal/device"
 	"muster/internal/errs"
 	"muster/internal/identity"
+	"muster/internal/page"
 	"muster/internal/posture"
 )
 
@@ -91,24 +92,24 @@ func (c *deviceList) Run(env *environment) error {
 	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
 		views := []deviceView{}
 		t := newTable("DEVICE ID", "NAME", "TYPE", "OS", "STATUS", "SEVERITY", "LAST SEEN")
-		for after := ""; ; {
-			page, err := s.devices.List(env.ctx, a.ID, after, listPage)
+		for q := (device.Query{Window: page.Window{Limit: listPage}}); ; {
+			list, next, err := s.devices.Select(env.ctx, a.ID, q)
 			if err != nil {
 				return err
 			}
-			for i := range page {
+			for i := range list {
 				if c.Limit > 0 && len(views) == c.Limit {
-					page = nil
+					next = ""
 					break
 				}
-				v := viewDevice(&page[i])
+				v := viewDevice(&list[i])
 				views = append(views, v)
 				t.row(v.ID, v.label(), v.Type, v.OSFamily, v.Status, v.Severity, stamp(v.SeenAt))
-				after = v.ID
 			}
-			if len(page) < listPage {
+			if next == "" {
 				break
 			}
+			q.After = next
 		}
 		if c.JSON {
 			return printJSON(env.stdout, views)

@@ -22,15 +22,23 @@ type Filter struct {
 	Categories []posture.Category
 	// Contacts is how the agent stands.
 	Contacts []Contact
+	// Now is the time of asking, by which Contacts are told apart. Service sets it.
+	Now time.Time
 	// Managed leaves only devices with an agent (posture.Yes) or without one (posture.No).
 	Managed posture.Fact
 	// Products are the ids of installed products: see Software.
 	Products []int64
 	// CVEs: the device has an open vulnerability with one of these ids.
 	CVEs []string
-	// Search holds words; each must begin a word of the device's names, users, numbers or addresses.
+	// Search holds words; each must begin a word of the device's names, users, numbers or addresses: see Words.
 	Search string
 }
+
+// MaxFilterValues is how many values a member of a filter may have, and MaxSearchWords how many words a search.
+const (
+	MaxFilterValues = 256
+	MaxSearchWords  = 8
+)
 
 // Contact is how an agent stands, as of the time of asking.
 type Contact uint8
@@ -69,12 +77,14 @@ type Query struct {
 
 // Selection finds devices by what they are rather than by who they are.
 type Selection interface {
-	// Select gives a part of the devices that match, and the position behind it, "" at the end. Invalid: q.After is not
-	// a position of this order.
+	// Select gives a part of the devices that match, and the position behind it, "" at the end. It leaves out what only
+	// agents and judging need: Judge, Digest and Credentials. Invalid: q.After is not a position of this order, or the
+	// filter is too long.
 	Select(ctx context.Context, account posture.AccountID, q Query) (list []Device, next string, err error)
-	// CountMatching says how many devices match.
+	// CountMatching says how many devices match. It costs time for each of them, unless they are chosen by nothing but
+	// status and group. Invalid: the filter is too long.
 	CountMatching(ctx context.Context, account posture.AccountID, f Filter) (int64, error)
-	// DevicesByID gives those of the live devices that exist, in no particular order.
+	// DevicesByID gives those of the live devices that exist, in no particular order, as Select does.
 	DevicesByID(ctx context.Context, account posture.AccountID, ids []string) ([]Device, error)
 	// ByLinkedID gives the ids of the live devices with a linked id, two at the most.
 	ByLinkedID(ctx context.Context, account posture.AccountID, linkedID string) ([]string, error)

@@ -172,10 +172,25 @@ func (s *Service) Find(ctx context.Context, account posture.AccountID, sel Selec
 
 // resolve gives the device id a selector means; an id is passed through without looking.
 func (s *Service) resolve(ctx context.Context, account posture.AccountID, sel Selector) (string, error) {
-	if !sel.ByMAC {
+	switch {
+	case sel.ByMAC:
+		return ownerOf(s.store.Claims(ctx, account, sel.MAC))
+	case sel.Linked != "":
+		return soleOf(s.store.ByLinkedID(ctx, account, sel.Linked))
+	default:
 		return sel.ID, nil
 	}
-	return ownerOf(s.store.Claims(ctx, account, sel.MAC))
+}
+
+// soleOf gives the one device that was just found; a number that two live devices claim names neither.
+func soleOf(ids []string, err error) (string, error) {
+	if err == nil && len(ids) != 1 {
+		err = errNoDevice()
+	}
+	if err != nil {
+		return "", err
+	}
+	return ids[0], nil
 }
 
 // ownerOf gives the device that claims which were just read name. NotFound: none.
@@ -190,32 +205,16 @@ func ownerOf(claims []Claim, err error) (string, error) {
 	return id, nil
 }
 
-// byHardwareID finds the one live device with a hardware id; a number that two devices claim names neither.
+// byHardwareID finds the one live device with a hardware id.
 func (s *Service) byHardwareID(ctx context.Context, account posture.AccountID, value string) (string, error) {
 	hw := posture.IdentifyingNumber(value)
 	if hw == "" {
 		return "", errNoDevice()
 	}
-	ids, err := s.store.ByHardwareID(ctx, account, hw)
-	if err != nil {
-		return "", err
-	}
-	if len(ids) != 1 {
-		return "", errNoDevice()
-	}
-	return ids[0], nil
+	return soleOf(s.store.ByHardwareID(ctx, account, hw))
 }
 
 func errNoDevice() error { return errs.New(errs.NotFound, "Device not found") }
-
-// List gives a page of live devices in the order of enrolment, starting after the id, "" for the first.
-func (s *Service) List(ctx context.Context, account posture.AccountID, after string, limit int) ([]Device, error) {
-	list, err := s.store.List(ctx, account, after, limit)
-	for i := range list {
-		s.seen.overlay(&list[i])
-	}
-	return list, err
-}
 
 // Verdict gives what was last thought of a device, and why. NotFound: it never reported.
 func (s *Service) Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error) {

@@ -11,6 +11,7 @@ import (
 // Store keeps devices. Every method names the account, and sees nothing of any other.
 type Store interface {
 	Finder
+	Selection
 	Inventory
 	Agents
 	Commands
@@ -40,8 +41,6 @@ type Finder interface {
 	ByHardwareID(ctx context.Context, account posture.AccountID, hardwareID string) ([]string, error)
 	// Claims gives who among the live devices has reported an adapter address, at most MaxClaims of them.
 	Claims(ctx context.Context, account posture.AccountID, mac posture.MAC) ([]Claim, error)
-	// List gives up to limit live devices in the order of enrolment, starting after the id, "" for the first.
-	List(ctx context.Context, account posture.AccountID, after string, limit int) ([]Device, error)
 	// Adapters gives every address the device ever reported, current ones first.
 	Adapters(ctx context.Context, account posture.AccountID, id string) ([]Claim, error)
 	// Verdict gives what was last thought of the device. NotFound: nothing yet.

@@ -22,3 +22,16 @@ func NewID(now time.Time, random io.Reader) string {
 	b[8] = b[8]&0x3f | 0x80
 	return hex.EncodeToString(b[:])
 }
+
+// IsID reports whether a text looks like what NewID makes.
+func IsID(s string) bool {
+	if len(s) != 32 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}

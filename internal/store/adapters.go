@@ -116,6 +116,10 @@ func (tx *Tx) PutAdapters(ctx context.Context, account posture.AccountID, id str
 			return err
 		}
 	}
+	err = tx.adapterWords(ctx, account, id, known, reported)
+	if err != nil {
+		return err
+	}
 	err = tx.dropAdapters(ctx, account, id, known, reported, at)
 	if err != nil || len(known)+len(reported) <= keptAdapters {
 		return err

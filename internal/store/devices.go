@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"muster/internal/device"
-	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
@@ -67,9 +66,8 @@ func scanDevice(r scanner, d *device.Device) error {
 var (
 	selectDevice = "SELECT d." + strings.Join(deviceColumns, ", d.") + `, s.seen_at FROM devices d
 		LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id`
-	liveDevice  = selectDevice + " WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0"
-	listDevices = selectDevice + " WHERE d.account_id = ? AND d.id > ? AND d.lifecycle = 0 ORDER BY d.account_id, d.id LIMIT ?"
-	lockDevice  = "SELECT " + strings.Join(deviceColumns, ", ") + ", NULL FROM devices WHERE account_id = ? AND id = ?"
+	liveDevice = selectDevice + " WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0"
+	lockDevice = "SELECT " + strings.Join(deviceColumns, ", ") + ", NULL FROM devices WHERE account_id = ? AND id = ?"
 
 	insertDevice = "INSERT INTO devices (" + strings.Join(deviceColumns, ", ") + ") VALUES (?" +
 		strings.Repeat(", ?", len(deviceColumns)-1) + ")"
@@ -83,16 +81,6 @@ func (s *Store) Device(ctx context.Context, account posture.AccountID, id string
 	var d device.Device
 	err := scanDevice(s.queryRow(ctx, liveDevice, account, id), &d)
 	return d, notFound(err, noDevice)
-}
-
-// List implements device.Finder.
-func (s *Store) List(ctx context.Context, account posture.AccountID, after string, limit int) ([]device.Device, error) {
-	out := make([]device.Device, 0, min(limit, 1000))
-	err := s.query(ctx, func(r scanner) error {
-		out = append(out, device.Device{})
-		return scanDevice(r, &out[len(out)-1])
-	}, listDevices, account, after, limit)
-	return out, err
 }
 
 // ByHardwareID implements device.Finder.
@@ -172,13 +160,17 @@ func (tx *Tx) Insert(ctx context.Context, d *device.Device) error {
 		return err
 	}
 	tx.count(d.Account, d.Cell, 1)
-	return nil
+	return tx.addWords(ctx, d.Account, d.ID, device.Words(d))
 }
 
 // Update implements device.Tx. A device that is not live stands in no cell.
 func (tx *Tx) Update(ctx context.Context, old, d *device.Device) error {
 	values := deviceValues(d)
 	err := tx.execOne(ctx, updateDevice, append(values[2:], d.Account, d.ID)...)
+	if err != nil {
+		return err
+	}
+	err = tx.updateWords(ctx, old, d)
 	if err != nil {
 		return err
 	}
@@ -194,18 +186,19 @@ func (tx *Tx) Update(ctx context.Context, old, d *device.Device) error {
 	return nil
 }
 
-// Link implements device.Tx. A statement that changes nothing leaves nothing to undo, so the answer that there is no
-// such device costs the other steps of the transaction nothing.
+// Link implements device.Tx. Nothing is written before it is known that there is such a device, so the answer that there
+// is none costs the other steps of the transaction nothing; nor is anything for the user who is linked already.
 func (tx *Tx) Link(ctx context.Context, account posture.AccountID, id string, user device.LinkedUser) error {
-	before := tx.dirty
-	n, err := tx.exec(ctx, "UPDATE devices SET link_username = ?, link_group = ? WHERE account_id = ? AND id = ? AND lifecycle = 0",
+	old, err := tx.named(ctx, account, id)
+	if err != nil || old.Link == user {
+		return err
+	}
+	d := old
+	d.Link = user
+	err = tx.execOne(ctx, "UPDATE devices SET link_username = ?, link_group = ? WHERE account_id = ? AND id = ? AND lifecycle = 0",
 		user.Username, user.Group, account, id)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
-		tx.dirty = before
-		return errs.New(errs.NotFound, noDevice)
-	}
-	return nil
+	return tx.updateWords(ctx, &old, &d)
 }

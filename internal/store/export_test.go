@@ -2,9 +2,19 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strings"
+
+	"muster/internal/device"
+	"muster/internal/posture"
 )
+
+// Exec runs a statement that writes.
+func Exec(ctx context.Context, s *Store, query string, args ...any) error {
+	_, err := s.pools.Admin.ExecContext(ctx, s.dialect.Rebind(query), args...)
+	return err
+}
 
 // Plans gives SQLite's plan for every statement that was used so far, reading and writing. Nothing may use the store
 // meanwhile.
@@ -37,4 +47,84 @@ func (s *Store) Plans(ctx context.Context) (map[string]string, error) {
 func (s *Store) Spoil(ctx context.Context, statement string) error {
 	_, err := s.pools.Admin.ExecContext(ctx, statement)
 	return err
+}
+
+// Shape is one way to run a list: what finds the devices, and the index that should.
+type Shape struct {
+	Name   string
+	Index  string
+	Gather bool
+	Query  string
+	Args   []any
+}
+
+// Shapes gives every way to run a list of a filter, whichever would be chosen.
+func (s *Store) Shapes(ctx context.Context, account posture.AccountID, f *device.Filter) ([]Shape, error) {
+	c, err := s.criteriaOf(ctx, account, f)
+	if err != nil {
+		return nil, err
+	}
+	var out []Shape
+	for order := device.ByEnrolment; order <= device.ByIssues; order++ {
+		for driver := -1; driver < len(c.members); driver++ {
+			for _, gather := range []bool{false, true} {
+				p := &plan{criteria: c, account: account, unindexed: s.dialect.Unindexed, order: order, gather: gather}
+				if driver >= 0 {
+					p.driver = &p.members[driver]
+				}
+				if gather && driver < 0 || !gather && driver >= 0 && !p.inParts(p.driver) {
+					continue
+				}
+				out = append(out, p.shapes()...)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (p *plan) shapes() []Shape {
+	index := map[device.Order]string{device.ByEnrolment: "devices_live", device.ByHostName: "devices_host_name", device.ByIssues: "devices_issues"}[p.order]
+	if p.driver != nil {
+		index = map[string]string{
+			"status": "devices_status", "severity": "devices_severity", "os_family": "devices_os", "device_type": "devices_type",
+			"group_id": "devices_group", "level_opswat": "devices_level", "": "device_facets",
+		}[p.driver.column]
+		if p.driver.table == inWords {
+			index = "device_words"
+		}
+	}
+	after := position{id: strings.Repeat("7", 32), value: map[device.Order]any{device.ByHostName: "m", device.ByIssues: 1}[p.order]}
+	var out []Shape
+	for _, down := range []bool{false, true} {
+		for _, at := range []position{{}, after} {
+			for _, skip := range []int{0, 100} {
+				p.descending = down
+				q := p.list(at, skip, 51)
+				name := fmt.Sprintf("order %d by %s, gather %v, descending %v, after %q, skip %d", p.order, index, p.gather, down, at.id, skip)
+				out = append(out, Shape{name, index, p.gather, q.String(), q.args})
+			}
+		}
+	}
+	return out
+}
+
+// Explain gives the engine's plan for a shape, one step in a line.
+func (s *Store) Explain(ctx context.Context, how string, shape Shape) (string, error) {
+	rows, err := s.pools.Read.QueryContext(ctx, how+" "+s.dialect.Rebind(shape.Query), shape.Args...)
+	if err != nil {
+		return "", err
+	}
+	columns, err := rows.Columns()
+	if err != nil {
+		return "", err
+	}
+	var plan strings.Builder
+	err = eachRow(rows, func(r scanner) error {
+		var detail string
+		places := []any{new(any), new(any), new(any), &detail}
+		err := r.Scan(places[len(places)-len(columns):]...)
+		plan.WriteString(detail + "\n")
+		return err
+	})
+	return plan.String(), err
 }

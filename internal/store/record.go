@@ -65,7 +65,8 @@ const selectEvents = "SELECT " + eventColumns + " FROM events WHERE account_id =
 // eventsOfKinds holds the statement for each number of kinds. Every kind is read in its own order as far as the limit
 // goes: one range over all of them would read whatever lies between.
 var eventsOfKinds = func() []string {
-	const part = "SELECT " + eventColumns + " FROM events WHERE account_id = ? AND kind = ? AND id > ? AND id < ? ORDER BY kind DESC, id DESC LIMIT ?"
+	const part = "SELECT " + eventColumns + " FROM events WHERE account_id = ? AND kind = ? AND id > ? AND id < ?" +
+		" AND (CAST(? AS BIGINT) >> status_to) & 1 = 1 ORDER BY kind DESC, id DESC LIMIT ?"
 	out := make([]string, len(event.AllKinds())+1)
 	for n := 1; n < len(out); n++ {
 		out[n] = unionAll(eventColumns, slices.Repeat([]string{part}, n)) + " ORDER BY id DESC LIMIT ? OFFSET ?"
@@ -96,7 +97,7 @@ func (s *Store) Events(ctx context.Context, account posture.AccountID, q device.
 		}
 		text, args = eventsOfKinds[len(kinds)], nil
 		for _, k := range kinds {
-			args = append(args, account, string(k), low, high, q.Skip+q.Limit)
+			args = append(args, account, string(k), low, high, statusMask(k, q.To), q.Skip+q.Limit)
 		}
 		args = append(args, q.Limit, q.Skip)
 	}
@@ -108,11 +109,16 @@ func (s *Store) Events(ctx context.Context, account posture.AccountID, q device.
 	return out, err
 }
 
-// distinct gives each of the values once, sorted.
-func distinct[T ~string](list []T) []T {
-	out := slices.Clone(list)
-	slices.Sort(out)
-	return slices.Compact(out)
+// statusMask has a bit for each status to which events of a kind may lead.
+func statusMask(k event.Kind, to []posture.Status) int64 {
+	if k != event.StatusChanged || len(to) == 0 {
+		return 1<<posture.NumStatuses - 1
+	}
+	var mask int64
+	for _, s := range to {
+		mask |= 1 << s
+	}
+	return mask
 }
 
 // inList gives the placeholders of a list with room for n values, and fills it with the values, the last of them again and

@@ -29,8 +29,9 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	counting together[posture.AccountID, device.Counts]
-	known    dictionary
+	known     dictionary
+	counting  together[posture.AccountID, device.Counts]
+	estimates estimates
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt

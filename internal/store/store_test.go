@@ -9,11 +9,11 @@ import (
 )
 
 func TestSQLite(t *testing.T) {
-	storetest.Run(t, storetest.Engine{Name: "sqlite", New: func(t *testing.T) store.Options { return store.Options{Dir: t.TempDir()} }})
+	storetest.Run(t, storetest.Engine{Name: "sqlite", Exec: store.Exec, New: func(t *testing.T) store.Options { return store.Options{Dir: t.TempDir()} }})
 }
 
 func TestPostgres(t *testing.T) {
-	storetest.Run(t, storetest.Engine{Name: "postgres", New: func(t *testing.T) store.Options {
+	storetest.Run(t, storetest.Engine{Name: "postgres", Exec: store.Exec, New: func(t *testing.T) store.Options {
 		return store.Options{Database: testpg.Database(t)}
 	}})
 }

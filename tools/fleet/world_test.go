@@ -11,6 +11,7 @@ import (
 	"muster/internal/device"
 	"muster/internal/gears"
 	"muster/internal/identity"
+	"muster/internal/page"
 	"muster/internal/policy"
 	"muster/internal/posture"
 	"muster/internal/store"
@@ -65,7 +66,7 @@ func (w *world) counts(t *testing.T) device.Counts {
 // all lists the devices by their ids.
 func (w *world) all(t *testing.T) map[string]device.Device {
 	t.Helper()
-	list, err := w.devices.List(t.Context(), w.account, "", 10_000)
+	list, _, err := w.devices.Select(t.Context(), w.account, device.Query{Window: page.Window{Limit: 10_000}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,9 @@ type Dialect struct {
 	Begin string
 	// ForUpdate, after a SELECT, keeps others from changing the rows until the transaction ends.
 	ForUpdate string
+	// Unindexed, before a column in a condition, keeps the planner from finding rows by that column, where it needs to be
+	// told.
+	Unindexed string
 	// Rebind turns ? placeholders into the engine's own.
 	Rebind func(query string) string
 	// Classify says what an error means.

@@ -22,6 +22,7 @@ var SQLite = &Dialect{
 	Open:      openSQLite,
 	Begin:     "BEGIN IMMEDIATE",
 	ForUpdate: "", // the one writer excludes all others already
+	Unindexed: "+",
 	Rebind:    func(q string) string { return q },
 	Classify:  classifySQLite,
 	Snapshot:  &sql.TxOptions{ReadOnly: true},

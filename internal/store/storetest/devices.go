@@ -10,6 +10,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/page"
 	"muster/internal/posture"
 	"muster/internal/store"
 )
@@ -292,18 +293,18 @@ func testListing(t *testing.T, e Engine) {
 	}
 	want = append(want[:7:7], want[8:]...)
 	var got []string
-	for after := ""; ; {
-		page, err := b.svc.List(t.Context(), b.account, after, 10)
+	for q := (device.Query{Window: page.Window{Limit: 10}}); ; {
+		list, next, err := b.svc.Select(t.Context(), b.account, q)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(page) == 0 {
+		for i := range list {
+			got = append(got, list[i].ID)
+		}
+		if next == "" {
 			break
 		}
-		for i := range page {
-			got = append(got, page[i].ID)
-		}
-		after = got[len(got)-1]
+		q.After = next
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -342,7 +343,7 @@ func testIsolation(t *testing.T, e Engine) {
 	if err != nil || twin.DeviceID == en.DeviceID {
 		t.Errorf("the same machine in another account: %v, %v", twin, err)
 	}
-	list, err := b.svc.List(ctx, other, "", 10)
+	list, _, err := b.svc.Select(ctx, other, device.Query{Window: page.Window{Limit: 10}})
 	if err != nil || len(list) != 1 || list[0].ID != twin.DeviceID {
 		t.Errorf("listing another account: %v, %v", list, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"muster/internal/event"
 	"muster/internal/identity"
 	"muster/internal/identity/scope"
+	"muster/internal/page"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/store"
@@ -60,14 +61,14 @@ func Exercise(t *testing.T, s *store.Store) {
 
 func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {
 	t.Helper()
-	list, err := s.List(ctx, account, "", 10)
-	check(t, err)
+	list := everything(ctx, t, s, account)
 	seen := make([]device.Seen, 0, 120)
 	for i := range 120 {
 		seen = append(seen, device.Seen{Ref: device.Ref{Account: account, ID: list[i%len(list)].ID}, At: Epoch.Add(time.Duration(i) * time.Hour)})
 	}
 	check(t, s.Touch(ctx, seen))
-	_, err = s.Due(ctx, account, time.Now(), 10)
+	exerciseLists(ctx, t, s, account, list[0].ID)
+	_, err := s.Due(ctx, account, time.Now(), 10)
 	check(t, err)
 	_, err = s.RevokedSince(ctx, Epoch)
 	check(t, err)
@@ -105,6 +106,27 @@ func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account pos
 	_, err = s.AccountByRegistrationCode(ctx, "code-exercise")
 	check(t, err)
 	_, err = s.UpdateAccount(ctx, account, func(*identity.Account) ([]event.Event, error) { return nil, nil })
+	check(t, err)
+}
+
+// exerciseLists asks for devices by each member of a filter and by several, and counts them.
+func exerciseLists(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID, id string) {
+	t.Helper()
+	for _, f := range []device.Filter{
+		{Statuses: []posture.Status{4, 3}}, {Severities: []posture.IssueSeverity{1}}, {OS: []posture.OSFamily{"x"}}, {Types: []posture.DeviceType{"x"}},
+		{Groups: []posture.GroupID{1}}, {Levels: []posture.Level{1}}, {Categories: []posture.Category{posture.Firewall}}, {Products: []int64{1, 2}},
+		{CVEs: []string{"CVE-2099-0001"}}, {Search: "hw"}, {Severities: []posture.IssueSeverity{1}, OS: []posture.OSFamily{"x"}, Search: "hw sn"},
+	} {
+		for _, order := range []device.Order{device.ByEnrolment, device.ByHostName, device.ByIssues} {
+			_, _, err := s.Select(ctx, account, device.Query{Filter: f, Order: order, Window: page.Window{Limit: 2}})
+			check(t, err)
+		}
+		_, err := s.CountMatching(ctx, account, f)
+		check(t, err)
+	}
+	_, err := s.DevicesByID(ctx, account, []string{id})
+	check(t, err)
+	_, err = s.ByLinkedID(ctx, account, "x")
 	check(t, err)
 }
 

@@ -358,7 +358,10 @@ func testLogs(t *testing.T, e Engine) {
 		q    device.EventQuery
 		keep func(device.LogEntry) bool
 	}{
-		"kinds":          {device.EventQuery{Kinds: some}, ofKind},
+		"kinds": {device.EventQuery{Kinds: some}, ofKind},
+		"to a status": {device.EventQuery{Kinds: some, To: []posture.Status{posture.StatusNonCompliant, posture.StatusPending}}, func(x device.LogEntry) bool {
+			return ofKind(x) && (x.Kind != event.StatusChanged || x.To == posture.StatusNonCompliant)
+		}},
 		"times":          {device.EventQuery{Since: from, Until: to}, within},
 		"both":           {device.EventQuery{Since: from, Until: to, Kinds: some}, func(x device.LogEntry) bool { return within(x) && ofKind(x) }},
 		"every kind":     {device.EventQuery{Kinds: event.AllKinds()}, func(device.LogEntry) bool { return true }},

@@ -291,7 +291,7 @@ func compareSpread(t *testing.T, s *store.Store, svc *device.Service, account po
 	t.Helper()
 	ctx := t.Context()
 	want, got := make(map[string]int64), make(map[string]int64)
-	list, err := s.List(ctx, account, "", 1000)
+	list, _, err := s.Select(ctx, account, device.Query{Window: page.Window{Limit: 1000}})
 	check(t, err)
 	for i := range list {
 		r, _, err := svc.LastReport(ctx, account, list[i].ID)

@@ -21,6 +21,8 @@ type Engine struct {
 	Name string
 	// New gives the options of a fresh, empty database that lasts as long as the test.
 	New func(t *testing.T) store.Options
+	// Exec runs a statement on the database of a store, to put there what nothing that is tested would.
+	Exec func(ctx context.Context, s *store.Store, query string, args ...any) error
 }
 
 // Open opens a database and migrates it, and closes it when the test ends.
@@ -154,6 +156,10 @@ func Run(t *testing.T, e Engine) {
 		{"time", testSweep},
 		{"conflicts", testConflicts},
 		{"listing", testListing},
+		{"filters", testFilters},
+		{"walks", testWalks},
+		{"search", testSearch},
+		{"finding many", testFindMany},
 		{"writer", testWriter},
 		{"counts under load", testCountsUnderLoad},
 		{"actions", testActions},

@@ -18,6 +18,8 @@ ALTER TABLE devices ADD COLUMN linked_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE devices ADD COLUMN status_at BIGINT NOT NULL DEFAULT 0;
 -- Sorting by it must give the same order as on SQLite, whatever the locale of the database.
 ALTER TABLE devices ALTER COLUMN host_name TYPE TEXT COLLATE "C";
+-- For pages by number: passing over a device is an entry of this index, without its row.
+CREATE INDEX devices_live ON devices (account_id, id) WHERE lifecycle = 0;
 CREATE INDEX devices_status ON devices (account_id, status, id) WHERE lifecycle = 0;
 CREATE INDEX devices_severity ON devices (account_id, severity, id) WHERE lifecycle = 0;
 CREATE INDEX devices_os ON devices (account_id, os_family, id) WHERE lifecycle = 0;
@@ -35,6 +37,7 @@ CREATE TABLE device_words (
 	device_id  TEXT COLLATE "C" NOT NULL,
 	PRIMARY KEY (account_id, word, device_id)
 );
+CREATE INDEX device_words_device ON device_words (account_id, device_id, word);
 
 -- What a live device has of the things below: see store/facets.go for how a facet is numbered. device_reports.facets
 -- holds the same for one device.

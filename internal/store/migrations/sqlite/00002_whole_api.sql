@@ -16,6 +16,8 @@ ALTER TABLE devices ADD COLUMN profile TEXT NOT NULL DEFAULT '';
 ALTER TABLE devices ADD COLUMN vulnerabilities INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN linked_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE devices ADD COLUMN status_at INTEGER NOT NULL DEFAULT 0;
+-- For pages by number: passing over a device is an entry of this index, without its row.
+CREATE INDEX devices_live ON devices (account_id, id) WHERE lifecycle = 0;
 CREATE INDEX devices_status ON devices (account_id, status, id) WHERE lifecycle = 0;
 CREATE INDEX devices_severity ON devices (account_id, severity, id) WHERE lifecycle = 0;
 CREATE INDEX devices_os ON devices (account_id, os_family, id) WHERE lifecycle = 0;
@@ -33,6 +35,7 @@ CREATE TABLE device_words (
 	device_id  TEXT    NOT NULL,
 	PRIMARY KEY (account_id, word, device_id)
 ) WITHOUT ROWID;
+CREATE INDEX device_words_device ON device_words (account_id, device_id, word);
 
 -- What a live device has of the things below: see store/facets.go for how a facet is numbered. device_reports.facets
 -- holds the same for one device.
@@ -157,6 +160,7 @@ CREATE TABLE access_activities (
 ) WITHOUT ROWID;
 
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('devices', 'devices_live', '1000000 100000 1'),
 	('devices', 'devices_status', '1000000 100000 10000 1'),
 	('devices', 'devices_severity', '1000000 100000 30000 1'),
 	('devices', 'devices_os', '1000000 100000 20000 1'),
@@ -167,6 +171,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('devices', 'devices_issues', '1000000 100000 10000 1'),
 	('devices', 'devices_linked_id', '100000 10000 1'),
 	('device_words', 'device_words', '6000000 600000 10 1'),
+	('device_words', 'device_words_device', '6000000 600000 6 1'),
 	('device_facets', 'device_facets', '80000000 8000000 10000 1'),
 	('products', 'sqlite_autoindex_products_1', '50000 5000 1'),
 	('products', 'sqlite_autoindex_products_2', '50000 5000 3 2 1'),

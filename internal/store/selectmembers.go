@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"unicode/utf8"
+
+	"muster/internal/device"
+	"muster/internal/errs"
+	"muster/internal/posture"
+)
+
+// table is where an index holds what a member of a filter asks for.
+type table uint8
+
+const (
+	inDevices table = iota // a column of devices, each device having one value
+	inFacets
+	inWords
+)
+
+// member is one member of a filter that an index serves: a device must have one of its values.
+type member struct {
+	table  table
+	column string // of devices
+	values []any  // distinct, at least one
+	// Words from (included) to (excluded), in the place of values.
+	from, to string
+}
+
+// criteria is a filter as queries need it.
+type criteria struct {
+	members []member
+	managed posture.Fact
+	contact string // a condition on devices d and device_seen s, "" for none
+	cutoff  int64  // each ? of contact, in milliseconds
+	// nothing says that no device can match.
+	nothing bool
+}
+
+// criteriaOf reads a filter. Invalid: it is too long.
+func (s *Store) criteriaOf(ctx context.Context, account posture.AccountID, f *device.Filter) (criteria, error) {
+	c := criteria{managed: f.Managed}
+	c.contact, c.cutoff = contactCondition(f.Contacts), millis(f.Now.Add(-device.ContactLost))
+	for _, m := range []struct {
+		name   string
+		member member
+	}{
+		{"status", scalar("status", f.Statuses)},
+		{"severity", scalar("severity", f.Severities)},
+		{"os", texts("os_family", f.OS)},
+		{"device_type", texts("device_type", f.Types)},
+		{"group", scalar("group_id", f.Groups)},
+		{"level", scalar("level_opswat", f.Levels)},
+	} {
+		err := c.add(m.name, m.member)
+		if err != nil {
+			return c, err
+		}
+	}
+	err := s.addFacets(ctx, account, &c, f)
+	if err != nil {
+		return c, err
+	}
+	words, err := device.SearchWords(f.Search)
+	for _, w := range words {
+		c.members = append(c.members, member{table: inWords, from: w, to: successor(w)})
+	}
+	return c, err
+}
+
+func (c *criteria) add(name string, m member) error {
+	if len(m.values) > device.MaxFilterValues {
+		return errs.InvalidField(name, "A filter has at most %d values of %s", device.MaxFilterValues, name)
+	}
+	if len(m.values) > 0 {
+		c.members = append(c.members, m)
+	}
+	return nil
+}
+
+// addFacets adds the members that device_facets serves. One of which no value is known lets nothing through.
+func (s *Store) addFacets(ctx context.Context, account posture.AccountID, c *criteria, f *device.Filter) error {
+	var categories []int64
+	for _, category := range f.Categories {
+		if n, ok := categoryNumber(category); ok {
+			categories = append(categories, n)
+		}
+	}
+	if len(f.CVEs) > device.MaxFilterValues {
+		return errs.InvalidField("cve", "A filter has at most %d values of cve", device.MaxFilterValues)
+	}
+	vulnerabilities, err := s.vulnerabilityIDs(ctx, account, f.CVEs)
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		name  string
+		kind  facetKind
+		ids   []int64
+		asked int
+	}{
+		{"category", facetCategory, categories, len(f.Categories)},
+		{"product", facetProduct, f.Products, len(f.Products)},
+		{"cve", facetVulnerability, vulnerabilities, len(f.CVEs)},
+	} {
+		err := c.add(m.name, facets(m.kind, m.ids))
+		if err != nil {
+			return err
+		}
+		c.nothing = c.nothing || m.asked > 0 && len(m.ids) == 0
+	}
+	return nil
+}
+
+// vulnerabilityIDs gives the ids of those vulnerabilities that a device of the account ever had.
+func (s *Store) vulnerabilityIDs(ctx context.Context, account posture.AccountID, cves []string) ([]int64, error) {
+	args := []any{account}
+	for _, cve := range cves {
+		if storable(cve) {
+			args = append(args, cve)
+		}
+	}
+	if len(args) == 1 {
+		return nil, nil
+	}
+	args = append(args[:1:1], padded(args[1:])...)
+	var out []int64
+	err := s.query(ctx, func(r scanner) error {
+		var id int64
+		err := r.Scan(&id)
+		out = append(out, id)
+		return err
+	}, "SELECT id FROM vulnerabilities WHERE account_id = ? AND cve IN ("+places(len(args)-1)+")", args...)
+	return out, err
+}
+
+func scalar[T ~uint8 | ~int64](column string, values []T) member {
+	m := member{column: column}
+	for _, v := range distinct(values) {
+		m.values = append(m.values, int64(v))
+	}
+	return m
+}
+
+func texts[T ~string](column string, values []T) member {
+	m := member{column: column}
+	for _, v := range distinct(values) {
+		if storable(string(v)) {
+			m.values = append(m.values, string(v))
+		}
+	}
+	if len(values) > 0 && len(m.values) == 0 {
+		m.values = []any{"\uFFFD"} // no device has it
+	}
+	return m
+}
+
+func facets(kind facetKind, ids []int64) member {
+	m := member{table: inFacets}
+	for _, id := range distinct(ids) {
+		m.values = append(m.values, facetOf(kind, id))
+	}
+	return m
+}
+
+// distinct gives each of the values once, sorted.
+func distinct[T ~uint8 | ~int64 | ~string](values []T) []T {
+	values = slices.Clone(values)
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// storable reports whether a text could be stored at all; asking some databases for another is an error.
+func storable(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// successor gives the first text behind all that begin with prefix.
+func successor(prefix string) string {
+	for prefix != "" {
+		r, size := utf8.DecodeLastRuneInString(prefix)
+		prefix = prefix[:len(prefix)-size]
+		switch r {
+		case utf8.MaxRune:
+			continue
+		case 0xD7FF: // surrogates follow, which no text holds
+			r = 0xE000
+		default:
+			r++
+		}
+		return prefix + string(r)
+	}
+	return "\U0010FFFF\U0010FFFF\U0010FFFF\U0010FFFF"
+}
+
+// contactCondition is what the contacts ask of devices d and device_seen s; "" where they let everything through.
+func contactCondition(contacts []device.Contact) string {
+	const seen = "COALESCE(s.seen_at, 0)"
+	all := []string{
+		device.Connected:    "(d.reported_at >= ? OR " + seen + " >= ?)",
+		device.Disconnected: "(d.reported_at < ? AND " + seen + " < ? AND (d.reported_at > 0 OR " + seen + " > 0))",
+		device.Unseen:       "(d.reported_at = 0 AND " + seen + " = 0)",
+	}
+	contacts = distinct(contacts)
+	if len(contacts) == len(all) {
+		return ""
+	}
+	condition := ""
+	for _, c := range contacts {
+		if int(c) >= len(all) {
+			continue
+		}
+		if condition != "" {
+			condition += " OR "
+		}
+		condition += all[c]
+	}
+	if condition == "" && len(contacts) > 0 {
+		return "1 = 0"
+	}
+	return condition
+}
