@@ -391,6 +391,22 @@ func TestDetailsOpenWhatTheyShow(t *testing.T) {
 	}
 }
 
+// Every block of a device that never reported is there, and empty.
+func TestBlocksOfNothing(t *testing.T) {
+	flags := []string{"categories", "unclassified", "mobile_apps", "detected_processes", "detected_packages", "detected_patches", "infection"}
+	body := `{"ids":["` + printerID + `"],"verbose":{"` + strings.Join(flags, `":1,"`) + `":1}}`
+	a := newLab().post("v3.8/devices/detail", body)
+	m := a.entries(t)[0]
+	for _, block := range flags {
+		if v, there := m[block]; !there || holdsNull(v) {
+			t.Errorf("%s is %v", block, v)
+		}
+	}
+	if holdsNull(m) || strings.Contains(a.body, `"total":1`) {
+		t.Errorf("%s", a.body)
+	}
+}
+
 func TestDetailsOfSeveral(t *testing.T) {
 	l := newLab()
 	ids := fmt.Sprintf(`["%s","nobody","000C29AABBCC","%s","%s"]`, phoneID, hardwareID, serverID)
