@@ -114,6 +114,13 @@ func TestReadPageWhileTheListChanges(t *testing.T) {
 	if got := turn(t, d, c, l, 3, 2); !slices.Equal(got, []int{50, 60}) {
 		t.Errorf("again: %v", got)
 	}
+	l.entries = nil
+	if got := turn(t, d, c, l, 3, 2); got != nil {
+		t.Errorf("a page whose entries have gone: %v", got)
+	}
+	if got := turn(t, d, c, l, 1, 2); got == nil || len(got) > 0 {
+		t.Errorf("the first page of nothing: %v", got)
+	}
 }
 
 func TestReadPageCost(t *testing.T) {
