@@ -86,6 +86,16 @@ func (d *door) operations() []operation {
 		{"account_details", "GET POST", "account.json", []version{v2}, web.Read, plainErrors, d.accountDetails},
 		{"account_details", "POST", "account", []version{v32}, web.Read, plainErrors, d.accountDetails},
 
+		{"get_devices", "GET", "devices", []version{v2, v21, v22, v23}, web.Read, plainErrors, d.devicesV2},
+		{"get_devices", "GET", "devices.json", []version{v2}, web.Read, plainErrors, d.devicesV2},
+		{"get_devices", "POST", "devices", []version{v3, v31, v32, v33}, web.Read, plainErrors, d.devicesPage},
+		{"get_devices", "POST", "devices", []version{v34, v35, v36, v37}, web.Read, plainErrors, d.devicesCursor},
+		{"search_devices", "GET", "devices/search", []version{v21}, web.Read, plainErrors, d.searchDevices},
+		{"device_details", "GET", "devices/{value}", []version{v2, v21, v23, v25}, web.Read, plainErrors, d.deviceV2},
+		{"device_details", "POST", "devices/{value}", []version{v3}, web.Read, plainErrors, d.deviceV3},
+		{"device_details", "POST", "devices/detail", detailVersions, web.Read, plainErrors, d.deviceDetails},
+		{"device_info", "POST", "device_info", []version{v3}, web.Read, plainErrors, d.deviceInfo},
+
 		{"link_user", "POST", "devices/{value}/link_user", []version{v2}, web.Write, resultErrors, d.linkUser},
 	}
 }
@@ -111,9 +121,19 @@ type version int
 
 const (
 	v2  version = 20
+	v21 version = 21
+	v22 version = 22
+	v23 version = 23
+	v25 version = 25
 	v3  version = 30
 	v31 version = 31
 	v32 version = 32
+	v33 version = 33
+	v34 version = 34
+	v35 version = 35
+	v36 version = 36
+	v37 version = 37
+	v38 version = 38
 )
 
 // segments gives the spellings in a path. The reference writes v2 and v3; v2.0 and v3.0 mean the same.

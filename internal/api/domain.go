@@ -11,7 +11,8 @@ import (
 // Devices is what this door asks of the inventory: one interface for each family of calls. package device says what each
 // method does.
 type Devices interface {
-	Counts(ctx context.Context, account posture.AccountID) (device.Counts, error)
+	counting
+	lookups
 	LinkUser(ctx context.Context, account posture.AccountID, sel device.Selector, user device.LinkedUser) error
 }
 
