@@ -79,14 +79,38 @@ type operation struct {
 	handle   func(*call) error
 }
 
-// operations is the whole API.
+// operations is the whole API, in the order of the reference.
 func (d *door) operations() []operation {
 	return []operation{
 		{"account_details", "GET POST", "account", []version{v2, v3, v31}, web.Read, plainErrors, d.accountDetails},
 		{"account_details", "GET POST", "account.json", []version{v2}, web.Read, plainErrors, d.accountDetails},
 		{"account_details", "POST", "account", []version{v32}, web.Read, plainErrors, d.accountDetails},
-
+		{"account_policy", "GET", "account/policy", []version{v2}, web.Read, plainErrors, d.accountPolicy},
+		{"configuration", "POST", "configuration", []version{v3, v31}, web.Read, plainErrors, d.configuration},
+		{"groups", "POST", "groups", []version{v3}, web.Read, plainErrors, d.groups},
+		{"activities", "POST", "activities", []version{v3}, web.Read, plainErrors, d.activities},
+		{"logs", "GET", "logs", []version{v2}, web.Read, plainErrors, d.logsV2},
+		{"logs", "POST", "logs", []version{v3, v31, v32, v33}, web.Read, plainErrors, d.logs},
+		{"apps", "POST", "apps", []version{v3}, web.Read, plainErrors, d.apps},
+		{"app_details", "POST", "apps/details", []version{v3}, web.Read, plainErrors, d.appDetails},
+		{"cves", "POST", "cves", []version{v3, v31, v32}, web.Read, plainErrors, d.cves},
+		{"device_cves", "POST", "get_cves", []version{v3, v31, v32}, web.Read, plainErrors, d.deviceCVEs},
+		{"threats", "POST", "get_threats", []version{v3}, web.Read, plainErrors, d.threats},
+		{"reports", "POST", "get_reports", []version{v2}, web.Read, plainErrors, d.reports},
+		{"reports", "GET", "get_reports", []version{v3, v31}, web.Read, plainErrors, d.reports},
+		{"status_changed", "GET", "devices/status_changed", []version{v21}, web.Read, plainErrors, d.statusChangedV21},
+		{"status_changed", "POST", "devices/status_changed", []version{v3}, web.Read, plainErrors, d.statusChangedV3},
+		{"policy_check", "GET", "devices/{value}/policy_check", []version{v2, v22}, web.Read, plainErrors, d.policyCheckOne},
+		{"policy_check", "POST", "devices/policy_check", []version{v2}, web.Read, plainErrors, d.policyCheckMany},
+		{"device_stats", "GET", "devices/stats", []version{v2}, web.Read, plainErrors, d.stats},
+		{"remediation", "GET", "devices/{value}/remediation", []version{v2, v22}, web.Read, resultErrors, d.remediationV2},
+		{"remediation", "GET", "devices/{value}/remediation", []version{v3}, web.Read, resultErrors, d.remediationV3},
 		{"link_user", "POST", "devices/{value}/link_user", []version{v2}, web.Write, resultErrors, d.linkUser},
+		{"delete_device", "POST", "devices/{value}/delete", []version{v2, v22}, web.Write, resultErrors, d.deleteDevice},
+		{"delete_devices", "POST", "devices/delete", []version{v2}, web.Write, plainErrors, d.deleteDevices},
+		{"device_action", "POST", "devices/{value}/action", []version{v2}, web.Write, resultErrors, d.actionV2},
+		{"device_action", "POST", "devices/action", []version{v2}, web.Write, plainErrors, d.actionsV2Batch},
+		{"device_action", "POST", "devices/action", []version{v3, v31, v32, v33}, web.Write, plainErrors, d.actionsV3},
 	}
 }
 
@@ -111,9 +135,19 @@ type version int
 
 const (
 	v2  version = 20
+	v21 version = 21
+	v22 version = 22
+	v23 version = 23
+	v25 version = 25
 	v3  version = 30
 	v31 version = 31
 	v32 version = 32
+	v33 version = 33
+	v34 version = 34
+	v35 version = 35
+	v36 version = 36
+	v37 version = 37
+	v38 version = 38
 )
 
 // segments gives the spellings in a path. The reference writes v2 and v3; v2.0 and v3.0 mean the same.

@@ -11,8 +11,11 @@ import (
 // Devices is what this door asks of the inventory: one interface for each family of calls. package device says what each
 // method does.
 type Devices interface {
-	Counts(ctx context.Context, account posture.AccountID) (device.Counts, error)
-	LinkUser(ctx context.Context, account posture.AccountID, sel device.Selector, user device.LinkedUser) error
+	counting
+	lookups
+	changes
+	records
+	software
 }
 
 type counting interface {

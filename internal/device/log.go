@@ -11,6 +11,8 @@ import (
 // EventQuery chooses entries of the record, the newest first.
 type EventQuery struct {
 	Kinds []event.Kind // none: all
+	// To leaves of changes of status only those to one of these; none: all.
+	To []posture.Status
 	// Since and Until bound the time, both included; zero is open.
 	Since, Until time.Time
 	page.Window

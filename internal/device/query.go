@@ -28,6 +28,10 @@ type Filter struct {
 	Products []int64
 	// CVEs: the device has an open vulnerability with one of these ids.
 	CVEs []string
+	// EnrolledFrom and EnrolledUntil bound the time of enrolment, both included; zero is open.
+	EnrolledFrom, EnrolledUntil time.Time
+	// NotSeenSince leaves only devices whose last contact of any kind lies before it, or that never had one.
+	NotSeenSince time.Time
 	// Search holds words; each must begin a word of the device's names, users, numbers or addresses.
 	Search string
 }
@@ -42,6 +46,8 @@ const (
 	Disconnected
 	// Unseen: no agent of the device was ever heard of.
 	Unseen
+	// OutOfDate: its agent is older than the newest that devices of the same system in the account have.
+	OutOfDate
 )
 
 // ContactLost is how long an agent is silent before it counts as disconnected.

@@ -1,8 +1,10 @@
-// Package event is the append-only record of what happened to devices. An event is written in the transaction that
+// Package event is the append-only record of what happened to devices and accounts. An event is written in the transaction that
 // made it true, so the record neither misses a change nor tells of one that was undone.
 package event
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"muster/internal/posture"
@@ -26,13 +28,72 @@ const (
 	Unignored     Kind = "unignored"
 	Moved         Kind = "moved" // to another group; the detail is its name
 	Reported      Kind = "reported"
-	AgentUpdated  Kind = "agent_updated" // the detail is the new version
+	AgentUpdated  Kind = "agent_updated" // the detail is the old version and the new
 	// CommandQueued and CommandEnded are about what an agent was told to do; the detail names it.
 	CommandQueued Kind = "command_queued"
 	CommandEnded  Kind = "command_ended"
 	// Configured is what an administrator changed about the account; the detail says it.
 	Configured Kind = "configured"
 )
+
+// Category is the part of the record that a kind of event belongs to.
+type Category string
+
+// The categories.
+const (
+	OfDevices        Category = "device"
+	OfAdministrators Category = "admin"
+	OfWebhooks       Category = "webhook" // of which there are no kinds yet
+	OfReports        Category = "device_report"
+)
+
+// kinds is every kind of event with its category, in the order of the constants.
+var kinds = []struct {
+	kind     Kind
+	category Category
+}{
+	{Enrolled, OfDevices}, {Returned, OfDevices}, {Imported, OfDevices}, {StatusChanged, OfDevices}, {Exempted, OfDevices},
+	{Unexempted, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {Ignored, OfDevices},
+	{Unignored, OfDevices}, {Moved, OfDevices}, {Reported, OfReports}, {AgentUpdated, OfDevices},
+	{CommandQueued, OfDevices}, {CommandEnded, OfDevices}, {Configured, OfAdministrators},
+}
+
+// Kinds gives the kinds of a category; none for a category that has none, or that does not exist.
+func Kinds(c Category) []Kind {
+	var out []Kind
+	for _, k := range kinds {
+		if k.category == c {
+			out = append(out, k.kind)
+		}
+	}
+	return out
+}
+
+// AllKinds gives every kind.
+func AllKinds() []Kind {
+	out := make([]Kind, len(kinds))
+	for i, k := range kinds {
+		out[i] = k.kind
+	}
+	return out
+}
+
+// Category says where the kind belongs; "" for one that does not exist.
+func (k Kind) Category() Category {
+	for _, known := range kinds {
+		if known.kind == k {
+			return known.category
+		}
+	}
+	return ""
+}
+
+// ComeOrGo are the kinds by which a device comes into the inventory or leaves it.
+var ComeOrGo = []Kind{Enrolled, Returned, Imported, Retired, Deleted, DeletedByAPI}
+
+// Changing are the kinds that may be a change of status: each of ComeOrGo always is, the others are where the status
+// after differs from the status before. No other kind ever is, whatever its statuses say.
+var Changing = append([]Kind{StatusChanged, Exempted, Unexempted, Ignored, Unignored}, ComeOrGo...)
 
 // Event is one thing that happened to one device, or to the account itself.
 type Event struct {
@@ -42,9 +103,26 @@ type Event struct {
 	Kind     Kind
 	DeviceID string         // "" where it is about the account
 	From, To posture.Status // the status before and after
-	// Previous is when the status of the device had changed before, where this is a change of status or of being there
-	// at all; zero for never.
+	// Previous is when the status of the device had changed before, where this Changes it; zero for never, and elsewhere.
 	Previous time.Time
 	Actor    string // the application or administrator behind it; "" for the device or Muster itself
 	Detail   string // what else there is to say, for people
+}
+
+// Changes reports whether the event is a change of a device's status, or of its being there at all.
+func (e *Event) Changes() bool {
+	return slices.Contains(ComeOrGo, e.Kind) || e.From != e.To && slices.Contains(Changing, e.Kind)
+}
+
+type actorKey struct{}
+
+// By says who is behind what is done with the context: the application or administrator, as the record is to name it.
+func By(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// Actor gives who is behind what is done with the context; "" where nobody was named.
+func Actor(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
 }
