@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -83,7 +84,7 @@ func (d *door) actionsV2Batch(c *call) error {
 	}
 	done := make([]int, len(outcomes))
 	for i, o := range outcomes {
-		done[i] = number(o.Result == device.ActionDone)
+		done[i] = boolNumber(o.Result == device.ActionDone)
 	}
 	c.answer(batchResult{done})
 	return nil
@@ -137,17 +138,43 @@ func (d *door) actionsV3(c *call) error {
 func readActionParams(p *params, r *device.ActionRequest) {
 	r.ExemptFor = time.Duration(p.number("exempt_time", inBody, 0, 0, maxExemptHours)) * time.Hour
 	r.Group = readGroup(p, r.Action == device.ActAssignGroup)
-	r.Scan.FullScan = p.flag("full_scan", inBody, true)
-	for _, part := range p.numbers("scan_types", 6, 0, 5) {
-		r.Scan.ScanTypes = append(r.Scan.ScanTypes, int(part))
+	scan := readScan(p, r.Action == device.ActScanThreats)
+	if r.Action == device.ActScanThreats {
+		r.Scan = scan
 	}
-	r.Scan.Path, _ = p.text("path", inBody, 4096)
-	if r.Action == device.ActScanThreats && !r.Scan.FullScan && len(r.Scan.ScanTypes) == 0 {
+}
+
+const (
+	// maxScanParts is more than the parts that a scan can have, each named once.
+	maxScanParts = 100
+	// scanPath is the part of a scan that needs a path, and the last but one.
+	scanPath, lastScanPart = 4, 5
+	// maxScanPath is how long a path may be, in characters.
+	maxScanPath = 4096
+)
+
+// readScan reads what is to be scanned: everything, or parts. Which goes together is told only if it is going to be done.
+func readScan(p *params, wanted bool) device.CommandParams {
+	var scan device.CommandParams
+	for _, part := range p.numbers("scan_types", maxScanParts, 0, lastScanPart) {
+		if !slices.Contains(scan.ScanTypes, int(part)) {
+			scan.ScanTypes = append(scan.ScanTypes, int(part))
+		}
+	}
+	scan.FullScan = p.flag("full_scan", inBody, len(scan.ScanTypes) == 0)
+	scan.Path, _ = p.text("path", inBody, maxScanPath)
+	switch {
+	case !wanted:
+	case scan.FullScan:
+		return device.CommandParams{FullScan: true}
+	case len(scan.ScanTypes) == 0:
 		p.wrong("scan_types", "is required where full_scan is 0")
+	case !slices.Contains(scan.ScanTypes, scanPath):
+		scan.Path = ""
+	case scan.Path == "":
+		p.wrong("path", "is required where scan_types has %d", scanPath)
 	}
-	if r.Action != device.ActScanThreats {
-		r.Scan = device.CommandParams{}
-	}
+	return scan
 }
 
 // readGroup reads a group's id. One that is no number is that of no group, which is told for each device.
@@ -168,18 +195,11 @@ const noGroup posture.GroupID = 0
 
 // act does the same with every device of a list.
 func (d *door) act(c *call, list batch, request device.ActionRequest) ([]device.Outcome, error) {
-	outcomes := make([]device.Outcome, len(list.values))
-	err := list.each(func(i int) error {
-		sel, err := list.selector(i)
-		if err != nil {
-			return unlessNotFound(err)
-		}
+	return forEach(list, func(sel device.Selector) (device.Outcome, error) {
 		one := request
 		one.Device = sel
-		outcomes[i], err = d.Devices.Act(c.r.Context(), c.account.ID, one)
-		return err
+		return d.Devices.Act(c.r.Context(), c.account.ID, one)
 	})
-	return outcomes, err
 }
 
 // required notes a parameter that has to be there.

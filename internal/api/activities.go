@@ -38,15 +38,15 @@ func (d *door) activities(c *call) error {
 	p := &c.params
 	number, limit := activityLimits.paged(p)
 	from, until := p.days("start_date", "end_date", "01/02/2006", "MM/DD/YYYY")
-	age := p.number("age", inBody, 24, 1, maxActivityAge)
-	q := device.ActivityQuery{Since: from, Until: until, Actions: exactWords(p, "action", activityActions)}
-	q.Search, _ = p.text("search", inBody, maxSearch)
+	age := p.number("age", inBody, 24, 0, maxActivityAge)
+	q := device.ActivityQuery{Since: from, Until: until, Actions: words(p, "action", activityActions)}
+	q.Search = p.search()
 	if p.err != nil {
 		return p.err
 	}
 	chosen := []any{from, until, age, q.Actions, q.Search}
-	if from.IsZero() || until.IsZero() {
-		q.Since, q.Until = d.Now().Add(-time.Duration(age)*time.Hour), time.Time{}
+	if from.IsZero() && until.IsZero() {
+		q.Since = d.Now().Add(-time.Duration(age) * time.Hour)
 	}
 	out := []activity{}
 	err := d.readPage(c, chosen, number, limit, func(w page.Window) (int, string, error) {
@@ -68,7 +68,7 @@ func (d *door) activities(c *call) error {
 func renderActivity(a *device.Activity) activity {
 	return activity{
 		Timestamp: timestamp(a.At), Action: string(a.Action), DeviceID: a.DeviceID, DeviceName: a.DeviceName,
-		DeviceStatus: hyphenStatus(a.DeviceStatus), DeviceGroup: a.DeviceGroup, AppUser: a.AppUser,
+		DeviceStatus: wordFor(detailStatuses, a.DeviceStatus), DeviceGroup: a.DeviceGroup, AppUser: a.AppUser,
 		AccessRule: a.AccessRule, AppName: a.AppName,
 	}
 }

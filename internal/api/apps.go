@@ -41,7 +41,7 @@ func (d *door) apps(c *call) error {
 	p := &c.params
 	number, limit := appLimits.paged(p)
 	var q device.SoftwareQuery
-	q.Search, _ = p.text("search", inBody, maxSearch)
+	q.Search = p.search()
 	filter, sort := p.object("filter"), p.object("sort")
 	q.Levels = words(filter, "severity", vulnerabilityLevels[posture.ScoreOpswat])
 	q.Categories = words(filter, "category", appCategories)
@@ -98,9 +98,7 @@ const maxAppCVEs = 100
 // appDetails shows one version of one product.
 func (d *door) appDetails(c *call) error {
 	p := &c.params
-	if _, k := p.find("product_id", inBody); k == absent {
-		p.wrong("product_id", "is required")
-	}
+	required(p, "product_id", inBody)
 	product := p.number("product_id", inBody, 0, 0, 1<<48)
 	release := p.mustText("version", inBody, maxName)
 	verbose := p.object("verbose").flag("cves", inBody, false)

@@ -1,6 +1,9 @@
 package api
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // section is a part of an account's configuration.
 type section string
@@ -21,9 +24,9 @@ func (d *door) configuration(c *call) error {
 	if c.version < v31 {
 		table = table[:1]
 	}
-	sections := exactWords(&c.params, "sections", table)
+	sections := words(&c.params, "sections", table)
 	if len(sections) == 0 {
-		c.params.wrong("sections", "is required: an array of %s", knownWords(table))
+		c.params.wrong("sections", "is required: an array of %s", strings.Join(knownWords(table), ", "))
 	}
 	if c.params.err != nil {
 		return c.params.err
@@ -33,19 +36,11 @@ func (d *door) configuration(c *call) error {
 		answer[crossDomainSection] = struct {
 			Enabled int `json:"enabled"`
 			Port    int `json:"port"`
-		}{number(c.account.CrossDomain.Enabled), c.account.CrossDomain.Port}
+		}{boolNumber(c.account.CrossDomain.Enabled), c.account.CrossDomain.Port}
 	}
 	if slices.Contains(sections, regcodeSection) {
 		answer[regcodeSection] = c.account.RegistrationCode
 	}
 	c.answer(answer)
 	return nil
-}
-
-// number writes a flag as the reference does.
-func number(on bool) int {
-	if on {
-		return 1
-	}
-	return 0
 }

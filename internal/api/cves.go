@@ -99,12 +99,15 @@ func (d *door) cves(c *call) error {
 	p := &c.params
 	pageNumber, limit := limits{otherwise: 50, most: 50, refusal: 400}.paged(p)
 	q := device.VulnerabilityQuery{MinScore: -1}
-	q.Search, _ = p.text("search", inBody, maxSearch)
+	q.Search = p.search()
 	filter, sort := p.object("filter"), p.object("sort")
 	f := readCVEFilter(filter)
 	q.By, q.Levels, q.OnlyKEV = f.By, f.Levels, f.KEV
 	if least, ok := filter.decimal("score", inBody, 0, maxScores[f.By]); ok {
 		q.MinScore = least
+		if c.version < v31 { // score_type had no default yet
+			required(filter, "score_type", inBody)
+		}
 	}
 	q.Sort = choice(sort, "field", inBody, cveOrders, device.VulnerabilityByID)
 	q.Descending = choice(sort, "order", inBody, directions, false)
@@ -120,7 +123,7 @@ func (d *door) cves(c *call) error {
 			out[i] = renderCVE(&list[i], q.By)
 			out[i].Devices = &list[i].Devices
 			if c.version >= v32 {
-				kev := number(list[i].KEV)
+				kev := boolNumber(list[i].KEV)
 				out[i].KEV = &kev
 			}
 		}
@@ -186,7 +189,7 @@ func renderDeviceCVE(v version, found *device.DeviceVulnerability, by posture.Sc
 		Remediation: remedies(found.Findings), CWE: found.CWE,
 	}
 	if v >= v32 {
-		kev := number(found.KEV)
+		kev := boolNumber(found.KEV)
 		out.KEV = &kev
 	}
 	return out

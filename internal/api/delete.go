@@ -34,16 +34,9 @@ func (d *door) deleteDevices(c *call) error {
 	if p.err != nil {
 		return p.err
 	}
-	done := make([]int, len(list.values))
-	err := list.each(func(i int) error {
-		sel, err := list.selector(i)
-		if err == nil {
-			err = d.Devices.Remove(c.r.Context(), c.account.ID, sel, mode, c.client)
-		}
-		if err == nil {
-			done[i] = 1
-		}
-		return unlessNotFound(err)
+	done, err := forEach(list, func(sel device.Selector) (int, error) {
+		err := d.Devices.Remove(c.r.Context(), c.account.ID, sel, mode, c.client)
+		return boolNumber(err == nil), err
 	})
 	if err != nil {
 		return err

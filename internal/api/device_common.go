@@ -1,8 +1,6 @@
 package api
 
 import (
-	"slices"
-	"strings"
 	"sync"
 
 	"muster/internal/device"
@@ -39,32 +37,16 @@ func pageOf[T any](list []T, number, limit int) ([]T, error) {
 	return list[from:min(from+limit, len(list))], nil
 }
 
-// exactWords is words for an array whose values are spelled in one way only.
-func exactWords[T any](p *params, name string, table []spelling[T]) []T {
-	list, _ := p.elements(name, maxWords)
-	out := make([]T, 0, len(list))
-	for _, e := range list {
-		i := slices.IndexFunc(table, func(s spelling[T]) bool { return e.kind == asText && s.word == e.text })
-		if i < 0 {
-			p.wrong(name, "must be an array of %s", strings.Join(knownWords(table), ", "))
-			return nil
-		}
-		out = append(out, table[i].means)
-	}
-	return out
-}
+// maxSearch is how long the text of a search may be, in characters.
+const maxSearch = 256
 
-// wireName is what a device is called: the name it was given, or that of the host.
-func wireName(d *device.Device) string {
-	if d.Name != "" {
-		return d.Name
+// search reads the text that is searched for. An empty one finds everything: forms send what was not filled in.
+func (p *params) search() string {
+	if text, k := p.find("search", inBody); k == asText && text == "" {
+		return ""
 	}
-	return d.HostName
-}
-
-// remediationLink leads to the page that tells a device's owner what is wrong.
-func (d *door) remediationLink(c *call, id string) string {
-	return d.BaseURL(c.r) + "/device/" + id
+	text, _ := p.text("search", inBody, maxSearch)
+	return text
 }
 
 // maxBatch is how many devices one call may name where the reference gives no number.
@@ -79,7 +61,7 @@ type batch struct {
 	byMAC  bool
 }
 
-// readBatch reads two lists of which exactly one has to be there.
+// readBatch reads two lists of which exactly one has to be there, with at least one entry.
 func (p *params) readBatch(macs, ids string) batch {
 	byMAC, haveMACs := p.texts(macs, maxBatch, maxName)
 	byID, haveIDs := p.texts(ids, maxBatch, maxName)
@@ -95,32 +77,53 @@ func (p *params) readBatch(macs, ids string) batch {
 }
 
 // selector reads the entry of a batch. NotFound: it names no device, such as a MAC address that is none.
-func (b batch) selector(i int) (device.Selector, error) {
-	sel, err := selectorOf(b.values[i])
+func (b batch) selector(value string) (device.Selector, error) {
+	sel, err := selectorOf(value)
 	if err == nil && b.byMAC && !sel.ByMAC {
 		err = errs.New(errs.NotFound, "Device not found")
 	}
 	return sel, err
 }
 
-// each calls do for every entry, several at a time, and gives the first fault. Each entry is done at most once, whatever
-// becomes of the others.
-func (b batch) each(do func(i int) error) error {
+// forEach does the same with every device of a batch, several at a time, and gives what came of it in the order of the
+// batch; what is named twice is done once. An error is the first fault: each of the others is done nevertheless.
+// NotFound is none, and leaves the zero value.
+func forEach[T any](b batch, do func(device.Selector) (T, error)) ([]T, error) {
+	places := make(map[string]int, len(b.values))
+	var names []string
+	for _, v := range b.values {
+		if _, ok := places[v]; !ok {
+			places[v] = len(names)
+			names = append(names, v)
+		}
+	}
+	found, faults := make([]T, len(names)), make([]error, len(names))
 	var wait sync.WaitGroup
-	faults := make([]error, len(b.values))
 	next := make(chan int)
-	for range min(batchWorkers, len(b.values)) {
+	for range min(batchWorkers, len(names)) {
 		wait.Go(func() {
 			for i := range next {
-				faults[i] = do(i)
+				sel, err := b.selector(names[i])
+				if err == nil {
+					found[i], err = do(sel)
+				}
+				faults[i] = unlessNotFound(err)
 			}
 		})
 	}
-	for i := range b.values {
+	for i := range names {
 		next <- i
 	}
 	close(next)
 	wait.Wait()
+	out := make([]T, len(b.values))
+	for i, v := range b.values {
+		out[i] = found[places[v]]
+	}
+	return out, firstOf(faults)
+}
+
+func firstOf(faults []error) error {
 	for _, err := range faults {
 		if err != nil {
 			return err
@@ -129,45 +132,16 @@ func (b batch) each(do func(i int) error) error {
 	return nil
 }
 
-// statusNumber is the status in v2. While it is exempted or has time left, a device passes.
+// statusNumber is the status in the calls of v2 that know of devices without an agent.
 func statusNumber(s posture.Status) int {
-	switch s {
-	case posture.StatusCompliant, posture.StatusExempted, posture.StatusInGrace:
-		return 0
-	case posture.StatusNonCompliant, posture.StatusQuarantined:
-		return 1
-	case posture.StatusUnknown, posture.StatusIgnored:
+	if s == posture.StatusUnknown || s == posture.StatusIgnored {
 		return statusNotFound
-	default:
-		return 3
 	}
+	return numberStatuses[s]
 }
 
 // statusNotFound is the number of a device that is not there, or has no agent.
 const statusNotFound = 2
-
-// hyphenStatuses are the statuses of Device Information, Status Change v3, Device Details v3 and Activities.
-var hyphenStatuses = []spelling[posture.Status]{
-	{word: "compliant", means: posture.StatusCompliant},
-	{word: "non-compliant", means: posture.StatusNonCompliant},
-	{word: "exempted", means: posture.StatusExempted},
-	{word: "out_of_license_usage", means: posture.StatusOutOfLicence},
-	{word: "unknown", means: posture.StatusUnknown},
-	{word: "ignored", means: posture.StatusIgnored},
-	{word: "installed", means: posture.StatusInstalled},
-	{word: "pending", means: posture.StatusPending},
-	{word: "quarantined", means: posture.StatusQuarantined},
-	{word: "in-grace", means: posture.StatusInGrace},
-}
-
-func hyphenStatus(s posture.Status) string {
-	for _, w := range hyphenStatuses {
-		if w.means == s {
-			return w.word
-		}
-	}
-	return "unknown"
-}
 
 // categoryLabels are what v2 and the names of categories call them.
 var categoryLabels = []spelling[posture.Category]{

@@ -45,7 +45,7 @@ var directions = []spelling[bool]{{word: "asc", means: false}, {word: "desc", me
 func (d *door) groups(c *call) error {
 	p := &c.params
 	number, limit := groupLimits.paged(p)
-	search, _ := p.text("search", inBody, maxSearch)
+	search := p.search()
 	sort := p.object("sort")
 	field := choice(sort, "field", inBody, groupOrders, groupOrders[0].means)
 	descending := choice(sort, "order", inBody, directions, false)
@@ -70,9 +70,6 @@ func (d *door) groups(c *call) error {
 	c.answer(out)
 	return nil
 }
-
-// maxSearch is how long the text of a search may be, in characters.
-const maxSearch = 256
 
 // listGroups gives the groups whose name or policy holds the text, whatever the letter case.
 func (d *door) listGroups(c *call, search string) ([]group, error) {

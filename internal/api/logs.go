@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"muster/internal/device"
@@ -136,7 +137,7 @@ func (d *door) readLogQuery(c *call) (logQuery, error) {
 	category := readCategory(c)
 	words := readEvents(c, category)
 	period := d.readPeriod(c, &q.events)
-	q.events.Kinds, q.events.To = eventsOf(words, category)
+	q.events.Kinds, q.events.To = eventsOf(c.version, words, category)
 	q.chosen = []any{category, words, period}
 	q.events.After = p.readCursor("token", c.name, q.chosen)
 	return q, p.err
@@ -177,18 +178,21 @@ func readEvents(c *call, category event.Category) []logWord {
 	if c.version >= v31 {
 		p, name = p.object("filter"), "events"
 	}
+	if category == event.OfReports {
+		return nil
+	}
 	table := logWords
 	if c.version < v33 {
 		table = logWords[1:]
 	}
-	found := exactWords(p, name, table)
-	if category == event.OfReports {
-		return nil
-	}
-	return found
+	return words(p, name, table)
 }
 
-// readPeriod reads the time that is asked for, and gives what tells it from others.
+// anyAge is the age of everything.
+const anyAge = -1
+
+// readPeriod reads the time that is asked for, and gives what tells it from others. An age counts only where no times are
+// given.
 func (d *door) readPeriod(c *call, q *device.EventQuery) any {
 	p := &c.params
 	first, last := "start_time", "end_time"
@@ -203,15 +207,15 @@ func (d *door) readPeriod(c *call, q *device.EventQuery) any {
 			p.wrong(last, "must not lie before %s", first)
 		}
 	}
-	otherwise := int64(0)
+	otherwise := int64(anyAge)
 	if c.version >= v32 {
 		otherwise = 3600
 	}
 	age := p.number("age", inBody, otherwise, 0, maxLogAge)
 	if !q.Since.IsZero() || !q.Until.IsZero() {
-		return []any{q.Since.UnixMilli(), q.Until.UnixMilli()}
+		return []any{q.Since, q.Until}
 	}
-	if age > 0 {
+	if age != anyAge {
 		q.Since = d.Now().Add(-time.Duration(age) * time.Second)
 	}
 	return age
@@ -246,6 +250,7 @@ var logWords = []spelling[logWord]{
 	{word: "unseen", means: logWord{Kind: unseenKind}},
 	{word: "compliant", means: logWord{event.StatusChanged, posture.StatusCompliant}},
 	{word: "noncompliant", means: logWord{event.StatusChanged, posture.StatusNonCompliant}},
+	{word: "non_compliant", means: logWord{event.StatusChanged, posture.StatusNonCompliant}, slip: true},
 	{word: "in_grace", means: logWord{event.StatusChanged, posture.StatusInGrace}},
 	{word: "pending", means: logWord{event.StatusChanged, posture.StatusPending}},
 	{word: "quarantined", means: logWord{event.StatusChanged, posture.StatusQuarantined}},
@@ -266,7 +271,7 @@ var logWords = []spelling[logWord]{
 
 // eventsOf gives the kinds that the words stand for, within a category if one was named, and the statuses to which changes
 // of status are to lead, none meaning any.
-func eventsOf(words []logWord, category event.Category) ([]event.Kind, []posture.Status) {
+func eventsOf(v version, words []logWord, category event.Category) ([]event.Kind, []posture.Status) {
 	if len(words) == 0 {
 		if category == "" {
 			return append(event.Kinds(event.OfDevices), event.Kinds(event.OfAdministrators)...), nil
@@ -275,7 +280,6 @@ func eventsOf(words []logWord, category event.Category) ([]event.Kind, []posture
 	}
 	var kinds []event.Kind
 	var to []posture.Status
-	seen := make(map[event.Kind]bool)
 	for _, w := range words {
 		if category != "" && w.Kind.Category() != category {
 			continue
@@ -283,9 +287,12 @@ func eventsOf(words []logWord, category event.Category) ([]event.Kind, []posture
 		if w.Kind == event.StatusChanged {
 			to = append(to, w.To)
 		}
-		if !seen[w.Kind] {
-			seen[w.Kind] = true
+		if !slices.Contains(kinds, w.Kind) {
 			kinds = append(kinds, w.Kind)
+		}
+		// Before v3.3 a device deleted by a program was one that was deleted: see eventWord.
+		if w.Kind == event.Deleted && v < v33 && !slices.Contains(kinds, event.DeletedByAPI) {
+			kinds = append(kinds, event.DeletedByAPI)
 		}
 	}
 	if len(kinds) == 0 {

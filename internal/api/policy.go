@@ -41,16 +41,8 @@ type appliesTo struct {
 func renderPolicy(p *policy.Policy) map[string]map[string]any {
 	out := make(map[string]map[string]any)
 	for _, def := range policy.Definitions() {
-		shown, to := policyCheck{Desc: def.Title}, appliesTo{}
-		listed := false
-		for i := range p.Checks {
-			if entry := &p.Checks[i]; entry.ID == def.ID {
-				listed = true
-				shown.add(entry)
-				to.add(entry)
-			}
-		}
-		if !listed {
+		entries := slices.DeleteFunc(slices.Clone(p.Checks), func(c policy.Check) bool { return c.ID != def.ID })
+		if len(entries) == 0 {
 			continue
 		}
 		key := policyCategory(def.Category)
@@ -58,8 +50,13 @@ func renderPolicy(p *policy.Policy) map[string]map[string]any {
 			out[key] = map[string]any{"apply_to": appliesTo{}}
 		}
 		all, _ := out[key]["apply_to"].(appliesTo)
-		out[key]["apply_to"] = appliesTo{
-			max(all.Laptop, to.Laptop), max(all.Desktop, to.Desktop), max(all.Server, to.Server), max(all.VM, to.VM),
+		out[key]["apply_to"] = all.or(appliesTo{
+			appliesToType(entries, posture.Laptop), appliesToType(entries, posture.Desktop),
+			appliesToType(entries, posture.Server), appliesToType(entries, posture.VM),
+		})
+		shown := policyCheck{Desc: def.Title}
+		for i := range entries {
+			shown.add(&entries[i])
 		}
 		out[key][titleWords(def.ID)] = shown
 	}
@@ -76,18 +73,24 @@ func (c *policyCheck) add(entry *policy.Check) {
 	}
 }
 
-func (a *appliesTo) add(entry *policy.Check) {
-	if entry.Severity == policy.Off {
-		return
-	}
-	for _, one := range []struct {
-		kind  posture.DeviceType
-		place *int
-	}{{posture.Laptop, &a.Laptop}, {posture.Desktop, &a.Desktop}, {posture.Server, &a.Server}, {posture.VM, &a.VM}} {
-		if len(entry.DeviceTypes) == 0 || slices.Contains(entry.DeviceTypes, one.kind) {
-			*one.place = 1
+func (a appliesTo) or(b appliesTo) appliesTo {
+	return appliesTo{max(a.Laptop, b.Laptop), max(a.Desktop, b.Desktop), max(a.Server, b.Server), max(a.VM, b.VM)}
+}
+
+// appliesToType is 1 if the entries of a check switch it on for some computers of a type. The first entry that covers a
+// computer holds for it, so one that is off hides the later ones, unless it is for some systems only.
+func appliesToType(entries []policy.Check, kind posture.DeviceType) int {
+	for i := range entries {
+		e := &entries[i]
+		switch {
+		case len(e.DeviceTypes) > 0 && !slices.Contains(e.DeviceTypes, kind):
+		case e.Severity != policy.Off:
+			return 1
+		case len(e.OS) == 0:
+			return 0
 		}
 	}
+	return 0
 }
 
 // policyCategories are the categories that Account Policy calls otherwise than by their id.

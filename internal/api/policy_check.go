@@ -5,10 +5,6 @@ import (
 	"muster/internal/posture"
 )
 
-// deviceKinds are the values of opt in the calls of v2 that name a device: 0 a MAC address, 1 a hardware id, 3 the name
-// of a wireless network, by which Muster knows no device. The value shows which of the first two it is.
-var deviceKinds = []spelling[bool]{{word: "0", means: true}, {word: "1", means: true}, {word: "3", means: false}}
-
 // policyAnswer is Device Policy Check. Its first three members have no meaning any more.
 type policyAnswer struct {
 	PolicyName    string        `json:"policy_name"`
@@ -39,7 +35,7 @@ type policyIssue struct {
 func (d *door) policyCheckOne(c *call) error {
 	p := &c.params
 	verbose := p.flag("verbose", inQuery, false)
-	p.deviceKind(inQuery)
+	p.readKind(inQuery)
 	if p.err != nil {
 		return p.err
 	}
@@ -49,7 +45,7 @@ func (d *door) policyCheckOne(c *call) error {
 	}
 	out := policyAnswer{
 		DeviceType: string(dev.Type), OSType: dev.OSName, Status: statusNumber(dev.Cell.Status), Total: dev.Issues.Total(),
-		TotalCritical: dev.Issues.Critical, Critical: number(dev.Issues.Critical > 0), LastSeen: timestamp(dev.SeenAt),
+		TotalCritical: dev.Issues.Critical, Critical: boolNumber(dev.Issues.Critical > 0), LastSeen: timestamp(dev.SeenAt),
 	}
 	out.Issues, err = d.issuesOf(c, &dev, verbose)
 	if err != nil {
@@ -59,19 +55,24 @@ func (d *door) policyCheckOne(c *call) error {
 	return nil
 }
 
-// deviceKind reads opt, and whether it names a kind of value by which devices are known.
-func (p *params) deviceKind(documented place) bool {
-	text, k := p.find("opt", documented)
-	if k == absent {
-		return true
+// kindOfValue is what opt says of values in the calls of v2 that know three kinds of them.
+type kindOfValue int64
+
+const (
+	valueMAC     kindOfValue = 0
+	valueID      kindOfValue = 1
+	valueNetwork kindOfValue = 3 // the name of a wireless network, by which Muster knows no device
+)
+
+// readKind reads opt. Where a value names a device, the value itself shows what it is.
+func (p *params) readKind(documented place) kindOfValue {
+	switch k := kindOfValue(p.number("opt", documented, 0, 0, 3)); k {
+	case valueMAC, valueID, valueNetwork:
+		return k
+	default:
+		p.wrong("opt", "must be 0, 1 or 3")
+		return valueMAC
 	}
-	for _, s := range deviceKinds {
-		if k != asOther && s.word == text {
-			return s.means
-		}
-	}
-	p.wrong("opt", "must be 0, 1 or 3")
-	return false
 }
 
 // issuesOf gives the issues of a device, none if it never reported.
@@ -91,7 +92,7 @@ func (d *door) issuesOf(c *call, dev *device.Device, verbose bool) ([]policyIssu
 }
 
 func renderIssue(i *posture.Issue, verbose bool) policyIssue {
-	out := policyIssue{Category: categoryLabel(i.Category), Critical: number(i.Severity == posture.Critical), Desc: i.Evidence}
+	out := policyIssue{Category: categoryLabel(i.Category), Critical: boolNumber(i.Severity == posture.Critical), Desc: i.Evidence}
 	if verbose {
 		out.Check, out.Outcome, out.Product, out.Remediation = i.Check, string(i.Outcome), i.Product, i.Remediation
 	}
@@ -101,14 +102,14 @@ func renderIssue(i *posture.Issue, verbose bool) policyIssue {
 // policyCheckMany says of each device that is named which status it has and whether it has critical issues.
 func (d *door) policyCheckMany(c *call) error {
 	p := &c.params
-	p.deviceKind(inBody)
+	p.readKind(inBody)
 	list := p.readBatch("MAC_list", "HWID_list")
 	if p.err != nil {
 		return p.err
 	}
 	sels := make([]device.Selector, len(list.values))
 	for i := range sels {
-		sel, err := list.selector(i)
+		sel, err := list.selector(list.values[i])
 		if err == nil {
 			sels[i] = sel
 		}
@@ -124,7 +125,7 @@ func (d *door) policyCheckMany(c *call) error {
 	for i, dev := range found {
 		answer.Result[i] = statusNotFound
 		if dev != nil {
-			answer.Result[i], answer.Critical[i] = statusNumber(dev.Cell.Status), number(dev.Issues.Critical > 0)
+			answer.Result[i], answer.Critical[i] = statusNumber(dev.Cell.Status), boolNumber(dev.Issues.Critical > 0)
 		}
 	}
 	c.answer(answer)

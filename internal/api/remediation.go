@@ -6,6 +6,11 @@ import (
 	"muster/internal/posture"
 )
 
+// remediationLink leads to the page that tells a device's owner what is wrong.
+func (d *door) remediationLink(c *call, dev *device.Device) string {
+	return d.baseURL(c.r) + "/device/" + dev.ID
+}
+
 type linkAnswer struct {
 	Link string `json:"remediation_link"`
 }
@@ -25,7 +30,7 @@ func (d *door) remediationV2(c *call) error {
 	case dev.Issues.Total() == 0:
 		c.answer(result{Result: 0, Msg: "Device has no issues"})
 	default:
-		c.answer(linkAnswer{d.remediationLink(c, dev.ID)})
+		c.answer(linkAnswer{d.remediationLink(c, &dev)})
 	}
 	return nil
 }
@@ -57,7 +62,7 @@ func (d *door) remediationV3(c *call) error {
 	case dev.Cell.Status == posture.StatusOutOfLicence:
 		answer.Result = -1
 	default:
-		answer.Link = d.remediationLink(c, dev.ID)
+		answer.Link = d.remediationLink(c, &dev)
 	}
 	c.answer(answer)
 	return nil

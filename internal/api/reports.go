@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"muster/internal/device"
 	"muster/internal/errs"
@@ -25,11 +26,11 @@ var (
 		{word: "os_patch_summary", means: (*door).patchSummary},
 		{word: "device_missing_os_patch", means: (*door).devicesMissingPatch},
 		{word: "missing_os_patch", means: (*door).patchesOfDevice},
-		{word: "agent_log", means: (*door).commandLog},
+		{word: "agent_log", means: commandLog(device.FetchAgentLog)},
 	}
 	reportsV31 = append(reportsV3[:len(reportsV3):len(reportsV3)],
-		spelling[report]{word: "scan_threats_log", means: (*door).commandLog},
-		spelling[report]{word: "scan_threat_log", means: (*door).commandLog, slip: true})
+		spelling[report]{word: "scan_threats_log", means: commandLog(device.ScanThreats)},
+		spelling[report]{word: "scan_threat_log", means: commandLog(device.ScanThreats), slip: true})
 )
 
 // reports makes the report that is asked for: CSV for patches, a ZIP archive for logs, and JSON where there is nothing to
@@ -43,11 +44,11 @@ func (d *door) reports(c *call) error {
 		table = reportsV3
 	}
 	required(&c.params, "type", inQuery)
-	make := choice(&c.params, "type", inQuery, table, nil)
+	write := choice(&c.params, "type", inQuery, table, nil)
 	if c.params.err != nil {
 		return c.params.err
 	}
-	return make(d, c)
+	return write(d, c)
 }
 
 // patchColumns head the tables of patches.
@@ -79,29 +80,45 @@ func (d *door) devicesMissingPatch(c *call) error {
 	if c.params.err != nil {
 		return c.params.err
 	}
-	names, err := d.groupNames(c)
+	names, err := d.groupNames(c.r.Context(), c.account.ID)
 	if err != nil {
 		return err
 	}
 	rows := [][]string{{"device_id", "device_name", "group_name", "device_type", "os", "status", "last_seen"}}
-	for after := ""; len(rows) <= maxReportDevices; {
-		list, next, err := d.Devices.DevicesMissing(c.r.Context(), c.account.ID, kb, after, 500)
-		if err != nil {
-			return err
-		}
-		for i := range list {
-			rows = append(rows, deviceRow(&list[i], names))
-		}
-		if after = next; next == "" {
-			break
+	listed := make(map[string]bool)
+	for _, name := range patchNames(kb) {
+		for after := ""; len(rows) <= maxReportDevices; {
+			list, next, err := d.Devices.DevicesMissing(c.r.Context(), c.account.ID, name, after, 500)
+			if err != nil {
+				return err
+			}
+			for i := range list {
+				if !listed[list[i].ID] {
+					listed[list[i].ID] = true
+					rows = append(rows, deviceRow(&list[i], names))
+				}
+			}
+			if after = next; next == "" {
+				break
+			}
 		}
 	}
 	return c.answerCSV("device_missing_os_patch", rows)
 }
 
+// patchNames gives the spellings of an update's number: agents report it with KB in front or without, and callers write
+// the one or the other.
+func patchNames(kb string) []string {
+	digits := strings.TrimPrefix(strings.ToUpper(kb), "KB")
+	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return []string{kb}
+	}
+	return []string{"KB" + digits, digits}
+}
+
 func deviceRow(dev *device.Device, groups map[posture.GroupID]string) []string {
 	return []string{
-		dev.ID, wireName(dev), groups[dev.Cell.Group], string(dev.Type), dev.OSName, hyphenStatus(dev.Cell.Status), timestamp(dev.SeenAt),
+		dev.ID, shownName(dev), groups[dev.Cell.Group], string(dev.Type), dev.OSName, wordFor(detailStatuses, dev.Cell.Status), timestamp(dev.SeenAt),
 	}
 }
 
@@ -162,38 +179,47 @@ type commandAnswer struct {
 
 // The values of status.
 const (
-	commandPending = 0
 	commandFailed  = -1
+	commandPending = 0
+	commandSilent  = 1 // done, and there is no log
 )
 
-// commandLog gives the log that an agent was asked for, once it is there.
-func (d *door) commandLog(c *call) error {
-	id := c.params.mustText("command_id", inQuery, maxName)
-	kind, _ := c.params.find("type", inQuery)
-	if c.params.err != nil {
-		return c.params.err
+// commandLog gives the log that an agent sent for a command of one kind, once it is there.
+func commandLog(kind device.CommandKind) report {
+	return func(d *door, c *call) error {
+		id := c.params.mustText("command_id", inQuery, maxName)
+		if c.params.err != nil {
+			return c.params.err
+		}
+		command, err := d.Devices.Command(c.r.Context(), c.account.ID, id)
+		switch {
+		case err != nil:
+			return err
+		case command.Kind != kind:
+			return errs.New(errs.NotFound, "There is no such command")
+		case command.State == device.CommandDone && len(command.Output) > 0:
+			return c.answerZIP(&command)
+		default:
+			c.answer(standOf(&command))
+			return nil
+		}
 	}
-	command, err := d.Devices.Command(c.r.Context(), c.account.ID, id)
-	if err != nil {
-		return err
-	}
-	wanted := device.ScanThreats
-	if kind == "agent_log" {
-		wanted = device.FetchAgentLog
-	}
+}
+
+// standOf says how far a command has come that there is no log of.
+func standOf(command *device.Command) commandAnswer {
 	switch {
-	case command.Kind != wanted:
-		return errs.New(errs.NotFound, "There is no such command")
-	case command.State == device.CommandDone:
-		return c.answerZIP(&command)
 	case command.State < device.CommandDone:
-		c.answer(commandAnswer{commandPending, "The device has not answered yet"})
+		return commandAnswer{commandPending, "The device has not answered yet"}
+	case command.State == device.CommandDone:
+		return commandAnswer{commandSilent, "The device did it and sent no log"}
 	case command.State == device.CommandExpired:
-		c.answer(commandAnswer{commandFailed, "The device did not answer in time"})
+		return commandAnswer{commandFailed, "The device did not answer in time"}
+	case command.Message == "":
+		return commandAnswer{commandFailed, "The device could not do it"}
 	default:
-		c.answer(commandAnswer{commandFailed, "The device could not do it: " + command.Message})
+		return commandAnswer{commandFailed, "The device could not do it: " + command.Message}
 	}
-	return nil
 }
 
 func (c *call) answerZIP(command *device.Command) error {

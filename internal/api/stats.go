@@ -26,9 +26,11 @@ type statPeriod func(now time.Time, amount int) time.Time
 
 var statPeriods = []spelling[statPeriod]{
 	{word: "second", means: func(now time.Time, n int) time.Time { return now.Add(-time.Duration(n) * time.Second) }},
-	{word: "hour", means: func(now time.Time, n int) time.Time { return now.Add(-time.Duration(n) * time.Hour) }},
-	{word: "month", means: func(now time.Time, n int) time.Time { return now.AddDate(0, -n, 0) }},
-	{word: "year", means: func(now time.Time, n int) time.Time { return now.AddDate(-n, 0, 0) }},
+	{word: "hour", means: func(now time.Time, n int) time.Time {
+		return now.Add(-time.Duration(min(n, maxStatYears*366*24)) * time.Hour)
+	}},
+	{word: "month", means: func(now time.Time, n int) time.Time { return now.AddDate(0, -min(n, maxStatYears*12), 0) }},
+	{word: "year", means: func(now time.Time, n int) time.Time { return now.AddDate(-min(n, maxStatYears), 0, 0) }},
 	{word: "ytd", means: func(now time.Time, _ int) time.Time {
 		return time.Date(now.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
 	}},
@@ -39,8 +41,10 @@ var statDeviceTypes = []spelling[posture.Fact]{
 }
 
 const (
-	// maxStatAmount is the most units that a time may lie back: seconds of ten years.
-	maxStatAmount = 10 * 366 * 86400
+	// maxStatYears is how far back a time is looked for; no device is older.
+	maxStatYears = 50
+	// maxStatAmount is the most units that a time may lie back: seconds of as many years.
+	maxStatAmount = maxStatYears * 366 * 86400
 	// maxStatDevices is how many devices are named; total_count counts all.
 	maxStatDevices = 10000
 )
@@ -50,7 +54,7 @@ func (d *door) stats(c *call) error {
 	p := &c.params
 	required(p, "event", inQuery)
 	what := choice(p, "event", inQuery, statEvents, statAdded)
-	asMAC := d.statKind(p)
+	values := d.statValues(p.readKind(inQuery))
 	from, until := d.readStatPeriod(p)
 	f := device.Filter{Managed: choice(p, "device_type", inQuery, statDeviceTypes, posture.NotReported)}
 	if p.err != nil {
@@ -71,7 +75,7 @@ func (d *door) stats(c *call) error {
 	if err != nil {
 		return err
 	}
-	names, err := d.statNames(c, f, asMAC)
+	names, err := d.statNames(c, f, values)
 	if err != nil {
 		return err
 	}
@@ -82,19 +86,16 @@ func (d *door) stats(c *call) error {
 	return nil
 }
 
-// statKind reads which value of a device is to be listed: its address (0) or its id (1). Networks (3) are not known.
-func (d *door) statKind(p *params) func(*call, *device.Device) ([]string, error) {
-	byID := func(_ *call, dev *device.Device) ([]string, error) { return []string{dev.ID}, nil }
-	switch text, k := p.find("opt", inQuery); {
-	case k == absent, text == "0":
-		return d.macsOf
-	case text == "1":
-		return byID
-	case text == "3":
+// statValues gives what is listed of a device. Of networks Muster knows nothing.
+func (d *door) statValues(kind kindOfValue) func(*call, *device.Device) ([]string, error) {
+	switch kind {
+	case valueID:
+		return func(_ *call, dev *device.Device) ([]string, error) { return []string{dev.ID}, nil }
+	case valueNetwork:
 		return func(*call, *device.Device) ([]string, error) { return nil, nil }
+	default:
+		return d.macsOf
 	}
-	p.wrong("opt", "must be 0, 1 or 3")
-	return byID
 }
 
 func (d *door) statNames(c *call, f device.Filter, values func(*call, *device.Device) ([]string, error)) ([]string, error) {

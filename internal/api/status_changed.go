@@ -85,7 +85,7 @@ func (d *door) renderChangedV21(c *call, dev *device.Device, verbose bool) (chan
 	if out.Status == statusNotFound {
 		return out, nil
 	}
-	critical, total := number(dev.Issues.Critical > 0), dev.Issues.Total()
+	critical, total := boolNumber(dev.Issues.Critical > 0), dev.Issues.Total()
 	out.Critical, out.Total, out.Worst = &critical, &total, &dev.Issues.Critical
 	if verbose {
 		issues, err := d.issuesOf(c, dev, true)
@@ -127,21 +127,17 @@ type changedV3 struct {
 	Status       string        `json:"status"`
 	StatusDetail statusDetail  `json:"status_detail"`
 	Severity     string        `json:"severity"`
-	Issue        changedIssues `json:"issue"`
+	Issue        issueCounts   `json:"issue"`
 	GroupName    string        `json:"group_name"`
 	Name         string        `json:"device_name,omitempty"`
 	Nickname     string        `json:"nickname,omitempty"`
 	Type         string        `json:"device_type,omitempty"`
 	AgentVersion string        `json:"agent_version,omitempty"`
 	LastSeen     string        `json:"last_seen,omitempty"`
+	User         userInfo      `json:"user_info"`
+	OS           osInfo        `json:"os_info"`
+	Network      []adapterV3   `json:"network_info"`
 	Issues       []policyIssue `json:"issues,omitempty"`
-}
-
-// changedIssues has plural names, unlike those of every other call.
-type changedIssues struct {
-	Total    int `json:"total_issues"`
-	Critical int `json:"total_critical_issues"`
-	Warning  int `json:"total_warning_issues"`
 }
 
 type statusDetail struct {
@@ -150,7 +146,7 @@ type statusDetail struct {
 }
 
 func detailOf(s posture.Status) statusDetail {
-	return statusDetail{number(s == posture.StatusExempted), number(s == posture.StatusInstalled || s == posture.StatusPending)}
+	return statusDetail{boolNumber(s == posture.StatusExempted), boolNumber(s == posture.StatusInstalled || s == posture.StatusPending)}
 }
 
 type deletedDevice struct {
@@ -166,7 +162,7 @@ func (d *door) statusChangedV3(c *call) error {
 	if p.err != nil {
 		return p.err
 	}
-	names, err := d.groupNames(c)
+	names, err := d.groupNames(c.r.Context(), c.account.ID)
 	if err != nil {
 		return err
 	}
@@ -192,7 +188,10 @@ func (d *door) statusChangedV3(c *call) error {
 			answer.Deleted = append(answer.Deleted, deletedDevice{list[i].ID})
 			continue
 		}
-		one := renderChangedV3(&list[i], names)
+		one, err := renderChangedV3(&list[i], names)
+		if err != nil {
+			return err
+		}
 		if verbose {
 			one.Issues, err = d.issuesOf(c, &list[i], true)
 			if err != nil {
@@ -205,21 +204,13 @@ func (d *door) statusChangedV3(c *call) error {
 	return nil
 }
 
-func renderChangedV3(dev *device.Device, groups map[posture.GroupID]string) changedV3 {
+func renderChangedV3(dev *device.Device, groups map[posture.GroupID]string) (changedV3, error) {
+	profile, err := dev.Profile()
 	return changedV3{
-		ID: dev.ID, Status: hyphenStatus(dev.Cell.Status), StatusDetail: detailOf(dev.Cell.Status),
-		Severity: dev.Cell.Severity.String(), Issue: changedIssues{dev.Issues.Total(), dev.Issues.Critical, dev.Issues.Warning},
-		GroupName: groups[dev.Cell.Group], Name: wireName(dev), Nickname: dev.Name, Type: string(dev.Type),
+		ID: dev.ID, Status: wordFor(detailStatuses, dev.Cell.Status), StatusDetail: detailOf(dev.Cell.Status),
+		Severity: wordFor(detailSeverities, dev.Cell.Severity), Issue: countIssues(dev.Issues),
+		GroupName: groups[dev.Cell.Group], Name: shownName(dev), Nickname: shownName(dev), Type: string(dev.Type),
 		AgentVersion: dev.AgentVersion, LastSeen: timestamp(dev.SeenAt),
-	}
-}
-
-// groupNames gives the names of the account's groups.
-func (d *door) groupNames(c *call) (map[posture.GroupID]string, error) {
-	list, err := d.Devices.Groups(c.r.Context(), c.account.ID)
-	names := make(map[posture.GroupID]string, len(list))
-	for i := range list {
-		names[list[i].ID] = list[i].Name
-	}
-	return names, err
+		User: userInfo{profile.User.Name, profile.User.Domain}, OS: renderOS(dev, &profile), Network: renderAdaptersV3(profile.Adapters),
+	}, err
 }

@@ -80,7 +80,7 @@ func scanThreats(r *posture.Report) []scanThreat {
 			continue
 		}
 		s := scanThreat{
-			Critical: number(t.Existing != posture.No), ScanTime: timestamp(t.Found), File: t.File, Hash: t.Hash,
+			Critical: boolNumber(t.Existing != posture.No), ScanTime: timestamp(t.Found), File: t.File, Hash: t.Hash,
 			ThreatName: t.Name, Details: make([]threatDetail, len(t.Engines)),
 		}
 		for k, e := range t.Engines {
@@ -98,7 +98,7 @@ func localThreats(r *posture.Report) []localThreat {
 			out = append(out, localThreat{
 				ScanTime: timestamp(t.Found), Repeat: t.Repeat, File: t.File, ThreatName: t.Name, ProductName: t.Product,
 				ProductVendor: t.ProductVendor, ProductVersion: t.ProductVersion, Action: t.Action,
-				Existing: number(t.Existing != posture.No),
+				Existing: boolNumber(t.Existing != posture.No),
 			})
 		}
 	}
