@@ -331,17 +331,22 @@ func wholeNumber(text string) (int64, bool) {
 	return n, err == nil
 }
 
-// words gives what the words of an array mean: those of a filter, where spellings of neighbouring calls will do.
+// words gives what the words of an array mean: those of a filter, where spellings of neighbouring calls will do. A word may
+// stand for several things.
 func words[T any](p *params, name string, table []spelling[T]) []T {
 	list, _ := p.elements(name, maxWords)
 	out := make([]T, 0, len(list))
 	for _, e := range list {
-		i := slices.IndexFunc(table, func(s spelling[T]) bool { return e.kind == asText && alike(s.word) == alike(e.text) })
-		if i < 0 {
+		before := len(out)
+		for _, s := range table {
+			if e.kind == asText && alike(s.word) == alike(e.text) {
+				out = append(out, s.means)
+			}
+		}
+		if len(out) == before {
 			p.wrong(name, "must be an array of %s", strings.Join(knownWords(table), ", "))
 			return nil
 		}
-		out = append(out, table[i].means)
 	}
 	return out
 }
@@ -359,7 +364,7 @@ func alike(word string) string {
 func knownWords[T any](table []spelling[T]) []string {
 	var out []string
 	for _, s := range table {
-		if !s.slip {
+		if !s.slip && !slices.Contains(out, s.word) {
 			out = append(out, s.word)
 		}
 	}
