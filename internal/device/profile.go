@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json"
+
 	"muster/internal/posture"
 )
 
@@ -55,7 +57,7 @@ func (d *Device) Profile() (Profile, error) {
 	if d.PackedProfile == "" {
 		return p, nil
 	}
-	err := json.Unmarshal([]byte(d.PackedProfile), &p)
+	err := fastjson.Unmarshal([]byte(d.PackedProfile), &p)
 	if err != nil {
 		return p, fmt.Errorf("reading a stored profile: %w", err)
 	}
