@@ -188,7 +188,7 @@ func (c *badCall) request(t *testing.T, version, name, value string, there bool)
 // untouched checks that a refused call asked nothing of the inventory and changed nothing.
 func (l *lab) untouched(t *testing.T, q request) {
 	t.Helper()
-	if len(l.devices.stock.asked)+l.devices.stock.opened+len(l.devices.linked) > 0 {
+	if len(l.devices.stock.asked)+l.devices.stock.opened+len(l.devices.linked)+len(l.devices.world.asked)+len(l.devices.world.changed) > 0 {
 		t.Errorf("%s %s %.80s: the inventory was asked", q.method, q.target, q.body)
 	}
 }

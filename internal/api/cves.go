@@ -166,9 +166,9 @@ func (d *door) deviceCVEs(c *call) error {
 		return err
 	}
 	found = slices.DeleteFunc(found, func(v device.DeviceVulnerability) bool { return !filter.passes(&v.Vulnerability) })
-	part, err := pageOf(found, pageNumber, limit)
-	if err != nil {
-		return err
+	part := pageOf(found, pageNumber, limit)
+	if len(part) == 0 && pageNumber > 1 {
+		return errPastEnd()
 	}
 	out := make([]deviceCVE, len(part))
 	for i := range part {

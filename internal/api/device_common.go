@@ -8,15 +8,6 @@ import (
 	"muster/internal/posture"
 )
 
-// findDevice gives the live device that a value names, by its id, hardware id or a MAC address. NotFound: none.
-func (d *door) findDevice(c *call, value string) (device.Device, error) {
-	sel, err := selectorOf(value)
-	if err != nil {
-		return device.Device{}, err
-	}
-	return d.Devices.Find(c.r.Context(), c.account.ID, sel)
-}
-
 // unlessNotFound makes nothing of what is not there.
 func unlessNotFound(err error) error {
 	if errs.Is(err, errs.NotFound) {
@@ -25,16 +16,10 @@ func unlessNotFound(err error) error {
 	return err
 }
 
-// pageOf cuts a page out of a list that is there as a whole.
-func pageOf[T any](list []T, number, limit int) ([]T, error) {
-	from := (number - 1) * limit
-	if from >= len(list) {
-		if number > 1 {
-			return []T{}, errPastEnd()
-		}
-		return []T{}, nil
-	}
-	return list[from:min(from+limit, len(list))], nil
+// pageOf cuts a page out of a list that is there as a whole. Behind the end it is empty.
+func pageOf[T any](list []T, number, limit int) []T {
+	from := min((number-1)*limit, len(list))
+	return list[from:min(from+limit, len(list))]
 }
 
 // maxSearch is how long the text of a search may be, in characters.

@@ -81,9 +81,9 @@ func (d *door) issuesOf(c *call, dev *device.Device, verbose bool) ([]policyIssu
 	if dev.Issues.Total() == 0 {
 		return out, nil
 	}
-	verdict, err := d.Devices.Verdict(c.r.Context(), c.account.ID, dev.ID)
+	verdict, err := d.verdictOf(c, dev.ID)
 	if err != nil {
-		return out, unlessNotFound(err)
+		return nil, err
 	}
 	for i := range verdict.Issues {
 		out = append(out, renderIssue(&verdict.Issues[i], verbose))

@@ -128,7 +128,7 @@ func (d *door) patchesOfDevice(c *call) error {
 	if c.params.err != nil {
 		return c.params.err
 	}
-	r, err := d.reportOf(c, id)
+	r, err := d.reportOn(c, id)
 	if err != nil {
 		return err
 	}

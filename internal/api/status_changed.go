@@ -97,7 +97,7 @@ func (d *door) renderChangedV21(c *call, dev *device.Device, verbose bool) (chan
 	return out, nil
 }
 
-// macsOf gives the addresses that a device reported last, or if it has no profile any more all that it ever had.
+// macsOf gives the addresses that a device has, or had last if it is gone and nothing else is known of it.
 func (d *door) macsOf(c *call, dev *device.Device) ([]string, error) {
 	out := []string{}
 	profile, err := dev.Profile()
@@ -145,8 +145,9 @@ type statusDetail struct {
 	Pending  int `json:"pending"`
 }
 
-func detailOf(s posture.Status) statusDetail {
-	return statusDetail{boolNumber(s == posture.StatusExempted), boolNumber(s == posture.StatusInstalled || s == posture.StatusPending)}
+func detailOf(dev *device.Device) statusDetail {
+	s := dev.Cell.Status
+	return statusDetail{boolNumber(dev.Exempted), boolNumber(s == posture.StatusInstalled || s == posture.StatusPending)}
 }
 
 type deletedDevice struct {
@@ -207,7 +208,7 @@ func (d *door) statusChangedV3(c *call) error {
 func renderChangedV3(dev *device.Device, groups map[posture.GroupID]string) (changedV3, error) {
 	profile, err := dev.Profile()
 	return changedV3{
-		ID: dev.ID, Status: wordFor(detailStatuses, dev.Cell.Status), StatusDetail: detailOf(dev.Cell.Status),
+		ID: dev.ID, Status: wordFor(detailStatuses, dev.Cell.Status), StatusDetail: detailOf(dev),
 		Severity: wordFor(detailSeverities, dev.Cell.Severity), Issue: countIssues(dev.Issues),
 		GroupName: groups[dev.Cell.Group], Name: shownName(dev), Nickname: shownName(dev), Type: string(dev.Type),
 		AgentVersion: dev.AgentVersion, LastSeen: timestamp(dev.SeenAt),
