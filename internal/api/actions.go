@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"muster/internal/device"
+	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
@@ -37,7 +38,7 @@ var actionsV2 = []spelling[device.Action]{
 	{word: "unexempt", means: device.ActUnexempt},
 }
 
-// actionV2 does one thing with one device.
+// actionV2 does one thing with one device. That there is none is told in the body of a 200.
 func (d *door) actionV2(c *call) error {
 	p := &c.params
 	required(p, "types", inQuery)
@@ -47,12 +48,16 @@ func (d *door) actionV2(c *call) error {
 		return p.err
 	}
 	found, err := d.findDevice(c, c.r.PathValue("value"))
-	if err != nil {
-		return err
+	if errs.Is(err, errs.NotFound) {
+		c.answer(result{Result: 0, Msg: "Device not found"})
+		return nil
 	}
-	outcome, err := d.Devices.Act(c.r.Context(), c.account.ID, device.ActionRequest{
-		Action: action, Device: device.Selector{ID: found.ID}, Actor: c.client,
-	})
+	var outcome device.Outcome
+	if err == nil {
+		outcome, err = d.Devices.Act(c.r.Context(), c.account.ID, device.ActionRequest{
+			Action: action, Device: device.Selector{ID: found.ID}, Actor: c.client,
+		})
+	}
 	switch {
 	case err != nil:
 		return err

@@ -40,6 +40,7 @@ var acme = identity.Account{
 	LastLogin:      time.Date(2024, 2, 1, 10, 15, 0, 999e6, time.FixedZone("CET", 3600)),
 	CreatedAt:      time.Date(2023, 11, 20, 10, 0, 0, 0, time.UTC),
 	DevicesAllowed: 100, LicenseKey: "0123456789abcdef0123456789abcdef", RegistrationCode: "ABCD1234",
+	CrossDomain: identity.CrossDomain{Port: identity.DefaultCrossDomainPort},
 }
 
 type tokens map[string]identity.Grant

@@ -46,16 +46,16 @@ type batch struct {
 	byMAC  bool
 }
 
-// readBatch reads two lists of which exactly one has to be there, with at least one entry.
+// readBatch reads two lists of which exactly one has to be there. An empty one is as good as none beside the other.
 func (p *params) readBatch(macs, ids string) batch {
 	byMAC, haveMACs := p.texts(macs, maxBatch, maxName)
 	byID, haveIDs := p.texts(ids, maxBatch, maxName)
 	switch {
-	case haveMACs && haveIDs:
+	case len(byMAC) > 0 && len(byID) > 0:
 		p.wrong(ids, "and %s must not both be there", macs)
 	case !haveMACs && !haveIDs:
 		p.wrong(ids, "or %s is required", macs)
-	case haveMACs:
+	case len(byMAC) > 0:
 		return batch{byMAC, true}
 	}
 	return batch{byID, false}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"muster/internal/device"
@@ -160,7 +161,7 @@ func readCategory(c *call) event.Category {
 		table = table[:3]
 	}
 	if _, k := p.find(name, inBody); k == absent {
-		p.wrong(name, "is required: one of %s", knownWords(table))
+		p.wrong(name, "is required: one of %s", strings.Join(knownWords(table), ", "))
 	}
 	return choice(p, name, inBody, table, event.OfDevices)
 }
