@@ -41,17 +41,22 @@ func (c *call) answerRaw(body []byte) {
 	web.WriteRawJSON(c.w, http.StatusOK, body)
 }
 
-// acceptsGzip reads an Accept-Encoding header (RFC 9110, section 12.5.3), taking a weight of 0 for the refusal it is.
+// acceptsGzip reads an Accept-Encoding header (RFC 9110, section 12.5.3): a weight of 0 is a refusal, and what is said of
+// gzip itself counts before what is said of everything.
 func acceptsGzip(header string) bool {
+	anything := false
 	for part := range strings.SplitSeq(header, ",") {
-		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if coding = strings.TrimSpace(coding); !strings.EqualFold(coding, "gzip") && coding != "*" {
-			continue
-		}
+		coding, weight, _ := strings.Cut(strings.ToLower(part), ";")
 		weight = strings.ReplaceAll(weight, " ", "")
-		return !strings.HasPrefix(weight, "q=0") || strings.Trim(weight[len("q=0"):], ".0") != ""
+		wanted := !strings.HasPrefix(weight, "q=0") || strings.Trim(weight[len("q=0"):], ".0") != ""
+		switch strings.TrimSpace(coding) {
+		case "gzip":
+			return wanted
+		case "*":
+			anything = wanted
+		}
 	}
-	return false
+	return anything
 }
 
 var packers = sync.Pool{New: func() any {

@@ -93,9 +93,10 @@ func (p *painter) blocks(k *knowledge, want verbose) *reportBlocks {
 	if want.categories {
 		out.Categories = categoryBlocks(k)
 	}
-	ordinary := func(a *posture.Application) bool { return a.Category == "" && a.Ecosystem == "" }
 	if want.unclassified {
-		out.Unclassified = k.productBlocks(ordinary)
+		out.Unclassified = k.productBlocks(func(a *posture.Application) bool {
+			return a.Ecosystem == "" && wordFor(listCategories, a.Category) == ""
+		})
 	}
 	if want.mobile {
 		family := k.report.OS.Family
@@ -103,7 +104,7 @@ func (p *painter) blocks(k *knowledge, want verbose) *reportBlocks {
 		out.Mobile = k.productBlocks(func(*posture.Application) bool { return mobile })
 	}
 	if want.processes {
-		out.Processes = &processBlock{Total: len(k.report.Processes), Processes: slices.Concat([]string{}, k.report.Processes)}
+		out.Processes = &processBlock{Total: len(k.report.Processes), Processes: append([]string{}, k.report.Processes...)}
 	}
 	if want.packages {
 		list := k.productBlocks(func(a *posture.Application) bool { return a.Ecosystem != "" })

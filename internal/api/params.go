@@ -256,26 +256,28 @@ func (p *params) numbers(name string, count int, least, most int64) []int64 {
 // flag gives a 0 or 1, or otherwise where the parameter is absent. true and false will do, and so will their names.
 func (p *params) flag(name string, documented place, otherwise bool) bool {
 	text, k := p.find(name, documented)
+	n, whole := wholeNumber(text)
 	switch {
 	case k == absent:
 		return otherwise
-	case text == "1" || text == "true":
+	case text == "true", whole && n == 1:
 		return true
-	case text == "0" || text == "false":
+	case text == "false", whole && n == 0:
 		return false
 	}
 	p.wrong(name, "must be 0 or 1")
 	return otherwise
 }
 
-// decimal gives a number of at least least, and whether it is there.
+// decimal gives a number from least to most, and whether it is there.
 func (p *params) decimal(name string, documented place, least, most float64) (float64, bool) {
 	text, k := p.find(name, documented)
 	if k == absent {
 		return 0, false
 	}
 	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(n >= least && n <= most) {
+	// The parser knows numbers that JSON does not have.
+	if err != nil || !json.Valid([]byte(text)) || !(n >= least && n <= most) {
 		p.wrong(name, "must be a number from %g to %g", least, most)
 	}
 	return n, true
