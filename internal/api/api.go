@@ -79,13 +79,25 @@ type operation struct {
 	handle   func(*call) error
 }
 
-// operations is the whole API.
+// operations is the whole API, in the order of the reference.
 func (d *door) operations() []operation {
 	return []operation{
 		{"account_details", "GET POST", "account", []version{v2, v3, v31}, web.Read, plainErrors, d.accountDetails},
 		{"account_details", "GET POST", "account.json", []version{v2}, web.Read, plainErrors, d.accountDetails},
 		{"account_details", "POST", "account", []version{v32}, web.Read, plainErrors, d.accountDetails},
-
+		{"account_policy", "GET", "account/policy", []version{v2}, web.Read, plainErrors, d.accountPolicy},
+		{"configuration", "POST", "configuration", []version{v3, v31}, web.Read, plainErrors, d.configuration},
+		{"groups", "POST", "groups", []version{v3}, web.Read, plainErrors, d.groups},
+		{"activities", "POST", "activities", []version{v3}, web.Read, plainErrors, d.activities},
+		{"logs", "GET", "logs", []version{v2}, web.Read, plainErrors, d.logsV2},
+		{"logs", "POST", "logs", []version{v3, v31, v32, v33}, web.Read, plainErrors, d.logs},
+		{"apps", "POST", "apps", []version{v3}, web.Read, plainErrors, d.apps},
+		{"app_details", "POST", "apps/details", []version{v3}, web.Read, plainErrors, d.appDetails},
+		{"cves", "POST", "cves", []version{v3, v31, v32}, web.Read, plainErrors, d.cves},
+		{"device_cves", "POST", "get_cves", []version{v3, v31, v32}, web.Read, plainErrors, d.deviceCVEs},
+		{"threats", "POST", "get_threats", []version{v3}, web.Read, plainErrors, d.threats},
+		{"reports", "POST", "get_reports", []version{v2}, web.Read, plainErrors, d.reports},
+		{"reports", "GET", "get_reports", []version{v3, v31}, web.Read, plainErrors, d.reports},
 		{"get_devices", "GET", "devices", []version{v2, v21, v22, v23}, web.Read, plainErrors, d.devicesV2},
 		{"get_devices", "GET", "devices.json", []version{v2}, web.Read, plainErrors, d.devicesV2},
 		{"get_devices", "POST", "devices", []version{v3, v31, v32, v33}, web.Read, plainErrors, d.devicesPage},
@@ -95,8 +107,19 @@ func (d *door) operations() []operation {
 		{"device_details", "POST", "devices/{value}", []version{v3}, web.Read, plainErrors, d.deviceV3},
 		{"device_details", "POST", "devices/detail", detailVersions, web.Read, plainErrors, d.deviceDetails},
 		{"device_info", "POST", "device_info", []version{v3}, web.Read, plainErrors, d.deviceInfo},
-
+		{"status_changed", "GET", "devices/status_changed", []version{v21}, web.Read, plainErrors, d.statusChangedV21},
+		{"status_changed", "POST", "devices/status_changed", []version{v3}, web.Read, plainErrors, d.statusChangedV3},
+		{"policy_check", "GET", "devices/{value}/policy_check", []version{v2, v22}, web.Read, plainErrors, d.policyCheckOne},
+		{"policy_check", "POST", "devices/policy_check", []version{v2}, web.Read, plainErrors, d.policyCheckMany},
+		{"device_stats", "GET", "devices/stats", []version{v2}, web.Read, plainErrors, d.stats},
+		{"remediation", "GET", "devices/{value}/remediation", []version{v2, v22}, web.Read, resultErrors, d.remediationV2},
+		{"remediation", "GET", "devices/{value}/remediation", []version{v3}, web.Read, resultErrors, d.remediationV3},
 		{"link_user", "POST", "devices/{value}/link_user", []version{v2}, web.Write, resultErrors, d.linkUser},
+		{"delete_device", "POST", "devices/{value}/delete", []version{v2, v22}, web.Write, resultErrors, d.deleteDevice},
+		{"delete_devices", "POST", "devices/delete", []version{v2}, web.Write, plainErrors, d.deleteDevices},
+		{"device_action", "POST", "devices/{value}/action", []version{v2}, web.Write, resultErrors, d.actionV2},
+		{"device_action", "POST", "devices/action", []version{v2}, web.Write, plainErrors, d.actionsV2Batch},
+		{"device_action", "POST", "devices/action", []version{v3, v31, v32, v33}, web.Write, plainErrors, d.actionsV3},
 	}
 }
 

@@ -188,7 +188,7 @@ func (c *badCall) request(t *testing.T, version, name, value string, there bool)
 // untouched checks that a refused call asked nothing of the inventory and changed nothing.
 func (l *lab) untouched(t *testing.T, q request) {
 	t.Helper()
-	if len(l.devices.stock.asked)+l.devices.stock.opened+len(l.devices.linked) > 0 {
+	if len(l.devices.stock.asked)+l.devices.stock.opened+len(l.devices.linked)+len(l.devices.world.asked)+len(l.devices.world.changed) > 0 {
 		t.Errorf("%s %s %.80s: the inventory was asked", q.method, q.target, q.body)
 	}
 }
@@ -317,7 +317,7 @@ func taken(routes []web.Route, method, path string) bool {
 // Positions of another list, of another account's list and past the end lead nowhere.
 func TestPagesThatAreNotThere(t *testing.T) {
 	for _, version := range []string{"v3", "v3.1", "v3.2", "v3.3"} {
-		for _, body := range []string{`{"page":6,"limit":1}`, `{"page":2,"limit":50}`, `{"page":2147483648,"limit":50}`, `{"page":2,"filter":{"agent_status":["out_of_date"]}}`} {
+		for _, body := range []string{`{"page":6,"limit":1}`, `{"page":2,"limit":50}`, `{"page":2147483648,"limit":50}`, `{"page":2,"filter":{"agent_type":"guest","device_status":["unknown"]}}`} {
 			a := newLab().do(request{method: "POST", target: prefix + version + "/devices", token: freeToken, body: body})
 			a.wantError(t, 413, "page_out_of_range", "page", false)
 		}

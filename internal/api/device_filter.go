@@ -26,15 +26,11 @@ type deviceFilter struct {
 	Nothing bool
 }
 
-// outOfDate is a word of the reference for agents that ought to be updated. Muster does not know which those are, so it
-// names none.
-const outOfDate device.Contact = math.MaxUint8
-
 var filterContacts = []spelling[device.Contact]{
 	{word: "connected", means: device.Connected},
 	{word: "disconnected", means: device.Disconnected},
 	{word: "unseen", means: device.Unseen},
-	{word: "out_of_date", means: outOfDate},
+	{word: "out_of_date", means: device.OutOfDate},
 }
 
 // readDeviceFilter reads the members filter and search. All of them are understood in all versions.
@@ -61,21 +57,11 @@ func readDeviceFilter(p *params) deviceFilter {
 	if text, k := p.find("search", inBody); k != asText || text != "" {
 		f.Search, _ = p.text("search", inBody, maxQuery)
 	}
-	f.knownContacts()
 	// There used to be several types of agent to choose from. Now whatever is asked for means all that are monitored.
 	if kinds, _ := in.texts("agent_type", maxWanted, maxID); len(kinds) > 0 {
 		f.onlyMonitored()
 	}
 	return f
-}
-
-// knownContacts takes out the word that stands for no agent.
-func (f *deviceFilter) knownContacts() {
-	if len(f.Contacts) == 0 {
-		return
-	}
-	f.Contacts = slices.DeleteFunc(f.Contacts, func(c device.Contact) bool { return c == outOfDate })
-	f.Nothing = f.Nothing || len(f.Contacts) == 0
 }
 
 // onlyMonitored leaves only devices that use a licence.

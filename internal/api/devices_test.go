@@ -163,7 +163,7 @@ func TestDeviceFilter(t *testing.T) {
 		{`{"filter":{"category":["antivirus","patch_mangement_agent","instant_messegener","instant-messenger"]}}`, device.Filter{
 			Categories: []posture.Category{posture.Antimalware, posture.PatchManagement, posture.InstantMessenger, posture.InstantMessenger}}},
 		{`{"filter":{"category":["system"]}}`, device.Filter{Categories: []posture.Category{posture.UserAuthentication, posture.OperatingSystem}}},
-		{`{"filter":{"agent_status":["connected","unseen","out_of_date"]}}`, device.Filter{Contacts: []device.Contact{device.Connected, device.Unseen}}},
+		{`{"filter":{"agent_status":["connected","unseen","out_of_date"]}}`, device.Filter{Contacts: []device.Contact{device.Connected, device.Unseen, device.OutOfDate}}},
 		{`{"filter":{"cve_severity":["important"],"vulnerability_severity":["unknown"]}}`,
 			device.Filter{Levels: []posture.Level{posture.LevelHigh, posture.LevelUnknown}}},
 		{`{"filter":{"group_id":"2"}}`, device.Filter{Groups: []posture.GroupID{2}}},
@@ -187,7 +187,7 @@ func TestDeviceFilter(t *testing.T) {
 		}
 	}
 	for _, body := range []string{
-		`{"filter":{"agent_status":["out_of_date"]}}`, `{"filter":{"agent_type":["guest"],"device_status":["unknown"]}}`,
+		`{"filter":{"agent_type":["guest"],"device_status":["unknown"]}}`,
 	} {
 		l := newLab()
 		if a := l.post("v3.3/devices", body); a.status != 200 || a.body != "[]" || len(l.devices.stock.asked) != 0 {

@@ -13,7 +13,9 @@ import (
 type Devices interface {
 	counting
 	lookups
-	LinkUser(ctx context.Context, account posture.AccountID, sel device.Selector, user device.LinkedUser) error
+	changes
+	records
+	software
 }
 
 type counting interface {

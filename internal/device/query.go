@@ -10,28 +10,35 @@ import (
 
 // Filter chooses live devices. Several values in one member are alternatives; different members must all hold; an
 // empty member lets everything pass.
+//
+// Its JSON form tells filters apart in cursors that programs keep: a member that is added must not show while it is empty.
 type Filter struct {
-	Types      []posture.DeviceType
-	OS         []posture.OSFamily
-	Statuses   []posture.Status
-	Severities []posture.IssueSeverity
-	Groups     []posture.GroupID
+	Types      []posture.DeviceType    `json:",omitzero"`
+	OS         []posture.OSFamily      `json:",omitzero"`
+	Statuses   []posture.Status        `json:",omitzero"`
+	Severities []posture.IssueSeverity `json:",omitzero"`
+	Groups     []posture.GroupID       `json:",omitzero"`
 	// Levels are ranks of the worst open vulnerability under opswat_score.
-	Levels []posture.Level
+	Levels []posture.Level `json:",omitzero"`
 	// Categories: the device has an issue in one of them.
-	Categories []posture.Category
+	Categories []posture.Category `json:",omitzero"`
 	// Contacts is how the agent stands.
-	Contacts []Contact
+	Contacts []Contact `json:",omitzero"`
 	// Now is the time of asking, by which Contacts are told apart. Service sets it.
-	Now time.Time
+	Now time.Time `json:",omitzero"`
 	// Managed leaves only devices with an agent (posture.Yes) or without one (posture.No).
-	Managed posture.Fact
+	Managed posture.Fact `json:",omitzero"`
 	// Products are the ids of installed products: see Software.
-	Products []int64
+	Products []int64 `json:",omitzero"`
 	// CVEs: the device has an open vulnerability with one of these ids.
-	CVEs []string
+	CVEs []string `json:",omitzero"`
+	// EnrolledFrom and EnrolledUntil bound the time of enrolment, both included; zero is open.
+	EnrolledFrom  time.Time `json:",omitzero"`
+	EnrolledUntil time.Time `json:",omitzero"`
+	// NotSeenSince leaves only devices whose last contact of any kind lies before it, or that never had one.
+	NotSeenSince time.Time `json:",omitzero"`
 	// Search holds words; each must begin a word of the device's names, users, numbers or addresses: see Words.
-	Search string
+	Search string `json:",omitzero"`
 }
 
 // MaxFilterValues is how many values a member of a filter may have, and MaxSearchWords how many words a search.
@@ -50,6 +57,8 @@ const (
 	Disconnected
 	// Unseen: no agent of the device was ever heard of.
 	Unseen
+	// OutOfDate: its agent is older than the newest that devices of the same system in the account have.
+	OutOfDate
 )
 
 // ContactLost is how long an agent is silent before it counts as disconnected.

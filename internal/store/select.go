@@ -187,7 +187,7 @@ func (c *criteria) kept() bool {
 			return false
 		}
 	}
-	return c.managed == posture.NotReported && c.contact == ""
+	return c.managed == posture.NotReported && len(c.conditions) == 0
 }
 
 // keptCount adds up what is kept for each group.

@@ -32,8 +32,8 @@ type member struct {
 type criteria struct {
 	members []member
 	managed posture.Fact
-	contact string // a condition on devices d and device_seen s, "" for none
-	cutoff  int64  // each ? of contact, in milliseconds
+	// conditions are on devices d and device_seen s; no index serves them.
+	conditions []condition
 	// nothing says that no device can match.
 	nothing bool
 }
@@ -41,7 +41,10 @@ type criteria struct {
 // criteriaOf reads a filter. Invalid: it is too long.
 func (s *Store) criteriaOf(ctx context.Context, account posture.AccountID, f *device.Filter) (criteria, error) {
 	c := criteria{managed: f.Managed}
-	c.contact, c.cutoff = contactCondition(f.Contacts), millis(f.Now.Add(-device.ContactLost))
+	err := s.addConditions(ctx, account, &c, f)
+	if err != nil {
+		return c, err
+	}
 	for _, m := range []struct {
 		name   string
 		member member
@@ -58,7 +61,7 @@ func (s *Store) criteriaOf(ctx context.Context, account posture.AccountID, f *de
 			return c, err
 		}
 	}
-	err := s.addFacets(ctx, account, &c, f)
+	err = s.addFacets(ctx, account, &c, f)
 	if err != nil {
 		return c, err
 	}
@@ -200,32 +203,4 @@ func successor(prefix string) string {
 		return prefix + string(r)
 	}
 	return "\U0010FFFF\U0010FFFF\U0010FFFF\U0010FFFF"
-}
-
-// contactCondition is what the contacts ask of devices d and device_seen s; "" where they let everything through.
-func contactCondition(contacts []device.Contact) string {
-	const seen = "COALESCE(s.seen_at, 0)"
-	all := []string{
-		device.Connected:    "(d.reported_at >= ? OR " + seen + " >= ?)",
-		device.Disconnected: "(d.reported_at < ? AND " + seen + " < ? AND (d.reported_at > 0 OR " + seen + " > 0))",
-		device.Unseen:       "(d.reported_at = 0 AND " + seen + " = 0)",
-	}
-	contacts = distinct(contacts)
-	if len(contacts) == len(all) {
-		return ""
-	}
-	condition := ""
-	for _, c := range contacts {
-		if int(c) >= len(all) {
-			continue
-		}
-		if condition != "" {
-			condition += " OR "
-		}
-		condition += all[c]
-	}
-	if condition == "" && len(contacts) > 0 {
-		return "1 = 0"
-	}
-	return condition
 }

@@ -53,7 +53,7 @@ func (p *plan) key() string {
 // source writes FROM and WHERE for the values of the driver, all of them if it gathers, else one.
 func (p *plan) source(q *sqlText, values []any) {
 	m := p.driver
-	others := len(p.members) > 1 || p.managed != posture.NotReported || p.contact != "" || p.order != device.ByEnrolment
+	others := len(p.members) > 1 || p.managed != posture.NotReported || len(p.conditions) > 0 || p.order != device.ByEnrolment
 	switch {
 	case m == nil || m.table == inDevices:
 		q.add(" FROM devices d")
@@ -66,7 +66,7 @@ func (p *plan) source(q *sqlText, values []any) {
 	if posted && others {
 		q.add(" CROSS JOIN devices d")
 	}
-	if p.contact != "" {
+	if len(p.conditions) > 0 {
 		q.add(" LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id")
 	}
 	if !posted {
@@ -115,11 +115,8 @@ func (p *plan) residuals(q *sqlText) {
 	if p.managed != posture.NotReported {
 		q.add(" AND d.managed = ?", flag(p.managed == posture.Yes))
 	}
-	if p.contact != "" {
-		q.add(" AND (" + p.contact + ")")
-		for range strings.Count(p.contact, "?") {
-			q.args = append(q.args, p.cutoff)
-		}
+	for _, c := range p.conditions {
+		q.add(" AND ("+c.text+")", c.args...)
 	}
 }
 

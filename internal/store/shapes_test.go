@@ -19,7 +19,7 @@ import (
 func shapes(t *testing.T, s *store.Store, account posture.AccountID) []store.Shape {
 	t.Helper()
 	err := store.Exec(t.Context(), s, `INSERT INTO vulnerabilities (account_id, id, cve, devices, kev, score_opswat, score_cvss2, score_cvss3,
-		level_opswat, level_cvss2, level_cvss3) VALUES (?, 1, 'CVE-2099-0001', 0, 0, 0, 0, 0, 0, 0, 0)`, account)
+		level_opswat, level_cvss2, level_cvss3, catalogue) VALUES (?, 1, 'CVE-2099-0001', 0, 0, 0, 0, 0, 0, 0, 0, '')`, account)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func backedUp(ctx context.Context, t *testing.T, s *store.Store) []string {
 
 // columnKinds says what a column is, where its name does not tell.
 var columnKinds = []struct{ part, kind string }{
-	{"score_", "fraction"}, {"output", "bytes"}, {"facets", "bytes"}, {"hash", "bytes"}, {"_id", "number"}, {"id", "number"},
+	{"score_", "fraction"}, {"output", "bytes"}, {"facets", "bytes"}, {"found", "bytes"}, {"hash", "bytes"}, {"_id", "number"}, {"id", "number"},
 	{"_at", "number"}, {"level_", "number"}, {"status", "number"}, {"devices", "number"}, {"at", "number"},
 	{"cves", "number"}, {"kev", "number"}, {"state", "number"}, {"next", "number"}, {"facet", "number"}, {"rate_limit", "number"}, {"tokens.kind", "number"},
 }

@@ -146,7 +146,7 @@ func (f *fleet) addFacets(t *testing.T, e Engine, list []device.Device) {
 	for i, cve := range cves {
 		number[cve] = 4<<48 | int64(900_001+i)
 		check(t, e.Exec(t.Context(), f.Store, `INSERT INTO vulnerabilities (account_id, id, cve, devices, kev, score_opswat, score_cvss2, score_cvss3,
-			level_opswat, level_cvss2, level_cvss3) VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0)`, f.account, 900_001+i, cve))
+			level_opswat, level_cvss2, level_cvss3, catalogue) VALUES (?, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, '')`, f.account, 900_001+i, cve))
 		number[fmt.Sprint("product/", products[i])] = 2<<48 | products[i]
 	}
 	names := slices.Sorted(func(yield func(string) bool) {

@@ -30,6 +30,14 @@ CREATE INDEX devices_host_name ON devices (account_id, host_name, id) WHERE life
 CREATE INDEX devices_issues ON devices (account_id, (issues_critical + issues_warning), id) WHERE lifecycle = 0;
 CREATE INDEX devices_linked_id ON devices (account_id, linked_id) WHERE linked_id <> '';
 
+-- Every version of an agent that devices of a system ever had: one that is older than the newest is out of date.
+CREATE TABLE agent_versions (
+	account_id BIGINT NOT NULL REFERENCES accounts (id),
+	os_family  TEXT COLLATE "C" NOT NULL,
+	version    TEXT COLLATE "C" NOT NULL,
+	PRIMARY KEY (account_id, os_family, version)
+);
+
 -- The words by which a live device is searched for, in lower case.
 CREATE TABLE device_words (
 	account_id BIGINT NOT NULL,

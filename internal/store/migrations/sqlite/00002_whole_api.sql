@@ -28,6 +28,14 @@ CREATE INDEX devices_host_name ON devices (account_id, host_name, id) WHERE life
 CREATE INDEX devices_issues ON devices (account_id, (issues_critical + issues_warning), id) WHERE lifecycle = 0;
 CREATE INDEX devices_linked_id ON devices (account_id, linked_id) WHERE linked_id <> '';
 
+-- Every version of an agent that devices of a system ever had: one that is older than the newest is out of date.
+CREATE TABLE agent_versions (
+	account_id INTEGER NOT NULL REFERENCES accounts (id),
+	os_family  TEXT NOT NULL,
+	version    TEXT NOT NULL,
+	PRIMARY KEY (account_id, os_family, version)
+) WITHOUT ROWID;
+
 -- The words by which a live device is searched for, in lower case.
 CREATE TABLE device_words (
 	account_id INTEGER NOT NULL,
@@ -187,5 +195,6 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('device_commands', 'device_commands_ended', '100000 2'),
 	('events', 'events', '10000000 1000000 1'),
 	('events', 'events_kind', '10000000 1000000 50000 1'),
+	('agent_versions', 'agent_versions', '200 20 5 1'),
 	('access_activities', 'access_activities', '1000000 100000 1');
 ANALYZE sqlite_schema;
