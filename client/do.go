@@ -156,10 +156,10 @@ func (s *sender) send(ctx context.Context) error {
 var errTooSlow = errors.New("the server does not answer in time")
 
 // attempt sends the call once and hands over its answer if that is good.
-func (s *sender) attempt(parent context.Context, token string) error {
-	ctx, cancel := context.WithCancelCause(parent)
+func (s *sender) attempt(ctx context.Context, token string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(s.c.timeout, func() { cancel(errTooSlow) })
-	a := &answer{call: s.call, timer: timer, cancel: func() { timer.Stop(); cancel(nil) }, ctx: ctx, parent: parent}
+	a := &answer{call: s.call, timer: timer, cancel: func() { timer.Stop(); cancel(nil) }, ctx: ctx}
 	defer func() {
 		if !a.kept {
 			a.close()
@@ -213,8 +213,7 @@ type answer struct {
 	resp   *http.Response
 	timer  *time.Timer
 	cancel func()
-	ctx    context.Context //nolint:containedctx // of the attempt, to tell who ended it
-	parent context.Context //nolint:containedctx // of the caller
+	ctx    context.Context //nolint:containedctx // of the attempt: its cause tells who ended it, we or the caller
 	kept   bool            // somebody else closes it
 }
 
@@ -238,9 +237,6 @@ func (a *answer) readAll(limit int64) ([]byte, error) {
 
 // lost gives the error of an answer that did not come, or not whole.
 func (a *answer) lost(err error) error {
-	if a.parent.Err() != nil {
-		return fmt.Errorf("client: %s: %w", a.call.name(), context.Cause(a.parent))
-	}
 	if cause := context.Cause(a.ctx); cause != nil {
 		err = cause
 	}

@@ -103,6 +103,15 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	}
 }
 
+// TestRenewedOncePerCall: also where the call is repeated for another reason in between.
+func TestRenewedOncePerCall(t *testing.T) {
+	s := newServer(t, script(t, refuse(401), refuse(429, "Retry-After", "1"), refuse(401)))
+	if err := ask(t.Context(), s.client(client.Options{})); !client.IsUnauthorized(err) {
+		t.Errorf("%v", err)
+	}
+	wantGrants(t, s, "client_credentials", "refresh_token")
+}
+
 func TestWrongSecret(t *testing.T) {
 	s := newServer(t, answer(`{}`))
 	err := ask(t.Context(), s.client(client.Options{ClientID: clientID, ClientSecret: "wrong"}))
@@ -281,7 +290,8 @@ func TestSlowServer(t *testing.T) {
 		io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	c := s.client(client.Options{Timeout: time.Second, Retries: 1})
+	s.valid["given"] = true // only the call itself is to be slow
+	c := s.client(client.Options{Timeout: 50 * time.Millisecond, Retries: 1, Token: client.Token{AccessToken: "given"}})
 	err := ask(t.Context(), c)
 	if err == nil || !strings.Contains(err.Error(), "in time") || len(s.clock.slept()) != 1 {
 		t.Errorf("%v after waits of %v", err, s.clock.slept())
