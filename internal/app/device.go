@@ -12,7 +12,6 @@ import (
 	"muster/internal/device"
 	"muster/internal/errs"
 	"muster/internal/identity"
-	"muster/internal/page"
 	"muster/internal/posture"
 )
 
@@ -47,6 +46,8 @@ type deviceView struct {
 	Issues       []posture.Issue    `json:"issues,omitempty"`
 	Findings     []posture.Finding  `json:"vulnerabilities,omitempty"`
 	Levels       map[string]string  `json:"vulnerability_levels,omitempty"`
+	// fromServer says that what the API does not tell is missing.
+	fromServer bool
 }
 
 type exemptionView struct {
@@ -59,8 +60,8 @@ type adapterView struct {
 	MAC     string    `json:"mac"`
 	Current bool      `json:"current"`
 	Random  bool      `json:"locally_administered"`
-	First   time.Time `json:"first_seen"`
-	Last    time.Time `json:"last_seen"`
+	First   time.Time `json:"first_seen,omitzero"`
+	Last    time.Time `json:"last_seen,omitzero"`
 }
 
 func viewDevice(d *device.Device) deviceView {
@@ -79,37 +80,22 @@ func viewDevice(d *device.Device) deviceView {
 }
 
 type deviceList struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 	Limit       int `help:"Print at most so many; 0 is all." default:"0" placeholder:"N"`
 }
 
-// listPage is how many devices are read at once.
-const listPage = 500
-
-// Run lists devices, reading page by page.
+// Run lists devices.
 func (c *deviceList) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
+	return env.withDevices(c.deviceFlags, func(devices deviceSource) error {
 		views := []deviceView{}
 		t := newTable("DEVICE ID", "NAME", "TYPE", "OS", "STATUS", "SEVERITY", "LAST SEEN")
-		for q := (device.Query{Window: page.Window{Limit: listPage}}); ; {
-			list, next, err := s.devices.Select(env.ctx, a.ID, q)
+		for v, err := range devices.list(c.Limit) {
 			if err != nil {
 				return err
 			}
-			for i := range list {
-				if c.Limit > 0 && len(views) == c.Limit {
-					next = ""
-					break
-				}
-				v := viewDevice(&list[i])
-				views = append(views, v)
-				t.row(v.ID, v.label(), v.Type, v.OSFamily, v.Status, v.Severity, stamp(v.SeenAt))
-			}
-			if next == "" {
-				break
-			}
-			q.After = next
+			views = append(views, v)
+			t.row(v.ID, v.label(), v.Type, v.OSFamily, v.Status, v.Severity, stamp(v.SeenAt))
 		}
 		if c.JSON {
 			return printJSON(env.stdout, views)
@@ -126,19 +112,15 @@ func (v *deviceView) label() string {
 }
 
 type deviceShow struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 	Device      string `arg:"" help:"Device id, hardware id or MAC address."`
 }
 
 // Run shows a device.
 func (c *deviceShow) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		d, err := s.devices.Find(env.ctx, a.ID, device.SelectorOf(c.Device))
-		if err != nil {
-			return err
-		}
-		v, err := fullView(env, s, a.ID, &d)
+	return env.withDevices(c.deviceFlags, func(devices deviceSource) error {
+		v, err := devices.show(c.Device)
 		if err != nil {
 			return err
 		}
@@ -182,10 +164,14 @@ func (v *deviceView) print(w io.Writer) error {
 	t.row("type", v.Type)
 	t.row("operating system", v.OSName+" "+v.OSVersion)
 	t.row("status", v.Status)
-	t.row("decided by", v.Rule)
+	if !v.fromServer {
+		t.row("decided by", v.Rule)
+	}
 	t.row("worst issue", v.Severity)
 	t.row("enrolled", stamp(v.EnrolledAt))
-	t.row("last report", stamp(v.ReportedAt))
+	if !v.fromServer {
+		t.row("last report", stamp(v.ReportedAt))
+	}
 	t.row("last seen", stamp(v.SeenAt))
 	if v.LinkUser != nil {
 		t.row("linked user", v.LinkUser.Username+" "+v.LinkUser.Group)
@@ -200,10 +186,16 @@ func (v *deviceView) print(w io.Writer) error {
 		t.row("adapter", a.MAC)
 	}
 	for _, i := range v.Issues {
-		t.row("issue", i.Severity.String()+" "+string(i.Category)+"/"+i.Check+" ("+string(i.Outcome)+"): "+i.Evidence)
-		t.row("", i.Remediation)
+		t.row("issue", i.Severity.String()+" "+strings.TrimSuffix(string(i.Category)+"/"+i.Check, "/")+" ("+string(i.Outcome)+"): "+i.Evidence)
+		if i.Remediation != "" || !v.fromServer {
+			t.row("", i.Remediation)
+		}
 	}
 	for _, f := range v.Findings {
+		if v.fromServer {
+			t.row("vulnerability", f.ID)
+			continue
+		}
 		t.row("vulnerability", f.ID+" in "+f.Product+" "+f.Version+", mended in "+f.Fixed)
 	}
 	return t.print(w)
@@ -289,21 +281,17 @@ func readSighting(fields []string) (s device.Sighting, err error) {
 }
 
 type deviceDelete struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	Device      string `arg:"" help:"Device id, hardware id or MAC address."`
 }
 
 // Run deletes the device.
 func (c *deviceDelete) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		d, err := s.devices.Find(env.ctx, a.ID, device.SelectorOf(c.Device))
+	return env.withDevices(c.deviceFlags, func(devices deviceSource) error {
+		id, err := devices.remove(c.Device)
 		if err != nil {
 			return err
 		}
-		err = s.devices.Delete(env.ctx, a.ID, d.ID)
-		if err != nil {
-			return err
-		}
-		return printLine(env.stdout, "deleted", d.ID)
+		return printLine(env.stdout, "deleted", id)
 	})
 }

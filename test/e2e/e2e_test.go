@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"muster/client"
 )
 
 // TestFromAgentToAnswer follows the README: a new database, an application, an agent, its report, and what an
@@ -21,7 +23,7 @@ func TestFromAgentToAnswer(t *testing.T) {
 		if !strings.Contains(p.out.String(), code) || !strings.Contains(p.out.String(), "muster app create") {
 			t.Errorf("the first start says nothing of the code or of applications: %s", p.out)
 		}
-		_, token := p.client("write")
+		c := newClient(t, p, "write")
 
 		a := p.register(code, registration("00:0c:29:00:00:01"))
 		a.ping().want(200)
@@ -30,17 +32,19 @@ func TestFromAgentToAnswer(t *testing.T) {
 		if check["status"] != "compliant" || check["total_issue"] != 0.0 {
 			t.Errorf("policy check: %v", check)
 		}
-		got := p.account(token)
-		if got["devices_used"] != 1.0 || got["license_key"] != account["license_key"] {
-			t.Errorf("account details: %v", got)
+		got, err := c.Account(t.Context(), client.AccountQuery{})
+		if err != nil || got.DevicesUsed != 1 || got.LicenseKey != account["license_key"] {
+			t.Errorf("account details: %+v, %v", got, err)
 		}
-		want := map[string]float64{"compliant": 1, "non-compliant": 0, "exempted": 0, "unknown": 0}
-		if diff := cmp.Diff(want, numbers(t, got["devices_by_status"], "status")); diff != "" {
+		want := []client.StatusCount{
+			{Status: client.Compliant, Devices: 1}, {Status: client.NonCompliant}, {Status: client.Exempted}, {Status: client.Unknown},
+		}
+		if diff := cmp.Diff(want, got.ByStatus); diff != "" {
 			t.Error(diff)
 		}
-		link := p.call("POST", "/o/api/v2/devices/00-0C-29-00-00-01/link_user", bearer(token), `{"username":"kari","group":"staff"}`).want(200)
-		if link.body != `{"result":1,"msg":"OK"}` {
-			t.Errorf("link user: %s", link.body)
+		err = c.LinkUser(t.Context(), "00-0C-29-00-00-01", client.LinkedUser{Username: "kari", Group: "staff"})
+		if err != nil {
+			t.Errorf("link user: %v", err)
 		}
 		shown := decode[object](t, p.muster("device", "show", "--json", a.ID))
 		if diff := cmp.Diff(object{"username": "kari", "group": "staff"}, shown["link_user"]); diff != "" {
@@ -48,9 +52,9 @@ func TestFromAgentToAnswer(t *testing.T) {
 		}
 		a.call("DELETE", "", "").want(200)
 		a.ping().want(401)
-		link = p.call("POST", "/o/api/v2/devices/"+a.ID+"/link_user?opt=1", bearer(token), `{"username":"kari"}`).want(200)
-		if link.body != `{"result":0,"msg":"Device not found"}` {
-			t.Errorf("link user on a retired device: %s", link.body)
+		err = c.LinkUser(t.Context(), a.ID, client.LinkedUser{Username: "kari"})
+		if !client.IsNotFound(err) {
+			t.Errorf("link user on a retired device: %v", err)
 		}
 		again := p.register(code, registration("00:0c:29:00:00:01"))
 		if again.ID != a.ID {

@@ -137,12 +137,18 @@ func decode[T any](t *testing.T, text string) T {
 // object is any JSON object.
 type object = map[string]any
 
-// client makes an application and gives an access token for it.
-func (p *program) client(permission string, flags ...string) (clientID, token string) {
+// application makes an application.
+func (p *program) application(permission string, flags ...string) (clientID, secret string) {
 	p.t.Helper()
 	args := append([]string{"app", "create", "--name", "test", "--permission", permission, "--json"}, flags...)
 	app := decode[object](p.t, p.muster(args...))
-	id, secret := app["client_id"].(string), app["client_secret"].(string)
+	return app["client_id"].(string), app["client_secret"].(string)
+}
+
+// client makes an application and gives an access token for it.
+func (p *program) client(permission string, flags ...string) (clientID, token string) {
+	p.t.Helper()
+	id, secret := p.application(permission, flags...)
 	r := p.call("GET", fmt.Sprintf("/o/oauth/token?grant_type=client_credentials&client_id=%s&client_secret=%s", id, secret), nil, "")
 	r.want(200)
 	return id, r.object()["access_token"].(string)
