@@ -72,6 +72,22 @@ func compare(order device.Order, a, b *device.Device) int {
 	return cmp.Or(c, strings.Compare(a.ID, b.ID))
 }
 
+// arrange puts a list into its order. The database gives it so, though it does not promise to.
+func arrange(list []device.Device, order device.Order, descending bool) {
+	before := func(a, b *device.Device) int {
+		if descending {
+			return compare(order, b, a)
+		}
+		return compare(order, a, b)
+	}
+	for i := 1; i < len(list); i++ {
+		if before(&list[i-1], &list[i]) > 0 {
+			slices.SortFunc(list, func(a, b device.Device) int { return before(&a, &b) })
+			return
+		}
+	}
+}
+
 // Select implements device.Selection.
 func (s *Store) Select(ctx context.Context, account posture.AccountID, q device.Query) ([]device.Device, string, error) {
 	after, err := readPosition(q.Order, q.After)
@@ -91,12 +107,7 @@ func (s *Store) Select(ctx context.Context, account posture.AccountID, q device.
 	if err != nil {
 		return nil, "", err
 	}
-	slices.SortFunc(list, func(a, b device.Device) int {
-		if q.Descending {
-			return compare(q.Order, &b, &a)
-		}
-		return compare(q.Order, &a, &b)
-	})
+	arrange(list, q.Order, q.Descending)
 	list, next := page.Cut(list, q.Limit, func(d *device.Device) string { return writePosition(q.Order, d) })
 	return list, next, nil
 }

@@ -73,7 +73,11 @@ func newFleet(t *testing.T, e Engine, size int) *fleet {
 	list := everything(t.Context(), t, f.Store, f.account)
 	for i := range list {
 		if list[i].Managed && f.rnd.IntN(2) == 0 {
-			check(t, f.Touch(t.Context(), []device.Seen{{Ref: device.Ref{Account: f.account, ID: list[i].ID}, At: f.clock.now()}}))
+			at := f.clock.now()
+			if f.rnd.IntN(2) == 0 {
+				at = at.Add(5*time.Hour - device.ContactLost) // which is a moment too short to be lost
+			}
+			check(t, f.Touch(t.Context(), []device.Seen{{Ref: device.Ref{Account: f.account, ID: list[i].ID}, At: at}}))
 		}
 	}
 	f.clock.advance(5 * time.Hour)
@@ -175,6 +179,9 @@ func some[T any](rnd *rand.Rand, from []T, none T) []T {
 	var out []T
 	for rnd.IntN(3) == 0 {
 		out = append(out, pick(rnd, append(from, none)))
+	}
+	if len(out) > 0 && rnd.IntN(3) == 0 {
+		out = append(out, out[0])
 	}
 	return out
 }
@@ -331,7 +338,7 @@ func testFilters(t *testing.T, e Engine) {
 			t.Fatalf("%+v: counted %d, want %d, %v", q.Filter, n, len(want), err)
 		}
 		f.checkWalk(t, q, want)
-		q.Skip = f.rnd.IntN(len(want) + 2)
+		q.Skip, q.Limit = f.rnd.IntN(len(want)+2), 1+f.rnd.IntN(12)
 		got, _, err := f.svc.Select(t.Context(), f.account, q)
 		check(t, err)
 		rest := want[min(q.Skip, len(want)):]
