@@ -22,6 +22,7 @@ import (
 	"muster/internal/identity"
 	"muster/internal/jobs"
 	"muster/internal/oauth"
+	"muster/internal/policy"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/reference"
@@ -183,7 +184,10 @@ func (s *server) doors() *web.Mux {
 	limiter := &ratelimit.Limiter{Source: s.limits(), Now: time.Now}
 	return web.NewMux(
 		oauth.New(s.identity),
-		api.New(api.Deps{Authenticator: s.identity, Limiter: limiter, Devices: s.devices, RateLimit: s.cfg.RateLimit}),
+		api.New(api.Deps{
+			Authenticator: s.identity, Limiter: limiter, Devices: s.devices, RateLimit: s.cfg.RateLimit, BaseURL: s.baseURL,
+			Policy: func(context.Context, posture.AccountID) (*policy.Policy, error) { return s.policy, nil },
+		}),
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,
 			Settings: func(context.Context, posture.AccountID) (gears.Settings, error) { return agentSettings, nil },

@@ -20,6 +20,7 @@ type services struct {
 	store    *store.Store
 	identity *identity.Service
 	devices  *device.Service
+	policy   *policy.Policy // that of every account, until accounts have policies of their own
 }
 
 // openServices opens a database that has the right schema, or with created is given it.
@@ -57,6 +58,7 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	}
 	return &services{
 		store:    st,
+		policy:   judge.policy,
 		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st}),
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{judge.catalogue},
