@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"muster/internal/device"
+	"muster/internal/policy"
 	"muster/internal/posture"
 )
 
@@ -25,6 +26,7 @@ var callExchanges = []struct{ name, method, target, body string }{
 
 	{"groups_v3", "POST", "v3/groups", ``},
 	{"groups_v3_sorted", "POST", "v3/groups", `{"limit":1,"page":2,"search":"","sort":{"field":"group_name","order":"desc"}}`},
+	{"groups_v3_search", "POST", "v3/groups", `{"search":"SERVERS","sort":{"field":"last_update"}}`},
 	{"groups_v3_past_the_end", "POST", "v3/groups", `{"page":2}`},
 	{"groups_v3_limit", "POST", "v3/groups", `{"limit":51}`},
 
@@ -63,6 +65,7 @@ var callExchanges = []struct{ name, method, target, body string }{
 
 	{"get_threats_v3", "POST", "v3/get_threats?limit=50&page=1", `{"id":"` + hardwareID + `"}`},
 	{"get_threats_v3_local", "POST", "v3/get_threats", `{"id":"` + hardwareID + `","limit":10,"verbose":{"antimalware_scan":0}}`},
+	{"get_threats_v3_past_the_end", "POST", "v3/get_threats?page=2", `{"id":"` + hardwareID + `"}`},
 	{"get_threats_v3_unknown_device", "POST", "v3/get_threats", `{"id":"nobody"}`},
 
 	{"get_reports_v3_waiting", "GET", "v3/get_reports?type=agent_log&command_id=" + waitingCommand, ""},
@@ -270,6 +273,7 @@ func TestWhatCallsAskFor(t *testing.T) {
 		{"POST", "v3/activities", `{"start_date":"01/02/2025"}`, "Since:2025-01-02 00:00:00 +0000 UTC Until:0001"},
 		{"POST", "v3/logs", `{"age":60}`, "Since:2026-01-02 03:03:05"},
 		{"POST", "v3/logs", ``, "Since:0001"},
+		{"POST", "v3/logs", `{"token":"","limit":100}`, "Limit:100"},
 		{"POST", "v3.1/logs", `{"event_category":"device"}`, "Since:0001"},
 		{"POST", "v3.2/logs", `{"event_category":"device"}`, "Since:2026-01-02 02:04:05"},
 		{"POST", "v3.2/logs", `{"event_category":"device","age":60,"end_time":"1000"}`, "Since:0001-01-01 00:00:00 +0000 UTC Until:1970-01-01 00:00:01 "},
@@ -394,6 +398,49 @@ func TestPatchNames(t *testing.T) {
 		if got := patchNames(kb); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", kb, got, want)
 		}
+	}
+}
+
+// What is on for whom: the first entry that covers a computer holds for it.
+func TestPolicyAppliesTo(t *testing.T) {
+	portable := []posture.DeviceType{posture.Laptop}
+	for _, c := range []struct {
+		name   string
+		checks []policy.Check
+		want   string
+	}{
+		{"for all", []policy.Check{{Severity: policy.Warning}}, "{1 1 1 1} {1 0 1}"},
+		{"for laptops", []policy.Check{{Severity: policy.Critical, DeviceTypes: portable}}, "{1 0 0 0} {1 1 1}"},
+		{"for all but laptops", []policy.Check{{Severity: policy.Off, DeviceTypes: portable}, {Severity: policy.Critical}}, "{0 1 1 1} {1 1 1}"},
+		{"for all but laptops with Linux", []policy.Check{
+			{Severity: policy.Off, DeviceTypes: portable, OS: []posture.OSFamily{posture.Linux}}, {Severity: policy.Warning},
+		}, "{1 1 1 1} {1 0 1}"},
+		{"off", []policy.Check{{Severity: policy.Off}, {Severity: policy.Critical, DeviceTypes: []posture.DeviceType{posture.Phone}}}, "{0 0 0 0} {1 1 1}"},
+		{"off for all", []policy.Check{{Severity: policy.Off}}, "{0 0 0 0} {0 0 0}"},
+	} {
+		for i := range c.checks {
+			c.checks[i].ID = "disk_encryption"
+		}
+		shown := renderPolicy(&policy.Policy{Checks: c.checks})["Hard_Disk_Encryption"]
+		check, _ := shown["Disk_Encryption"].(policyCheck)
+		got := fmt.Sprint(shown["apply_to"], " ", struct{ alert, critical, remediation int }{check.Alert, check.Critical, check.Remediation})
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// The details of an application list the worst vulnerabilities, and count all of them.
+func TestAppWithManyVulnerabilities(t *testing.T) {
+	l := newLab()
+	app := &l.devices.world.software[0]
+	for len(app.Vulnerabilities) <= maxAppCVEs {
+		app.Vulnerabilities = append(app.Vulnerabilities, app.Vulnerabilities[1])
+	}
+	a := l.do(request{method: "POST", target: prefix + "v3/apps/details", token: readToken, body: `{"product_id":41,"version":"120","verbose":{"cves":1}}`})
+	m := a.members(t)
+	if list, _ := m["cves"].([]any); len(list) != 100 || m["total_cves"] != 101.0 || m["total_important"] != 99.0 {
+		t.Errorf("%d listed, %v in all, %v important", len(list), m["total_cves"], m["total_important"])
 	}
 }
 

@@ -114,7 +114,7 @@ func (d *door) devicesCursor(c *call) error {
 	p := &c.params
 	limit := deviceLimitsCursor.limit(p)
 	f := readDeviceFilter(p)
-	after := p.readCursor("token", c.name, f)
+	after := p.readCursor(c.name, f)
 	if p.err != nil {
 		return p.err
 	}

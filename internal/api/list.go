@@ -107,16 +107,16 @@ func cursorDigest(name string, chosen any, position string) []byte {
 	return sum[:cursorSum]
 }
 
-// readCursor gives the position of a cursor, "" where there is none: the start.
-func (p *params) readCursor(member, name string, chosen any) string {
-	text, k := p.find(member, inBody)
+// readCursor gives the position of the cursor in the member token, "" where there is none: the start.
+func (p *params) readCursor(name string, chosen any) string {
+	text, k := p.find("token", inBody)
 	if k == absent || k == asText && text == "" {
 		return ""
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if k != asText || err != nil || len(raw) <= cursorSum ||
 		string(raw[:cursorSum]) != string(cursorDigest(name, chosen, string(raw[cursorSum:]))) {
-		p.wrong(member, "is not one that this call gave for the same filter")
+		p.wrong("token", "is not one that this call gave for the same filter")
 		return ""
 	}
 	return string(raw[cursorSum:])

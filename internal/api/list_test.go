@@ -197,7 +197,7 @@ func TestCursor(t *testing.T) {
 	read := func(text, name, chosen string) (string, error) {
 		p := &params{query: ""}
 		p.body, _ = parseBody([]byte(fmt.Sprintf(`{"token":%q}`, text)))
-		return p.readCursor("token", name, chosen), p.err
+		return p.readCursor(name, chosen), p.err
 	}
 	if got, err := read(text, "list", "all"); got != "position/é" || err != nil {
 		t.Errorf("%q, %v", got, err)

@@ -140,7 +140,7 @@ func (d *door) readLogQuery(c *call) (logQuery, error) {
 	period := d.readPeriod(c, &q.events)
 	q.events.Kinds, q.events.To = eventsOf(c.version, words, category)
 	q.chosen = []any{category, words, period}
-	q.events.After = p.readCursor("token", c.name, q.chosen)
+	q.events.After = p.readCursor(c.name, q.chosen)
 	return q, p.err
 }
 

@@ -210,7 +210,7 @@ func FuzzNestedParams(f *testing.F) {
 			score, _ := p.decimal("d", inBody, 0, 10)
 			p.flag("f", inBody, true)
 			statuses := words(p, "w", listStatuses)
-			p.readCursor("token", "list", nil)
+			p.readCursor("list", nil)
 			if outer.err != nil {
 				if !errs.Is(outer.err, errs.Invalid) {
 					t.Errorf("%v", outer.err)
