@@ -43,6 +43,7 @@ type fleet struct {
 	// facets says what each device has: the name of a category, "product/N" or the id of a vulnerability.
 	facets map[string]map[string]bool
 	texts  map[string][]string // the beginnings by which a device is found
+	newest map[posture.OSFamily]string
 }
 
 var (
@@ -60,7 +61,7 @@ func pick[T any](rnd *rand.Rand, from []T) T { return from[rnd.IntN(len(from))] 
 
 func newFleet(t *testing.T, e Engine, size int) *fleet {
 	t.Helper()
-	f := &fleet{bench: newBench(t, e), rnd: rand.New(rand.NewPCG(3, uint64(size))), facets: map[string]map[string]bool{}, texts: map[string][]string{}}
+	f := &fleet{bench: newBench(t, e), rnd: rand.New(rand.NewPCG(3, uint64(size))), facets: map[string]map[string]bool{}, texts: map[string][]string{}, newest: map[posture.OSFamily]string{}}
 	for group := 2; group <= 3; group++ {
 		check(t, e.Exec(t.Context(), f.Store, "INSERT INTO device_groups (account_id, id, name) VALUES (?, ?, ?)", f.account, group, fmt.Sprint("g", group)))
 		check(t, e.Exec(t.Context(), f.Store, "INSERT INTO device_counts (account_id, group_id) VALUES (?, ?)", f.account, group))
@@ -102,6 +103,9 @@ func (f *fleet) add(t *testing.T, i int) {
 	}
 }
 
+// agentVersions are in the order of their age, the newest last.
+var agentVersions = []string{"7.6.9", "7.6.10", "7.6.10.1"}
+
 func (f *fleet) happens(t *testing.T, id string, i int, mac string) {
 	t.Helper()
 	ctx, rnd := t.Context(), f.rnd
@@ -131,11 +135,14 @@ func (f *fleet) happens(t *testing.T, id string, i int, mac string) {
 	default:
 		r := posture.Report{
 			HostName: pick(rnd, hostNames), DeviceName: pick(rnd, deviceName), UserIdentity: pick(rnd, users), DeviceType: pick(rnd, types),
-			Serial: fmt.Sprintf("SN%05d", i), Adapters: Adapters(mac, fmt.Sprintf("02:00:00:00:00:%02x", rnd.IntN(3))),
+			Serial: fmt.Sprintf("SN%05d", i), AgentVersion: pick(rnd, agentVersions), Adapters: Adapters(mac, fmt.Sprintf("02:00:00:00:00:%02x", rnd.IntN(3))),
 		}
 		r.OS.Family = pick(rnd, families)
 		r.OS.Name = fmt.Sprintf("%d/%d/%d", 3+rnd.IntN(3), rnd.IntN(3), rnd.IntN(5))
-		err = f.svc.Report(ctx, device.Ref{Account: f.account, ID: id}, Submission(r, fmt.Sprint(rnd.IntN(1000))))
+		err = f.svc.Report(ctx, device.Ref{Account: f.account, ID: id}, Submission(r, fmt.Sprint(rnd.IntN(1000), r.AgentVersion)))
+		if err == nil && slices.Index(agentVersions, r.AgentVersion) > slices.Index(agentVersions, f.newest[r.OS.Family]) {
+			f.newest[r.OS.Family] = r.AgentVersion
+		}
 	}
 	if err != nil && errs.CodeOf(err) == errs.Internal {
 		t.Fatal(err)
@@ -192,11 +199,21 @@ func randomFilter(rnd *rand.Rand) device.Filter {
 		Statuses:   some(rnd, []posture.Status{0, 1, 3, 4, 5, 6}, posture.StatusQuarantined),
 		Severities: some(rnd, []posture.IssueSeverity{0, 1, 2}, 2), Groups: some(rnd, []posture.GroupID{1, 2, 3}, 99),
 		Levels: some(rnd, []posture.Level{0, 1, 2, 3}, 4), Categories: some(rnd, categories, "no such thing"),
-		Contacts: some(rnd, []device.Contact{device.Connected, device.Disconnected}, device.Unseen),
+		Contacts: some(rnd, []device.Contact{device.Connected, device.Disconnected, device.OutOfDate}, device.Unseen),
 		Products: some(rnd, products, 7), CVEs: some(rnd, cves, "CVE-1999-0001"),
 	}
 	if rnd.IntN(4) == 0 {
 		f.Managed = posture.Fact(rnd.IntN(3))
+	}
+	moment := func() time.Time {
+		if rnd.IntN(4) > 0 {
+			return time.Time{}
+		}
+		return Epoch.Add(time.Duration(rnd.IntN(300)) * time.Second)
+	}
+	f.EnrolledFrom, f.EnrolledUntil, f.NotSeenSince = moment(), moment(), moment()
+	if !f.NotSeenSince.IsZero() && rnd.IntN(2) == 0 {
+		f.NotSeenSince = f.NotSeenSince.Add(20 * time.Hour)
 	}
 	if rnd.IntN(3) == 0 {
 		f.Search = pick(rnd, []string{
@@ -205,7 +222,11 @@ func randomFilter(rnd *rand.Rand) device.Filter {
 	}
 	if rnd.IntN(2) == 0 { // one member alone is what nearly everybody asks for
 		one := device.Filter{Search: f.Search}
-		switch rnd.IntN(6) {
+		switch rnd.IntN(8) {
+		case 5:
+			one.EnrolledFrom, one.EnrolledUntil = f.EnrolledFrom, f.EnrolledUntil
+		case 6:
+			one.NotSeenSince = f.NotSeenSince
 		case 0:
 			one.Statuses = f.Statuses
 		case 1:
@@ -250,7 +271,20 @@ func (f *fleet) passes(t *testing.T, d *device.Device, q *device.Filter) bool {
 	}
 	return among(q.Types, d.Type) && among(q.OS, d.OSFamily) && among(q.Statuses, d.Cell.Status) && among(q.Severities, d.Cell.Severity) &&
 		among(q.Groups, d.Cell.Group) && among(q.Levels, d.Cell.Levels[0]) && has(texts[0]) && has(texts[1]) && has(q.CVEs) &&
-		among(q.Contacts, contact) && (q.Managed == posture.NotReported || q.Managed == managed) && f.found(t, d, q.Search)
+		f.stands(d, contact, q.Contacts) && within(d, q) && (q.Managed == posture.NotReported || q.Managed == managed) && f.found(t, d, q.Search)
+}
+
+// stands says whether the agent of a device stands in one of some ways.
+func (f *fleet) stands(d *device.Device, contact device.Contact, wanted []device.Contact) bool {
+	old := d.Managed && d.AgentVersion != "" && d.AgentVersion != f.newest[d.OSFamily]
+	return among(wanted, contact) || slices.Contains(wanted, device.OutOfDate) && old
+}
+
+// within says whether the times of a device lie where a filter wants them.
+func within(d *device.Device, q *device.Filter) bool {
+	return (q.EnrolledFrom.IsZero() || !d.EnrolledAt.Before(q.EnrolledFrom)) &&
+		(q.EnrolledUntil.IsZero() || !d.EnrolledAt.After(q.EnrolledUntil)) &&
+		(q.NotSeenSince.IsZero() || d.SeenAt.Before(q.NotSeenSince))
 }
 
 // found says whether each word of a search begins a value of the device, or a word in one.
