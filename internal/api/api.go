@@ -42,6 +42,8 @@ type Deps struct {
 	BaseURL func(*http.Request) string
 	// Policy is the policy that judges the devices of an account's default group.
 	Policy func(context.Context, posture.AccountID) (*policy.Policy, error)
+	// Pages remembers where pages of lists begin; in memory when nil, which does for a server that has its database alone.
+	Pages Pages
 	// Now gives the time; time.Now when nil.
 	Now func() time.Time
 	// RateLimit is how often a minute an account may call one operation, unless the application has its own limit.
@@ -49,17 +51,17 @@ type Deps struct {
 	RateLimit int
 }
 
-type door struct {
-	Deps
-	walks walks
-}
+type door struct{ Deps }
 
 // New builds the door.
 func New(deps Deps) *web.Door {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	d := &door{Deps: deps}
+	if deps.Pages == nil {
+		deps.Pages = &walks{}
+	}
+	d := &door{deps}
 	var routes []web.Route
 	for _, op := range d.operations() {
 		routes = append(routes, d.routes(op)...)

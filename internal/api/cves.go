@@ -165,7 +165,7 @@ func (d *door) deviceCVEs(c *call) error {
 	if err != nil {
 		return err
 	}
-	found = slices.DeleteFunc(found, func(v device.DeviceVulnerability) bool { return !filter.passes(&v.Vulnerability) })
+	found = slices.DeleteFunc(found, func(v device.FoundVulnerability) bool { return !filter.passes(&v.Vulnerability) })
 	part := pageOf(found, pageNumber, limit)
 	if len(part) == 0 && pageNumber > 1 {
 		return errPastEnd()
@@ -181,7 +181,7 @@ func (d *door) deviceCVEs(c *call) error {
 	return nil
 }
 
-func renderDeviceCVE(v version, found *device.DeviceVulnerability, by posture.ScoreType) deviceCVE {
+func renderDeviceCVE(v version, found *device.FoundVulnerability, by posture.ScoreType) deviceCVE {
 	out := deviceCVE{
 		ID: found.ID, Severity: levelWord(by, found.Levels), Summary: found.Summary, UpdateDate: timestamp(found.Modified),
 		PublishDate: timestamp(found.Published), Opswat: scoreText(score(&found.Vulnerability, posture.ScoreOpswat)),
@@ -219,7 +219,7 @@ func remedies(findings []posture.Finding) string {
 }
 
 // vulnerabilitiesOf gives those of a device that is named by its id or a MAC address. One that never reported has none.
-func (d *door) vulnerabilitiesOf(c *call, value string) ([]device.DeviceVulnerability, error) {
+func (d *door) vulnerabilitiesOf(c *call, value string) ([]device.FoundVulnerability, error) {
 	found, err := d.findDevice(c, value)
 	if err != nil {
 		return nil, err

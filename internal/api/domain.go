@@ -60,7 +60,7 @@ type software interface {
 	SoftwareDetail(ctx context.Context, account posture.AccountID, product int64, version string) (device.SoftwareDetail, error)
 	Vulnerabilities(ctx context.Context, account posture.AccountID, q device.VulnerabilityQuery) ([]device.Vulnerability, string, error)
 	// DeviceVulnerabilities gives those of one live device, worst first under opswat_score. NotFound: it never reported.
-	DeviceVulnerabilities(ctx context.Context, account posture.AccountID, id string) ([]device.DeviceVulnerability, error)
+	DeviceVulnerabilities(ctx context.Context, account posture.AccountID, id string) ([]device.FoundVulnerability, error)
 	// MissingPatches gives the updates that live devices lack, those that most lack first.
 	MissingPatches(ctx context.Context, account posture.AccountID) ([]device.MissingPatch, error)
 	// DevicesMissing gives a part of the live devices that lack an update, in the order of enrolment.

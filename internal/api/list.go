@@ -52,30 +52,40 @@ type fetch func(page.Window) (n int, next string, err error)
 //
 // chosen is everything besides the page that the caller asked for: pages of different lists have nothing in common.
 func (d *door) readPage(c *call, chosen any, number, limit int, read fetch) error {
-	key := walkKey{int64(c.account.ID), c.client, digestOf(c.name, limit, chosen)}
-	from, after := d.walks.start(key, number, d.Now())
-	if from < number {
-		_, next, err := read(page.Window{After: after, Skip: (number-from)*limit - 1, Limit: 1})
-		if err != nil {
-			return err
-		}
-		if next == "" {
-			return errPastEnd()
-		}
-		after = next
-		d.walks.note(key, number, next, d.Now())
+	// Two programs that walk the same list must not move each other's pages.
+	list := page.List{Account: int64(c.account.ID), Name: digestOf(c.name+" "+c.client, limit, chosen)}
+	from, after, err := 1, "", error(nil)
+	if number > 1 {
+		from, after, err = d.Pages.Start(c.r.Context(), list, number, d.Now())
 	}
-	n, next, err := read(page.Window{After: after, Limit: limit})
+	if err == nil && from < number {
+		after, err = d.jump(c, list, number, page.Window{After: after, Skip: (number-from)*limit - 1, Limit: 1}, read)
+	}
 	if err != nil {
 		return err
 	}
-	if n == 0 && number > 1 {
+	n, next, err := read(page.Window{After: after, Limit: limit})
+	switch {
+	case err != nil:
+		return err
+	case n == 0 && number > 1:
 		return errPastEnd()
+	case next == "":
+		return nil
 	}
-	if next != "" {
-		d.walks.note(key, number+1, next, d.Now())
+	return d.Pages.Note(c.r.Context(), list, number+1, next, d.Now())
+}
+
+// jump counts off up to a page that nobody came near, and gives the position behind which it begins.
+func (d *door) jump(c *call, list page.List, number int, w page.Window, read fetch) (string, error) {
+	_, next, err := read(w)
+	if err != nil {
+		return "", err
 	}
-	return nil
+	if next == "" {
+		return "", errPastEnd()
+	}
+	return next, d.Pages.Note(c.r.Context(), list, number, next, d.Now())
 }
 
 // digestOf tells lists apart.

@@ -50,7 +50,7 @@ func upTo(n int) *numberList {
 
 func newWalker(client string) (*door, *call, *time.Time) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	d := &door{Deps: Deps{Now: func() time.Time { return now }}}
+	d := &door{Deps: Deps{Pages: &walks{}, Now: func() time.Time { return now }}}
 	return d, &call{r: httptest.NewRequest("GET", "/", nil), account: identity.Account{ID: 7}, client: client, name: "numbers"}, &now
 }
 

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"muster/internal/page"
 )
 
 const (
@@ -14,18 +17,20 @@ const (
 	walkLife = 15 * time.Minute
 )
 
-// walks remembers where the pages of lists begin. It is a cache with a bounded life: what it has forgotten is counted off
-// from the last page that it knows.
-type walks struct {
-	mu  sync.Mutex
-	all map[walkKey]*walk
+// Pages remembers where the pages of lists begin, for a bounded time: what it has forgotten is counted off from the last
+// page that it knows. Servers that share a database must share it, or a walk that goes from one to the other may miss what
+// has moved.
+type Pages interface {
+	// Start gives the last known page up to the one asked for, and the position behind which it begins.
+	Start(ctx context.Context, list page.List, number int, now time.Time) (known int, after string, err error)
+	// Note remembers where a page begins.
+	Note(ctx context.Context, list page.List, number int, after string, now time.Time) error
 }
 
-// walkKey tells walks apart: two programs that walk the same list must not move each other's pages.
-type walkKey struct {
-	account int64
-	client  string
-	list    string
+// walks is Pages in the memory of one server.
+type walks struct {
+	mu  sync.Mutex
+	all map[page.List]*walk
 }
 
 type walk struct {
@@ -33,17 +38,17 @@ type walk struct {
 	pages map[int]string // the position behind which a page begins
 }
 
-// start gives the last known page up to the one asked for, and the position behind which it begins.
-func (w *walks) start(key walkKey, number int, now time.Time) (known int, after string) {
+// Start implements Pages.
+func (w *walks) Start(_ context.Context, key page.List, number int, now time.Time) (known int, after string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	walk := w.all[key]
 	if walk == nil || now.Sub(walk.used) > walkLife {
-		return 1, ""
+		return 1, "", nil
 	}
 	walk.used = now
 	if after, ok := walk.pages[number]; ok {
-		return number, after
+		return number, after, nil
 	}
 	known = 1
 	for n := range walk.pages {
@@ -51,15 +56,15 @@ func (w *walks) start(key walkKey, number int, now time.Time) (known int, after 
 			known = n
 		}
 	}
-	return known, walk.pages[known]
+	return known, walk.pages[known], nil
 }
 
-// note remembers where a page begins.
-func (w *walks) note(key walkKey, number int, after string, now time.Time) {
+// Note implements Pages.
+func (w *walks) Note(_ context.Context, key page.List, number int, after string, now time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.all == nil {
-		w.all = make(map[walkKey]*walk)
+		w.all = make(map[page.List]*walk)
 	}
 	one := w.all[key]
 	if one == nil || now.Sub(one.used) > walkLife {
@@ -74,6 +79,7 @@ func (w *walks) note(key walkKey, number int, after string, now time.Time) {
 		one.thin(number)
 	}
 	one.pages[number] = after
+	return nil
 }
 
 // thin forgets most pages, but not those near the one that is being read.

@@ -21,7 +21,7 @@ type world struct {
 	events     []device.LogEntry
 	activities []device.Activity
 	software   []device.SoftwareDetail
-	cves       []device.DeviceVulnerability
+	cves       []device.FoundVulnerability
 	patches    []device.MissingPatch
 	commands   map[string]device.Command
 
@@ -55,7 +55,7 @@ func newWorld() world {
 			}},
 			{Software: device.Software{ProductID: 90, Name: "openssl", Version: "3.0.15-1", Ecosystem: "Debian:12", Devices: 1}},
 		},
-		cves: []device.DeviceVulnerability{
+		cves: []device.FoundVulnerability{
 			cveOf("CVE-2025-0001", 2, true, 92, 9.3, 9.8, "Memory is written behind the end of a buffer when a page is shown."),
 			cveOf("CVE-2025-0002", 1, false, 55, 6.8, 7.1, "A page can read cookies of another site."),
 			cveOf("CVE-2025-0003", 1, false, -1, -1, -1, ""),
@@ -85,7 +85,7 @@ func newWorld() world {
 	return w
 }
 
-func cveOf(id string, devices int64, kev bool, opswat, cvss2, cvss3 float64, summary string) device.DeviceVulnerability {
+func cveOf(id string, devices int64, kev bool, opswat, cvss2, cvss3 float64, summary string) device.FoundVulnerability {
 	v := device.Vulnerability{ID: id, Devices: devices, KEV: kev, Scores: [posture.NumScoreTypes]float64{opswat, cvss2, cvss3}}
 	f := posture.Finding{ID: id, Product: "Example Browser", Version: "120"}
 	if opswat >= 0 {
@@ -99,7 +99,7 @@ func cveOf(id string, devices int64, kev bool, opswat, cvss2, cvss3 float64, sum
 	if opswat > 75 {
 		v.Levels = posture.Levels{posture.LevelCritical, posture.LevelHigh, posture.LevelCritical}
 	}
-	return device.DeviceVulnerability{Vulnerability: v, Findings: []posture.Finding{f}}
+	return device.FoundVulnerability{Vulnerability: v, Findings: []posture.Finding{f}}
 }
 
 // pastEvents are one of every kind but few, the newest first, an hour apart.
@@ -249,7 +249,7 @@ func (i *inventory) Vulnerabilities(_ context.Context, account posture.AccountID
 	return part(list, q.Window, func(v *device.Vulnerability) string { return v.ID })
 }
 
-func (i *inventory) DeviceVulnerabilities(_ context.Context, account posture.AccountID, id string) ([]device.DeviceVulnerability, error) {
+func (i *inventory) DeviceVulnerabilities(_ context.Context, account posture.AccountID, id string) ([]device.FoundVulnerability, error) {
 	_, err := i.note(account, id)
 	switch {
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"muster/internal/jobs"
+	"muster/internal/store"
 )
 
 // jobs is the periodic work of the server.
@@ -19,6 +20,9 @@ func (s *server) jobs() []jobs.Job {
 		}},
 		{Name: "old-rate-windows", Every: time.Hour, Do: func(ctx context.Context, now time.Time) error {
 			return s.store.ForgetWindows(ctx, now.Add(-time.Hour))
+		}},
+		{Name: "old-pages", Every: store.PageLife, Do: func(ctx context.Context, now time.Time) error {
+			return s.store.ForgetPages(ctx, now.Add(-store.PageLife))
 		}},
 		{Name: "old-commands", Every: time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.devices.TidyCommands(ctx) }},
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},

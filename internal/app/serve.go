@@ -186,6 +186,7 @@ func (s *server) doors() *web.Mux {
 		oauth.New(s.identity),
 		api.New(api.Deps{
 			Authenticator: s.identity, Limiter: limiter, Devices: s.devices, RateLimit: s.cfg.RateLimit, BaseURL: s.baseURL,
+			Pages:  s.pages(),
 			Policy: func(context.Context, posture.AccountID) (*policy.Policy, error) { return s.policy, nil },
 		}),
 		gears.New(gears.Deps{
@@ -204,6 +205,14 @@ func (s *server) limits() ratelimit.Source {
 		return store.NewLimits(s.store)
 	}
 	return ratelimit.NewMemory(1 << 16)
+}
+
+// pages remembers where pages of lists begin; nil lets the door do it in memory.
+func (s *server) pages() api.Pages {
+	if s.store.SharedLimits() {
+		return store.NewPages(s.store)
+	}
+	return nil
 }
 
 // baseURL gives the address under which the client reached the server.

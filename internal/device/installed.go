@@ -108,7 +108,7 @@ func (s *Service) matching(search string) func(id string) bool {
 }
 
 // DeviceVulnerabilities gives those of one live device, worst first under opswat_score. NotFound: it never reported.
-func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.AccountID, id string) ([]DeviceVulnerability, error) {
+func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.AccountID, id string) ([]FoundVulnerability, error) {
 	verdict, err := s.store.Verdict(ctx, account, id)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 	open := openVulnerabilities(verdict.Findings)
 	ids := make([]string, len(open))
 	at := make(map[string]int, len(open))
-	out := make([]DeviceVulnerability, len(open))
+	out := make([]FoundVulnerability, len(open))
 	for i, o := range open {
 		ids[i], at[o.ID] = o.ID, i
 		out[i].Vulnerability = Vulnerability{ID: o.ID, KEV: o.KEV, Scores: o.Scores, Levels: o.Levels}
@@ -136,7 +136,7 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 	for i := range out {
 		out[i].Devices = devices[out[i].ID]
 	}
-	slices.SortFunc(out, func(a, b DeviceVulnerability) int { return worstFirst(a.Vulnerability, b.Vulnerability) })
+	slices.SortFunc(out, func(a, b FoundVulnerability) int { return worstFirst(a.Vulnerability, b.Vulnerability) })
 	return out, nil
 }
 

@@ -71,8 +71,8 @@ type Description struct {
 	CWE       string
 }
 
-// DeviceVulnerability is a vulnerability of one device and where it has it from.
-type DeviceVulnerability struct {
+// FoundVulnerability is a vulnerability of one device and where it has it from.
+type FoundVulnerability struct {
 	Vulnerability
 	Findings []posture.Finding // at least one
 }

@@ -22,3 +22,10 @@ func Cut[T any](list []T, limit int, position func(*T) string) ([]T, string) {
 	}
 	return list[:limit], position(&list[limit-1])
 }
+
+// List names a list that is asked for by page number: one caller's, with one filter, order and page size.
+type List struct {
+	Account int64
+	// Name tells the lists of an account apart.
+	Name string
+}

@@ -74,6 +74,7 @@ func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account pos
 	check(t, err)
 	check(t, s.ForgetRevocations(ctx, Epoch))
 	check(t, s.ForgetWindows(ctx, Epoch))
+	check(t, s.ForgetPages(ctx, Epoch))
 	_, err = s.Lease(ctx, "x", "y", Epoch, Epoch)
 	check(t, err)
 	_, err = store.NewLimits(s).Take(ctx, ratelimit.Operation(account, "x"), time.Now(), time.Minute)

@@ -179,6 +179,7 @@ func Run(t *testing.T, e Engine) {
 		{"activities", testActivities},
 		{"forgetting", testForgetting},
 		{"administration", testAdministration},
+		{"pages", testPages},
 		{"leases", testLeases},
 		{"rate limits", testRateLimits},
 		{"backup", testBackup},

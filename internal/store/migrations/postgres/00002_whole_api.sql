@@ -30,6 +30,17 @@ CREATE INDEX devices_host_name ON devices (account_id, host_name, id) WHERE life
 CREATE INDEX devices_issues ON devices (account_id, (issues_critical + issues_warning), id) WHERE lifecycle = 0;
 CREATE INDEX devices_linked_id ON devices (account_id, linked_id) WHERE linked_id <> '';
 
+-- Where the pages of lists begin, for walks that go from one server to another. Rows are short-lived.
+CREATE TABLE list_pages (
+	account_id BIGINT NOT NULL,
+	list       TEXT    NOT NULL,
+	number     BIGINT NOT NULL,
+	position   TEXT    NOT NULL,
+	noted_at   BIGINT NOT NULL,
+	PRIMARY KEY (account_id, list, number)
+);
+CREATE INDEX list_pages_noted ON list_pages (noted_at);
+
 -- Every version of an agent that devices of a system ever had: one that is older than the newest is out of date.
 CREATE TABLE agent_versions (
 	account_id BIGINT NOT NULL REFERENCES accounts (id),

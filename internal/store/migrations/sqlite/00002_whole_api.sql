@@ -28,6 +28,17 @@ CREATE INDEX devices_host_name ON devices (account_id, host_name, id) WHERE life
 CREATE INDEX devices_issues ON devices (account_id, (issues_critical + issues_warning), id) WHERE lifecycle = 0;
 CREATE INDEX devices_linked_id ON devices (account_id, linked_id) WHERE linked_id <> '';
 
+-- Where the pages of lists begin, for walks that go from one server to another. Rows are short-lived.
+CREATE TABLE list_pages (
+	account_id INTEGER NOT NULL,
+	list       TEXT    NOT NULL,
+	number     INTEGER NOT NULL,
+	position   TEXT    NOT NULL,
+	noted_at   INTEGER NOT NULL,
+	PRIMARY KEY (account_id, list, number)
+) WITHOUT ROWID;
+CREATE INDEX list_pages_noted ON list_pages (noted_at);
+
 -- Every version of an agent that devices of a system ever had: one that is older than the newest is out of date.
 CREATE TABLE agent_versions (
 	account_id INTEGER NOT NULL REFERENCES accounts (id),
@@ -195,6 +206,8 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('device_commands', 'device_commands_ended', '100000 2'),
 	('events', 'events', '10000000 1000000 1'),
 	('events', 'events_kind', '10000000 1000000 50000 1'),
+	('list_pages', 'list_pages', '10000 1000 50 1'),
+	('list_pages', 'list_pages_noted', '10000 10'),
 	('agent_versions', 'agent_versions', '200 20 5 1'),
 	('access_activities', 'access_activities', '1000000 100000 1');
 ANALYZE sqlite_schema;
