@@ -71,6 +71,9 @@ func (c *Checker) exchange(req *http.Request, status int, header http.Header, bo
 		return err
 	}
 	path, item := c.find(req.URL.EscapedPath())
+	if dotted(req.URL.Path) {
+		item = nil
+	}
 	op, err := operationFor(item, req.Method, status)
 	switch {
 	case err != nil:
@@ -163,6 +166,11 @@ func (c *Checker) find(path string) (string, *openapi3.PathItem) {
 		}
 	}
 	return "", nil
+}
+
+// dotted reports whether a path has segments that lead elsewhere, escaped or not. Such a path names nothing.
+func dotted(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." })
 }
 
 // instance reports whether a path has something in the place of each placeholder, and the rest alike.
