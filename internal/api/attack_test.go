@@ -3,7 +3,10 @@ package api
 import (
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"muster/internal/device"
 )
 
 // Of networks there is nothing to list. The devices are counted, and not walked through to find that out.
@@ -41,4 +44,22 @@ func TestPackedBodies(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What goes badly wrong with one device of many must not end the program, which nobody could catch from outside.
+func TestForEachPassesPanicsOn(t *testing.T) {
+	var done atomic.Int64
+	defer func() {
+		if p := recover(); p != "the second" || done.Load() != 2 {
+			t.Errorf("panic %v, %d done", p, done.Load())
+		}
+	}()
+	_, err := forEach(batch{values: []string{"a", "b", "c", "a"}}, func(sel device.Selector) (int, error) {
+		if sel.ID == "b" {
+			panic("the second")
+		}
+		done.Add(1)
+		return 1, nil
+	})
+	t.Error("no panic: ", err)
 }

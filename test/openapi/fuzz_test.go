@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"muster/internal/testpg"
 	"muster/internal/web"
 )
 
@@ -154,7 +155,11 @@ func exchanges(t testing.TB, number map[string]uint16) []attempt {
 // FuzzServer sends anything to any route of the OAuth API of a whole server. Whatever comes, it does not fail, its answers
 // are those of api/openapi.yaml, and nothing is logged as an error. What was deleted comes back.
 func FuzzServer(f *testing.F) {
-	s := newSite(f, os.Getenv("MUSTER_FUZZ_DATABASE"), slog.LevelError)
+	database := ""
+	if os.Getenv("MUSTER_FUZZ_POSTGRES") == "1" { // much slower: for a run by hand
+		database = testpg.Database(f)
+	}
+	s := newSite(f, database, slog.LevelError)
 	c := Load(f)
 	routes := apiRoutes(s.mux)
 	for _, a := range seeds(f, routes) {
