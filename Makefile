@@ -19,6 +19,9 @@ RACE ?= $(if $(shell command -v gcc || command -v cc || command -v clang),-race)
 
 # A number of runs, not a time: where a time ends, the fuzzer of Go 1.26 may report that as a failure (go.dev/issue/75804).
 FUZZTIME   ?= 20000x
+# Targets with a whole server behind them, and how often they run.
+FUZZ_SLOW     := FuzzServer
+FUZZTIME_SLOW ?= 5000x
 TESTFLAGS  ?=
 BENCHFLAGS ?=
 
@@ -65,12 +68,13 @@ cover: ## which lines the tests run, as bin/coverage.html
 
 # Targets are found in the text: asking the go command would build every test once more.
 .PHONY: fuzz
-fuzz: ## each fuzz target for FUZZTIME runs (20000x)
+fuzz: ## each fuzz target for FUZZTIME runs (20000x), those of whole servers for FUZZTIME_SLOW (5000x)
 	@set -e; found=0; \
 	for line in $$(grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sort | sed 's/func //'); do \
 		found=$$((found+1)); file=$${line%%:*}; target=$${line##*:}; \
-		echo "$$target, $(FUZZTIME) ($$(dirname $$file))"; \
-		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 200x "$$(dirname $$file)"; \
+		case ' $(FUZZ_SLOW) ' in *" $$target "*) runs=$(FUZZTIME_SLOW);; *) runs=$(FUZZTIME);; esac; \
+		echo "$$target, $$runs ($$(dirname $$file))"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $$runs -fuzzminimizetime 200x "$$(dirname $$file)"; \
 	done; \
 	if [ $$found = 0 ]; then echo 'no fuzz target was found: that cannot be right' >&2; exit 1; fi
 

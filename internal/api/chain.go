@@ -101,7 +101,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.Method != http.MethodPost || r.ContentLength == 0 {
 		return nil, nil
 	}
-	foreign := !isJSON(r.Header.Get("Content-Type"))
+	foreign := !isJSON(r.Header.Get("Content-Type")) || packed(r.Header.Get("Content-Encoding"))
 	if foreign && r.ContentLength > 0 {
 		return nil, unsupported()
 	}
@@ -114,7 +114,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 func unsupported() error {
-	return errs.New(errs.UnsupportedMedia, "The body must be application/json in UTF-8")
+	return errs.New(errs.UnsupportedMedia, "The body must be application/json in UTF-8, not compressed")
+}
+
+// packed reports whether a Content-Encoding says that a body has to be unpacked before it can be read. Bodies are small; one
+// that is unpacked may be of any size.
+func packed(contentEncoding string) bool {
+	return contentEncoding != "" && !strings.EqualFold(contentEncoding, "identity")
 }
 
 // isJSON reports whether a Content-Type, which may be absent, can announce JSON in UTF-8.

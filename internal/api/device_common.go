@@ -72,7 +72,8 @@ func (b batch) selector(value string) (device.Selector, error) {
 
 // forEach does the same with every device of a batch, several at a time, and gives what came of it in the order of the
 // batch; what is named twice is done once. An error is the first fault: each of the others is done nevertheless.
-// NotFound is none, and leaves the zero value.
+// NotFound is none, and leaves the zero value. A panic is passed on to the caller: in a goroutine of its own it would end the
+// program.
 func forEach[T any](b batch, do func(device.Selector) (T, error)) ([]T, error) {
 	places := make(map[string]int, len(b.values))
 	var names []string
@@ -82,17 +83,21 @@ func forEach[T any](b batch, do func(device.Selector) (T, error)) ([]T, error) {
 			names = append(names, v)
 		}
 	}
-	found, faults := make([]T, len(names)), make([]error, len(names))
+	found, faults, panics := make([]T, len(names)), make([]error, len(names)), make([]any, len(names))
+	one := func(i int) {
+		defer func() { panics[i] = recover() }()
+		sel, err := b.selector(names[i])
+		if err == nil {
+			found[i], err = do(sel)
+		}
+		faults[i] = unlessNotFound(err)
+	}
 	var wait sync.WaitGroup
 	next := make(chan int)
 	for range min(batchWorkers, len(names)) {
 		wait.Go(func() {
 			for i := range next {
-				sel, err := b.selector(names[i])
-				if err == nil {
-					found[i], err = do(sel)
-				}
-				faults[i] = unlessNotFound(err)
+				one(i)
 			}
 		})
 	}
@@ -101,6 +106,11 @@ func forEach[T any](b batch, do func(device.Selector) (T, error)) ([]T, error) {
 	}
 	close(next)
 	wait.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
 	out := make([]T, len(b.values))
 	for i, v := range b.values {
 		out[i] = found[places[v]]

@@ -6,11 +6,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"muster/test/openapi"
 )
 
 // FuzzHandler sends any path value, query and body to any route of the door. Whatever comes, the server does not fail,
-// and the answer is JSON, or a file that a report is; a refusal says what is wrong.
+// and the answer is JSON as api/openapi.yaml describes it, or a file that a report is; a refusal says what is wrong.
 func FuzzHandler(f *testing.F) {
+	described := openapi.Load(f)
 	routes := newLab().mux.Routes()
 	number := make(map[string]uint8, len(routes)) // of a route
 	for i, rt := range routes {
@@ -45,7 +48,9 @@ func FuzzHandler(f *testing.F) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), 0
 		}
 		r.Header.Set("Authorization", "Bearer "+freeToken)
-		l.serve(r).wellFormed(t, rt.Name)
+		a := l.serve(r)
+		a.wellFormed(t, rt.Name)
+		described.CheckExchange(t, r, []byte(body), a.status, a.header, []byte(a.body))
 	})
 }
 

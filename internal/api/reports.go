@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"muster/internal/device"
 	"muster/internal/errs"
@@ -146,7 +148,7 @@ func (c *call) answerCSV(name string, rows [][]string) error {
 	w.UseCRLF = true
 	for _, row := range rows {
 		for i, cell := range row {
-			if cell != "" && bytes.IndexByte([]byte("=+-@\t\r"), cell[0]) >= 0 {
+			if isFormula(cell) {
 				row[i] = "'" + cell
 			}
 		}
@@ -157,6 +159,13 @@ func (c *call) answerCSV(name string, rows [][]string) error {
 	w.Flush()
 	c.download("text/csv; charset=utf-8", name+".csv", out.Bytes())
 	return w.Error()
+}
+
+// isFormula reports whether a spreadsheet may take a cell for a formula: some look behind blanks, some know wide signs, and a
+// control character in front means nothing good.
+func isFormula(cell string) bool {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(cell, " \u00a0\u3000"))
+	return first != utf8.RuneError && (unicode.IsControl(first) || strings.ContainsRune("=+-@＝＋－＠", first))
 }
 
 // download sends a file.

@@ -54,7 +54,7 @@ func (d *door) stats(c *call) error {
 	p := &c.params
 	required(p, "event", inQuery)
 	what := choice(p, "event", inQuery, statEvents, statAdded)
-	values := d.statValues(p.readKind(inQuery))
+	kind := p.readKind(inQuery)
 	from, until := d.readStatPeriod(p)
 	f := device.Filter{Managed: choice(p, "device_type", inQuery, statDeviceTypes, posture.NotReported)}
 	if p.err != nil {
@@ -75,7 +75,7 @@ func (d *door) stats(c *call) error {
 	if err != nil {
 		return err
 	}
-	names, err := d.statNames(c, f, values)
+	names, err := d.statNames(c, f, kind)
 	if err != nil {
 		return err
 	}
@@ -86,33 +86,29 @@ func (d *door) stats(c *call) error {
 	return nil
 }
 
-// statValues gives what is listed of a device. Of networks Muster knows nothing.
-func (d *door) statValues(kind kindOfValue) func(*call, *device.Device) ([]string, error) {
-	switch kind {
-	case valueID:
-		return func(_ *call, dev *device.Device) ([]string, error) { return []string{dev.ID}, nil }
-	case valueNetwork:
-		return func(*call, *device.Device) ([]string, error) { return nil, nil }
-	default:
-		return d.macsOf
-	}
-}
-
-func (d *door) statNames(c *call, f device.Filter, values func(*call, *device.Device) ([]string, error)) ([]string, error) {
+// statNames gives the ids or the addresses of the devices, of at most maxStatDevices of them. Of networks Muster knows nothing.
+func (d *door) statNames(c *call, f device.Filter, kind kindOfValue) ([]string, error) {
 	out := []string{}
+	if kind == valueNetwork {
+		return out, nil
+	}
 	q := device.Query{Filter: f, Window: page.Window{Limit: 500}}
-	for len(out) < maxStatDevices {
+	for looked := 0; looked < maxStatDevices; {
 		list, next, err := d.Devices.Select(c.r.Context(), c.account.ID, q)
 		if err != nil {
 			return nil, err
 		}
 		for i := range list {
-			some, err := values(c, &list[i])
+			some := []string{list[i].ID}
+			if kind == valueMAC {
+				some, err = d.macsOf(c, &list[i])
+			}
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, some...)
 		}
+		looked += len(list)
 		if q.After = next; next == "" {
 			break
 		}

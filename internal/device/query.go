@@ -11,27 +11,28 @@ import (
 // Filter chooses live devices. Several values in one member are alternatives; different members must all hold; an
 // empty member lets everything pass.
 //
-// Its JSON form tells filters apart in cursors that programs keep: a member that is added must not show while it is empty.
+// Its JSON form tells filters apart in cursors that programs keep: a member that is added must not show while it is empty, nil or
+// not.
 type Filter struct {
-	Types      []posture.DeviceType    `json:",omitzero"`
-	OS         []posture.OSFamily      `json:",omitzero"`
-	Statuses   []posture.Status        `json:",omitzero"`
-	Severities []posture.IssueSeverity `json:",omitzero"`
-	Groups     []posture.GroupID       `json:",omitzero"`
+	Types      []posture.DeviceType    `json:",omitempty"`
+	OS         []posture.OSFamily      `json:",omitempty"`
+	Statuses   []posture.Status        `json:",omitempty"`
+	Severities []posture.IssueSeverity `json:",omitempty"`
+	Groups     []posture.GroupID       `json:",omitempty"`
 	// Levels are ranks of the worst open vulnerability under opswat_score.
-	Levels []posture.Level `json:",omitzero"`
+	Levels []posture.Level `json:",omitempty"`
 	// Categories: the device has an issue in one of them.
-	Categories []posture.Category `json:",omitzero"`
+	Categories []posture.Category `json:",omitempty"`
 	// Contacts is how the agent stands.
-	Contacts []Contact `json:",omitzero"`
+	Contacts []Contact `json:",omitempty"`
 	// Now is the time of asking, by which Contacts are told apart. Service sets it.
 	Now time.Time `json:",omitzero"`
 	// Managed leaves only devices with an agent (posture.Yes) or without one (posture.No).
 	Managed posture.Fact `json:",omitzero"`
 	// Products are the ids of installed products: see Software.
-	Products []int64 `json:",omitzero"`
+	Products []int64 `json:",omitempty"`
 	// CVEs: the device has an open vulnerability with one of these ids.
-	CVEs []string `json:",omitzero"`
+	CVEs []string `json:",omitempty"`
 	// EnrolledFrom and EnrolledUntil bound the time of enrolment, both included; zero is open.
 	EnrolledFrom  time.Time `json:",omitzero"`
 	EnrolledUntil time.Time `json:",omitzero"`

@@ -13,7 +13,10 @@ const (
 	facetPatch          facetKind = 5 // the device lacks it
 )
 
-// facetOf gives the number under which device_facets holds a thing. ids are below 2 to the 48.
+// facetIDs is what ids stay below: a larger one would be that of another kind of thing.
+const facetIDs = 1 << 48
+
+// facetOf gives the number under which device_facets holds a thing. ids are below facetIDs.
 func facetOf(kind facetKind, id int64) int64 { return int64(kind)<<48 | id }
 
 // categoryNumbers are the ids of categories as facets. They are stored: only ever add to the end.

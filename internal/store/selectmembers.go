@@ -104,7 +104,7 @@ func (s *Store) addFacets(ctx context.Context, account posture.AccountID, c *cri
 		asked int
 	}{
 		{"category", facetCategory, categories, len(f.Categories)},
-		{"product", facetProduct, f.Products, len(f.Products)},
+		{"product", facetProduct, possible(f.Products), len(f.Products)},
 		{"cve", facetVulnerability, vulnerabilities, len(f.CVEs)},
 	} {
 		err := c.add(m.name, facets(m.kind, m.ids))
@@ -136,6 +136,11 @@ func (s *Store) vulnerabilityIDs(ctx context.Context, account posture.AccountID,
 		return err
 	}, "SELECT id FROM vulnerabilities WHERE account_id = ? AND cve IN ("+places(len(args)-1)+")", args...)
 	return out, err
+}
+
+// possible leaves out the ids that nothing can have.
+func possible(ids []int64) []int64 {
+	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return id < 0 || id >= facetIDs })
 }
 
 func scalar[T ~uint8 | ~int64](column string, values []T) member {
