@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 )
 
 // pageSize is the largest page that the calls give.
@@ -117,7 +118,8 @@ func (f *fleet) searchHundred(buf []byte, c *caller) []byte {
 }
 
 func (f *fleet) statusChanges(buf []byte, _ *caller) []byte {
-	return f.api(buf, "v3/devices/status_changed", `{"age":3600,"limit":50}`)
+	age := max(time.Now().Unix()-f.changing.Load(), 1)
+	return f.api(buf, "v3/devices/status_changed", fmt.Sprintf(`{"age":%d,"limit":%d}`, age, pageSize))
 }
 
 // get appends a whole request of an OAuth client that has no body.
@@ -187,4 +189,3 @@ func (f *fleet) findShared(ctx context.Context) (err error) {
 	}
 	return err
 }
-

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/identity"
@@ -34,8 +35,9 @@ type fleet struct {
 	app               identity.Application
 	secret, token     string
 	agents            []agent
-	cursors           []string // where the pages of all devices begin
-	product, cve      string   // that every other device has
+	cursors           []string     // where the pages of all devices begin
+	product, cve      string       // that every other device has
+	changing          atomic.Int64 // since when statuses change, in seconds
 }
 
 // agent is what one device was given when it enrolled.
