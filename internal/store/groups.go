@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"muster/internal/device"
@@ -42,9 +43,11 @@ func groups(ctx context.Context, q querier, query string, account posture.Accoun
 	return out, err
 }
 
-// Groups implements device.Groups.
+// Groups implements device.Groups. Every list of devices asks for the names, so those who ask at the same time share a read.
 func (s *Store) Groups(ctx context.Context, account posture.AccountID) ([]device.Group, error) {
-	return groups(ctx, s, listGroups, account)
+	ctx = context.WithoutCancel(ctx) // the others wait for it too
+	all, err := s.grouping.do(account, func() ([]device.Group, error) { return groups(ctx, s, listGroups, account) })
+	return slices.Clone(all), err
 }
 
 // GroupsForUpdate implements device.GroupTx. The row of the account stands for all of its groups.

@@ -186,7 +186,7 @@ func changedText(onDevice string) string {
 		}
 		parts[i] = p + " ORDER BY e.kind, e.id LIMIT ?"
 	}
-	return "SELECT parts.id, d." + strings.Join(deviceColumns, ", d.") + ", s.seen_at FROM (" +
+	return "SELECT parts.id, " + listRow + " FROM (" +
 		unionAll("id, device_id", parts) + ` ORDER BY id LIMIT ? OFFSET ?) AS parts
 		JOIN devices d ON d.account_id = ? AND d.id = parts.device_id
 		LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id ORDER BY parts.id`
@@ -212,7 +212,7 @@ func (s *Store) Changed(ctx context.Context, account posture.AccountID, q device
 	err := s.query(ctx, func(r scanner) error {
 		out = append(out, device.Changed{})
 		c := &out[len(out)-1]
-		return scanDevice(behind{r, &c.EventID}, &c.Device)
+		return scanListed(behind{r, &c.EventID}, &c.Device)
 	}, text, args...)
 	return out, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json"
 	"github.com/klauspost/compress/zstd"
 
 	"muster/internal/device"
@@ -71,7 +72,7 @@ func (s *Store) Verdict(ctx context.Context, account posture.AccountID, id strin
 	if err != nil {
 		return v, notFound(err, "The device has not reported yet")
 	}
-	err = json.Unmarshal([]byte(text), &v)
+	err = fastjson.Unmarshal([]byte(text), &v)
 	if err != nil {
 		return v, fmt.Errorf("reading a stored verdict: %w", err)
 	}

@@ -31,6 +31,7 @@ type Store struct {
 
 	known     dictionary
 	counting  together[posture.AccountID, device.Counts]
+	grouping  together[posture.AccountID, []device.Group]
 	estimates estimates
 
 	mu       sync.RWMutex

@@ -47,10 +47,10 @@ func (tx *Tx) removeWords(ctx context.Context, account posture.AccountID, id str
 
 // replaceWords makes new the words of a device whose words were old. A word that it also has by another right, which keep
 // gives where it matters, stays.
-func (tx *Tx) replaceWords(ctx context.Context, account posture.AccountID, id string, old, words []string, keep func() ([]string, error)) error {
+func (tx *Tx) replaceWords(ctx context.Context, account posture.AccountID, id string, old, words []string, keep func(gone []string) ([]string, error)) error {
 	gone, added := without(old, words), without(words, old)
 	if len(gone) > 0 {
-		kept, err := keep()
+		kept, err := keep(gone)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,10 @@ func (tx *Tx) updateWords(ctx context.Context, old, d *device.Device) error {
 	case was && is && device.SameWords(old, d), !was && !is:
 		return nil
 	case was && is:
-		return tx.replaceWords(ctx, d.Account, d.ID, device.Words(old), device.Words(d), func() ([]string, error) {
+		return tx.replaceWords(ctx, d.Account, d.ID, device.Words(old), device.Words(d), func(gone []string) ([]string, error) {
+			if !slices.ContainsFunc(gone, likeAddress) {
+				return nil, nil
+			}
 			return tx.addressWords(ctx, d.Account, d.ID)
 		})
 	case is:
@@ -107,6 +110,11 @@ func (tx *Tx) addressWords(ctx context.Context, account posture.AccountID, id st
 	return out, err
 }
 
+// likeAddress reports whether a word may be one of an address.
+func likeAddress(word string) bool {
+	return (len(word) == len("0a0b0c0d0e0f") || len(word) == len("0a:0b:0c:0d:0e:0f")) && strings.Trim(word, "0123456789abcdef:") == ""
+}
+
 func appendAddress(words []string, mac int64) []string {
 	two := device.AddressWords(macOf(mac))
 	return append(words, two[:]...)
@@ -127,7 +135,7 @@ func (tx *Tx) adapterWords(ctx context.Context, account posture.AccountID, id st
 	}
 	slices.Sort(old)
 	slices.Sort(words)
-	return tx.replaceWords(ctx, account, id, old, words, func() ([]string, error) {
+	return tx.replaceWords(ctx, account, id, old, words, func([]string) ([]string, error) {
 		d, err := tx.named(ctx, account, id)
 		if errs.Is(err, errs.NotFound) {
 			return nil, nil // what is gone has no words to keep

@@ -38,6 +38,8 @@ var cloneTables = []struct {
 	{"devices", "id", map[string]string{
 		"id": "c.id", "hardware_id": "c.hardware", "serial": "c.serial", "name": "c.host", "host_name": "c.host",
 		"digest": "c.digest", "credentials": "c.credentials",
+		// Lists show the addresses in it.
+		"profile": "REPLACE(REPLACE(t.profile, c.base_mac, c.mac), c.base_mac2, c.mac2)",
 	}},
 	{"device_adapters", "device_id", map[string]string{"device_id": "c.id", "mac": "t.mac + c.mac_offset"}},
 	{"device_reports", "device_id", map[string]string{"device_id": "c.id"}},
@@ -50,6 +52,7 @@ type cloner struct {
 	db     *sql.DB
 	tables []string // a statement for each of cloneTables
 	digest *digester
+	bases  []named // the originals, in the order of their indexes
 }
 
 // clone makes the rest of the fleet. The server must not run.
@@ -111,7 +114,12 @@ func (c *cloner) prepare(ctx context.Context) error {
 		}
 	}
 	_, err := c.db.ExecContext(ctx, `CREATE TABLE bench_clones (base TEXT NOT NULL, id TEXT NOT NULL, hardware TEXT NOT NULL,
-		serial TEXT NOT NULL, host TEXT NOT NULL, mac_offset BIGINT NOT NULL, digest BYTEA NOT NULL, credentials BYTEA NOT NULL)`)
+		serial TEXT NOT NULL, host TEXT NOT NULL, mac_offset BIGINT NOT NULL, digest BYTEA NOT NULL, credentials BYTEA NOT NULL,
+		base_mac TEXT NOT NULL, mac TEXT NOT NULL, base_mac2 TEXT NOT NULL, mac2 TEXT NOT NULL)`)
+	if err != nil {
+		return err
+	}
+	err = c.prepareIndexes(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,14 +163,15 @@ func (c *cloner) chunk(ctx context.Context, from, to int) error {
 			return err
 		}
 		args = append(args, c.agents[base].id, a.id, posture.IdentifyingNumber(hardwareID(i)), posture.IdentifyingNumber(serialNumber(i)),
-			hostName(i), macOf(i, 0)-macOf(base, 0), digest, a.digest())
+			hostName(i), macOf(i, 0)-macOf(base, 0), digest, a.digest(),
+			macText(base, 0), macText(i, 0), macText(base, 1), macText(i, 1))
 	}
 	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // does nothing after the commit
-	const values = "(?, ?, ?, ?, ?, ?, ?, ?)"
+	const values = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	_, err = tx.ExecContext(ctx, c.rebind("INSERT INTO bench_clones VALUES "+values+strings.Repeat(", "+values, to-from-1)), args...)
 	if err != nil {
 		return err
@@ -172,6 +181,10 @@ func (c *cloner) chunk(ctx context.Context, from, to int) error {
 		if err != nil {
 			return err
 		}
+	}
+	err = c.cloneWords(ctx, tx, from, to)
+	if err != nil {
+		return err
 	}
 	_, err = tx.ExecContext(ctx, "DELETE FROM bench_clones")
 	if err != nil {
@@ -193,7 +206,10 @@ func (c *cloner) finish(ctx context.Context, times int) error {
 			set = append(set, fmt.Sprintf("%s = %s * %d", name, name, times))
 		}
 	}
-	statements := []string{"DROP TABLE bench_clones", "UPDATE device_counts SET " + strings.Join(set, ", ")}
+	statements := []string{"DROP TABLE bench_clones", "DROP TABLE bench_facets", "UPDATE device_counts SET " + strings.Join(set, ", ")}
+	for _, table := range []string{"product_versions", "vulnerabilities", "patches"} {
+		statements = append(statements, fmt.Sprintf("UPDATE %s SET devices = devices * %d", table, times))
+	}
 	if c.engine == "postgres" {
 		// Autovacuum would do the first by itself, at a moment that nobody chose.
 		statements = append(statements, "VACUUM ANALYZE", "CHECKPOINT")

@@ -26,10 +26,19 @@ type caller struct {
 type operation struct {
 	// render appends a whole request to the buffer.
 	render func(buf []byte, c *caller) []byte
-	// want is a part of every right answer.
-	want []byte
+	// want is a part of every right answer. Where times is not 0, it is there so often.
+	want  []byte
+	times int
 	// limit is how many requests there are to send; 0 for no end.
 	limit int64
+}
+
+// right reports whether an answer is one.
+func (o *operation) right(body []byte) bool {
+	if o.times > 0 {
+		return bytes.Count(body, o.want) == o.times
+	}
+	return bytes.Contains(body, o.want)
 }
 
 // load is a number of connections that send requests as fast as they are answered.
@@ -96,8 +105,8 @@ func (l *load) connection(ctx context.Context, addr string, number uint64) error
 		if err != nil {
 			return err
 		}
-		if !bytes.Contains(body, l.op.want) {
-			return fmt.Errorf("an answer lacks %s: %s", l.op.want, body)
+		if !l.op.right(body) {
+			return fmt.Errorf("an answer lacks %s: %.2000s", l.op.want, body)
 		}
 		l.answered.Add(1)
 		if l.sampling.Load() {

@@ -67,8 +67,11 @@ const registrationText = `{"agent_version":"1.0.0","device_name":"` + markHost +
 	`"ipv6":["2001:db8::70"],"mac":"` + markMAC + `6","media_state":"connected"},{"adapter_enabled":true,"description":"enp2s0","mac":"` +
 	markMAC + `7","media_state":"disconnected"}],"os":{"family":"linux","language":"","name":"Debian GNU/Linux 12 (bookworm)"}}`
 
-// variant gives the sample some variety: a sound server, one with its firewall off and a vulnerable library, a laptop,
-// and a laptop with both faults.
+// The variants: a sound server, one with its firewall off and a vulnerable library, a laptop, and a laptop with both
+// faults. Only the last has so many issues that it is not compliant.
+const laptop, faultyLaptop = 2, 3
+
+// variant gives the sample some variety.
 func variant(text []byte, i int) []byte {
 	if i&1 != 0 {
 		text = bytes.Replace(text, []byte(`"category":"firewall","running":true,"enabled":true`),
@@ -140,4 +143,11 @@ func putMAC(to []byte, i, k int) {
 		octet := byte(mac >> (40 - 8*b))
 		to[3*b], to[3*b+1] = hexDigits[octet>>4], hexDigits[octet&15]
 	}
+}
+
+// macText is the k-th address of machine i as it is written.
+func macText(i, k int) string {
+	text := []byte(markMAC + "6")
+	putMAC(text, i, k)
+	return string(text)
 }

@@ -21,20 +21,28 @@ func (f *fleet) rows() []row {
 		return sqlite
 	}
 	size := int64(len(f.agents))
-	return []row{
+	rows := []row{
 		{name: "ping, the first since the start", walk: true, op: operation{want: []byte("{}"), limit: size, render: f.pingInTurn}},
 		{name: "ping", budget: 0.025, op: operation{want: []byte("{}"), render: f.ping}},
 		{name: "report, unchanged (12 kB)", budget: 0.15, op: operation{want: []byte("{}"), render: f.unchangedReport}},
 		{name: "account details v3.2", budget: budget(0.04, 0.12), op: operation{
 			want: fmt.Appendf(nil, `"devices_used":%d,`, size), render: f.accountDetails,
 		}},
-		{name: "device by id (policy check)", budget: budget(0.08, 0.2), op: operation{want: []byte(`"status":"`), render: f.policyCheck}},
+		{name: "an agent asks how its device stands", budget: budget(0.08, 0.2), op: operation{want: []byte(`"status":"`), render: f.ownStatus}},
 		{name: "link user, by MAC", budget: budget(0.06, 0.25), op: operation{want: []byte(`"result":1`), render: f.linkByMAC}},
 		{name: "link user, by id", budget: budget(0.06, 0.25), op: operation{want: []byte(`"result":1`), render: f.linkByID}},
 		{name: "token", op: operation{want: []byte(`"access_token":"`), render: f.issueToken}},
-		{name: "report, changed (12 kB)", budget: budget(0.6, 1.0), op: operation{want: []byte("{}"), render: f.changedReport}},
-		{name: "registration", op: operation{want: []byte(`"access_key":"`), render: f.newDevice}},
 	}
+	rows = append(rows, f.deviceRows(budget(0.08, 0.2))...)
+	rows = append(rows, f.listRows(budget(0.8, 1.2))...)
+	return append(rows,
+		row{name: "report, changed (12 kB)", budget: budget(0.6, 1.0), op: operation{want: []byte("{}"), render: f.changedReport}},
+		row{name: "report, changed, and with it the status", op: operation{want: []byte("{}"), render: f.changedStatus}},
+		row{name: "status change v3, of the last minute or so", budget: budget(0.8, 1.2), op: operation{
+			want: []byte(`"device_id":"`), times: pageSize, render: f.statusChanges,
+		}},
+		row{name: "registration", op: operation{want: []byte(`"access_key":"`), render: f.newDevice}},
+	)
 }
 
 // measureFleet makes a fleet, measures every row on it, and looks whether the counts are still right.
@@ -61,12 +69,19 @@ func (b *bench) measureFleet(ctx context.Context, engine string, size int) (err 
 	return b.measureBare(ctx, f, size)
 }
 
+// leastSpent is how many milliseconds a row must have taken to be believed: the clock ticks every ten.
+const leastSpent = 300
+
 func (b *bench) measureRows(ctx context.Context, f *fleet, size int) (err error) {
 	c, err := f.serve()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.stop()) }()
+	err = f.walk(ctx, c.addr)
+	if err != nil {
+		return err
+	}
 	for _, r := range f.rows() {
 		if !b.options.rows.MatchString(r.name) {
 			continue
@@ -76,7 +91,7 @@ func (b *bench) measureRows(ctx context.Context, f *fleet, size int) (err error)
 			return err
 		}
 		out.Engine, out.Devices = f.engine, size
-		if !r.walk || size >= 10*baseSize { // a short walk is over before the clock has ticked often enough
+		if out.Millis*float64(out.Requests) >= leastSpent {
 			b.add(out)
 		}
 	}
@@ -132,19 +147,36 @@ func (f *fleet) unchangedReport(buf []byte, c *caller) []byte {
 	return f.report(buf, i, 0, i)
 }
 
+// releases are how many versions there are of the package that changed reports upgrade.
+const releases = 100
+
 // changedReport upgrades a package. One in eight brings other faults too, and so mostly another status, with an event
 // and changed counts.
 func (f *fleet) changedReport(buf []byte, c *caller) []byte {
-	i, version := f.any(c), c.seq.Add(1)
+	i, n := f.any(c), c.seq.Add(1)
+	version := 1 + n%releases
 	kind := i
-	if version%8 == 0 {
+	if n%8 == 0 {
 		kind = c.rng.IntN(len(f.bodies.variants))
 	}
 	return f.report(buf, i, version, kind)
 }
 
-func (f *fleet) policyCheck(buf []byte, c *caller) []byte {
+func (f *fleet) ownStatus(buf []byte, c *caller) []byte {
 	return f.device(buf, "GET", f.any(c), "/policy_check", 0)
+}
+
+// changedStatus has each device in turn become compliant or cease to be, all over the fleet.
+func (f *fleet) changedStatus(buf []byte, c *caller) []byte {
+	const stride = 7919 // a prime that divides no size of a fleet
+	f.changing.CompareAndSwap(0, time.Now().Unix())
+	n := int(c.seq.Add(1))
+	i, round := n*stride%len(f.agents), n/len(f.agents)
+	kind := laptop
+	if (i%len(f.bodies.variants) == faultyLaptop) == (round%2 == 1) {
+		kind = faultyLaptop
+	}
+	return f.report(buf, i, int64(releases+1+round), kind)
 }
 
 // register appends the registration of a machine.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/identity"
@@ -34,6 +35,9 @@ type fleet struct {
 	app               identity.Application
 	secret, token     string
 	agents            []agent
+	cursors           []string     // where the pages of all devices begin
+	product, cve      string       // that every other device has
+	changing          atomic.Int64 // since when statuses change, in seconds
 }
 
 // agent is what one device was given when it enrolled.
@@ -137,7 +141,7 @@ func (f *fleet) seed(ctx context.Context, size int) error {
 	if err != nil {
 		return err
 	}
-	return f.checkCounts(ctx, int64(size))
+	return errors.Join(f.checkCounts(ctx, int64(size)), f.findShared(ctx))
 }
 
 // enrolBase registers the first devices and sends their reports.
@@ -183,7 +187,7 @@ func (f *fleet) enrolPart(ctx context.Context, addr string, from, step int) erro
 	return ctx.Err()
 }
 
-// checkCounts compares the kept counts with the rows, and with the size that the fleet is to have.
+// checkCounts compares what is kept with the rows, and with the size that the fleet is to have.
 func (f *fleet) checkCounts(ctx context.Context, atLeast int64) (err error) {
 	st, err := f.open(ctx)
 	if err != nil {
@@ -197,5 +201,5 @@ func (f *fleet) checkCounts(ctx context.Context, atLeast int64) (err error) {
 	if kept != actual || actual.Used() < atLeast {
 		return fmt.Errorf("the counts are wrong: kept %v, rows %v, at least %d expected", kept, actual, atLeast)
 	}
-	return nil
+	return f.checkIndexes(ctx, st)
 }
