@@ -68,7 +68,7 @@ func TestEveryRouteKeepsAccountsApart(t *testing.T) {
 	slices.SortFunc(routes, func(a, b web.Route) int { return strings.Compare(b.Path+b.Method, a.Path+a.Method) })
 	onBoth(t, func(t *testing.T, db []string) {
 		x := moveIn(t, start(t, db, "--rate-limit", "0"))
-		known := map[string]bool{}
+		known, files := map[string]bool{}, x.files()
 		for _, rt := range routes {
 			key := rt.Method + " " + rt.Path
 			try := trespasses[key]
@@ -77,6 +77,9 @@ func TestEveryRouteKeepsAccountsApart(t *testing.T) {
 			}
 			known[key] = true
 			t.Run(rt.Method+" "+rt.Path, func(t *testing.T) { x.walk(t, rt, try) })
+		}
+		if diff := cmp.Diff(files, x.files()); diff != "" {
+			t.Errorf("the administrator sees something else of the other account: %s", diff)
 		}
 		for _, key := range append(slices.Collect(maps.Keys(trespasses)), slices.Collect(maps.Keys(apiTrespasses))...) {
 			if !known[key] {
@@ -223,19 +226,23 @@ func (x *neighbours) walk(t *testing.T, rt web.Route, try trespass) {
 	}
 }
 
-// belongings is all that can be seen of b. Reading it shows too that b's token and credentials still work.
+// belongings is all that can be seen of b through its calls. Reading it shows too that b's token and credentials still work.
 func (x *neighbours) belongings() map[string]any {
 	x.p.t.Helper()
-	theirs := []string{"--json", "--account", x.b.name}
-	all := map[string]any{
-		"account": x.p.muster(append([]string{"account", "show"}, theirs...)...),
-		"device":  lastSeen.ReplaceAllString(x.p.muster(append([]string{"device", "show", x.b.agent.ID}, theirs...)...), ""),
-		"verdict": x.b.agent.call("GET", "/policy_check", "").want(200).object(),
-	}
+	all := map[string]any{"verdict": x.b.agent.call("GET", "/policy_check", "").want(200).object()}
 	for _, ask := range x.inventory() {
 		all[ask.path] = lastSeen.ReplaceAllString(x.p.call(ask.method, ask.path, bearer(x.b.token), ask.body).want(200).body, "")
 	}
 	return all
+}
+
+// files is what the administrator sees of b.
+func (x *neighbours) files() string {
+	x.p.t.Helper()
+	theirs := []string{"--json", "--account", x.b.name}
+	return x.p.muster(append([]string{"account", "show"}, theirs...)...) +
+		lastSeen.ReplaceAllString(x.p.muster(append([]string{"device", "show", x.b.agent.ID}, theirs...)...), "") +
+		lastSeen.ReplaceAllString(x.p.muster(append([]string{"device", "list"}, theirs...)...), "")
 }
 
 // call sends a request, and sees that its answer tells nothing of b.
