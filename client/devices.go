@@ -159,6 +159,9 @@ func respelt[T comparable](list []T, from, to T) []T {
 // DevicesQuery chooses devices.
 type DevicesQuery struct {
 	Filter *DeviceFilter `json:"filter,omitempty"`
+	// Search holds words that each begin a word of the device's names, users, numbers or addresses. Like Filter, it is
+	// Muster's: the reference has neither in this call.
+	Search string `json:"search,omitempty"`
 	// Token is the position that the page before gave; "" is the beginning.
 	Token string `json:"token"`
 	Limit int    `json:"limit,omitempty"` // at most 50; 0 is 20

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"muster/internal/device"
+	"muster/internal/posture"
 )
 
 var searchLimits = limits{otherwise: 10, most: 50, refusal: http.StatusNotAcceptable, place: inQuery}
@@ -32,11 +33,13 @@ func (d *door) searchDevices(c *call) error {
 		return p.err
 	}
 	q := device.Query{Filter: device.Filter{Search: text}}
-	list, err := d.devicePage(c, &q, number, limit)
-	if err != nil {
-		return err
+	list, total, err := d.deviceWithID(c, text, number)
+	if err == nil && total == 0 {
+		list, err = d.devicePage(c, &q, number, limit)
+		if err == nil {
+			total, err = d.Devices.CountMatching(c.r.Context(), c.account.ID, q.Filter)
+		}
 	}
-	total, err := d.Devices.CountMatching(c.r.Context(), c.account.ID, q.Filter)
 	if err != nil {
 		return err
 	}
@@ -55,6 +58,23 @@ func (d *door) searchDevices(c *call) error {
 		Results []deviceV2 `json:"results"`
 	}{total, out})
 	return nil
+}
+
+// deviceWithID gives the page of the one device whose id is searched for. Ids are no words: they begin alike, so that the
+// beginning of one would find every device.
+func (d *door) deviceWithID(c *call, text string, number int) (list []device.Device, total int64, err error) {
+	if !posture.IsID(text) {
+		return nil, 0, nil
+	}
+	found, err := d.Devices.FindMany(c.r.Context(), c.account.ID, []device.Selector{{ID: text}})
+	switch {
+	case err != nil || found[0] == nil:
+		return nil, 0, err
+	case number > 1:
+		return nil, 0, errPastEnd()
+	default:
+		return []device.Device{*found[0]}, 1, nil
+	}
 }
 
 // searchedText reads words with a blank or a plus sign between them. Signs that stand for blanks in a query are blanks by

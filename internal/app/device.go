@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"iter"
 	"os"
 	"strings"
 	"time"
@@ -20,6 +21,13 @@ type deviceCommand struct {
 	Show   deviceShow   `cmd:"" help:"Show a device, its verdict and why."`
 	Import deviceImport `cmd:"" help:"Add devices that have no agent, from a CSV file: mac,name,type."`
 	Delete deviceDelete `cmd:"" help:"Delete a device; its agent removes itself at its next contact."`
+
+	Search   deviceSearch   `cmd:"" help:"List the devices that words lead to."`
+	Exempt   deviceExempt   `cmd:"" help:"Let a device pass whatever the policy says."`
+	Unexempt deviceUnexempt `cmd:"" help:"End an exemption."`
+	Move     deviceMove     `cmd:"" help:"Move a device to another group."`
+	Link     deviceLink     `cmd:"" help:"Say who uses a device."`
+	Command  deviceOrder    `cmd:"" help:"Tell the agent of a device what to do."`
 }
 
 // deviceView is a device as the command line prints it. The names of its members stay.
@@ -88,20 +96,24 @@ type deviceList struct {
 // Run lists devices.
 func (c *deviceList) Run(env *environment) error {
 	return env.withDevices(c.deviceFlags, func(devices deviceSource) error {
-		views := []deviceView{}
-		t := newTable("DEVICE ID", "NAME", "TYPE", "OS", "STATUS", "SEVERITY", "LAST SEEN")
-		for v, err := range devices.list(c.Limit) {
-			if err != nil {
-				return err
-			}
-			views = append(views, v)
-			t.row(v.ID, v.label(), v.Type, v.OSFamily, v.Status, v.Severity, stamp(v.SeenAt))
-		}
-		if c.JSON {
-			return printJSON(env.stdout, views)
-		}
-		return t.print(env.stdout)
+		return printDevices(env, devices.list(c.Limit), c.JSON)
 	})
+}
+
+func printDevices(env *environment, list iter.Seq2[deviceView, error], asJSON bool) error {
+	views := []deviceView{}
+	t := newTable("DEVICE ID", "NAME", "TYPE", "OS", "STATUS", "SEVERITY", "LAST SEEN")
+	for v, err := range list {
+		if err != nil {
+			return err
+		}
+		views = append(views, v)
+		t.row(v.ID, v.label(), v.Type, v.OSFamily, v.Status, v.Severity, stamp(v.SeenAt))
+	}
+	if asJSON {
+		return printJSON(env.stdout, views)
+	}
+	return t.print(env.stdout)
 }
 
 func (v *deviceView) label() string {
@@ -278,20 +290,4 @@ func readSighting(fields []string) (s device.Sighting, err error) {
 		return s, errs.InvalidField("type", "%q is not one of desktop, laptop, server, vm, phone, tablet", kind)
 	}
 	return s, nil
-}
-
-type deviceDelete struct {
-	deviceFlags `embed:""`
-	Device      string `arg:"" help:"Device id, hardware id or MAC address."`
-}
-
-// Run deletes the device.
-func (c *deviceDelete) Run(env *environment) error {
-	return env.withDevices(c.deviceFlags, func(devices deviceSource) error {
-		id, err := devices.remove(c.Device)
-		if err != nil {
-			return err
-		}
-		return printLine(env.stdout, "deleted", id)
-	})
 }

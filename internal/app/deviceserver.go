@@ -24,8 +24,12 @@ type serverDevices struct {
 const apiPage = 50
 
 func (d *serverDevices) list(limit int) iter.Seq2[deviceView, error] {
+	return d.search(nil, limit)
+}
+
+func (d *serverDevices) search(words []string, limit int) iter.Seq2[deviceView, error] {
 	return func(yield func(deviceView, error) bool) {
-		n, query := 0, client.DevicesQuery{Limit: apiPage}
+		n, query := 0, client.DevicesQuery{Limit: apiPage, Search: strings.Join(words, " ")}
 		if limit > 0 {
 			query.Limit = min(limit, apiPage)
 		}
@@ -62,14 +66,6 @@ func (d *serverDevices) show(name string) (deviceView, error) {
 		v.Findings = append(v.Findings, toldFinding(&found))
 	}
 	return v, nil
-}
-
-func (d *serverDevices) remove(name string) (string, error) {
-	err := d.client.DeleteDevice(d.ctx, name, client.EraseData)
-	if err != nil {
-		return "", d.failure(err)
-	}
-	return name, nil
 }
 
 // issues gives one issue for each category that has any: how bad is what one call tells, what is wrong another.

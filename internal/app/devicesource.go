@@ -2,6 +2,7 @@ package app
 
 import (
 	"iter"
+	"strings"
 
 	"muster/client"
 	"muster/internal/device"
@@ -16,8 +17,17 @@ type deviceSource interface {
 	// list gives the devices in the order of their enrolment, at most so many; 0 is all.
 	list(limit int) iter.Seq2[deviceView, error]
 	show(name string) (deviceView, error)
+	// search gives those that words lead to, in the same order.
+	search(words []string, limit int) iter.Seq2[deviceView, error]
 	// remove deletes a device and gives what to call it.
-	remove(name string) (string, error)
+	remove(name string, mode device.RemoveMode) (string, error)
+	// act does something with a device; what could not be done is an error.
+	act(name string, r device.ActionRequest) (device.Outcome, error)
+	// group gives the id of the group with a name or id.
+	group(name string) (posture.GroupID, error)
+	link(name string, user device.LinkedUser) error
+	// log gives what an agent answered to a command of a kind; errNoLogYet.
+	log(kind device.CommandKind, id string) ([]byte, error)
 }
 
 // deviceFlags say where the devices are.
@@ -83,9 +93,14 @@ type storedDevices struct {
 const listPage = 500
 
 func (d *storedDevices) list(limit int) iter.Seq2[deviceView, error] {
+	return d.search(nil, limit)
+}
+
+func (d *storedDevices) search(words []string, limit int) iter.Seq2[deviceView, error] {
+	f := device.Filter{Search: strings.Join(words, " ")}
 	return func(yield func(deviceView, error) bool) {
 		n := 0
-		for q := (device.Query{Window: page.Window{Limit: listPage}}); ; {
+		for q := (device.Query{Filter: f, Window: page.Window{Limit: listPage}}); ; {
 			list, next, err := d.services.devices.Select(d.env.ctx, d.account, q)
 			if err != nil {
 				yield(deviceView{}, err)
@@ -113,10 +128,46 @@ func (d *storedDevices) show(name string) (deviceView, error) {
 	return fullView(d.env, d.services, d.account, &found)
 }
 
-func (d *storedDevices) remove(name string) (string, error) {
+func (d *storedDevices) remove(name string, mode device.RemoveMode) (string, error) {
 	found, err := d.services.devices.Find(d.env.ctx, d.account, device.SelectorOf(name))
 	if err != nil {
 		return "", err
 	}
-	return found.ID, d.services.devices.Delete(d.env.ctx, d.account, found.ID)
+	return found.ID, d.services.devices.Remove(d.env.ctx, d.account, device.Selector{ID: found.ID}, mode, "")
+}
+
+func (d *storedDevices) act(name string, r device.ActionRequest) (device.Outcome, error) {
+	found, err := d.services.devices.Find(d.env.ctx, d.account, device.SelectorOf(name))
+	if err != nil {
+		return device.Outcome{}, err
+	}
+	r.Device, r.Actor = device.Selector{ID: found.ID}, byAdministrator
+	o, err := d.services.devices.Act(d.env.ctx, d.account, r)
+	if err != nil {
+		return o, err
+	}
+	return done(o)
+}
+
+func (d *storedDevices) group(name string) (posture.GroupID, error) {
+	g, err := groupArg{name}.find(d.env, d.services, d.account)
+	return g.ID, err
+}
+
+func (d *storedDevices) link(name string, user device.LinkedUser) error {
+	return d.services.devices.LinkUser(d.env.ctx, d.account, device.SelectorOf(name), user)
+}
+
+func (d *storedDevices) log(_ device.CommandKind, id string) ([]byte, error) {
+	c, err := d.services.devices.Command(d.env.ctx, d.account, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !c.State.Over():
+		return nil, errNoLogYet
+	case c.State == device.CommandDone && len(c.Output) > 0:
+		return c.Output, nil
+	default:
+		return nil, errs.New(errs.Conflict, "There is no log: the command is %s %s", c.State, c.Message)
+	}
 }

@@ -111,17 +111,21 @@ func (c groupArg) find(env *environment, s *services, account posture.AccountID)
 	if err != nil {
 		return device.Group{}, err
 	}
+	return findGroup(list, c.Group)
+}
+
+func findGroup(list []device.Group, name string) (device.Group, error) {
 	for i := range list {
-		if strings.EqualFold(list[i].Name, strings.TrimSpace(c.Group)) {
+		if strings.EqualFold(list[i].Name, strings.TrimSpace(name)) {
 			return list[i], nil
 		}
 	}
 	for i := range list {
-		if strconv.FormatInt(int64(list[i].ID), 10) == c.Group {
+		if strconv.FormatInt(int64(list[i].ID), 10) == name {
 			return list[i], nil
 		}
 	}
-	return device.Group{}, errs.New(errs.NotFound, "No group has the name or id %q", c.Group)
+	return device.Group{}, errs.New(errs.NotFound, "No group has the name or id %q", name)
 }
 
 type groupEdit struct {

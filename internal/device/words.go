@@ -23,7 +23,7 @@ const (
 // whole, its parts between blanks, and the runs of letters and digits in it. They are in lower case, and sorted.
 func Words(d *Device) []string {
 	var out []string
-	for _, field := range []string{d.HostName, d.Name, d.Serial, d.HardwareID, d.UserIdentity, d.Link.Username} {
+	for _, field := range []string{d.HostName, d.Name, d.Serial, d.HardwareID, d.UserIdentity, d.Link.Username, d.LinkedID} {
 		field = strings.ToLower(clipBytes(strings.TrimSpace(field), maxSearched))
 		out = appendWord(out, field)
 		for _, part := range strings.FieldsFunc(field, blank) {
@@ -40,7 +40,7 @@ func Words(d *Device) []string {
 // SameWords reports whether two states of a device have the same words, without making them.
 func SameWords(a, b *Device) bool {
 	return a.HostName == b.HostName && a.Name == b.Name && a.Serial == b.Serial && a.HardwareID == b.HardwareID &&
-		a.UserIdentity == b.UserIdentity && a.Link.Username == b.Link.Username
+		a.UserIdentity == b.UserIdentity && a.Link.Username == b.Link.Username && a.LinkedID == b.LinkedID
 }
 
 // AddressWords are those by which an address is searched for.

@@ -20,6 +20,7 @@ func TestWords(t *testing.T) {
 		{device.Device{HostName: "Lab-07.Example.test"}, []string{"07", "example", "lab", "lab-07.example.test", "test"}},
 		{device.Device{Name: " Ola's  PC-07\t"}, []string{"07", "ola", "ola's", "ola's  pc-07", "pc", "pc-07", "s"}},
 		{device.Device{Serial: "sn-1", HardwareID: "SN-1"}, []string{"1", "sn", "sn-1"}},
+		{device.Device{LinkedID: "Asset-9"}, []string{"9", "asset", "asset-9"}},
 		{device.Device{Link: device.LinkedUser{Username: "kari", Group: "staff"}, UserIdentity: "\xffx\x00y"}, []string{"kari", "x", "y", "\uFFFDx", "\uFFFDx y"}},
 	} {
 		if diff := cmp.Diff(c.want, device.Words(&c.d)); diff != "" {

@@ -10,21 +10,12 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/posture"
-	"muster/internal/store"
 )
 
 // beside opens the database of a running server as another server would, and gives its device service and the account.
 func (p *program) beside() (*device.Service, posture.AccountID) {
 	p.t.Helper()
-	o := store.Options{Dir: p.db[1]}
-	if len(p.db) > 2 {
-		o.Database = p.db[3]
-	}
-	s, err := store.Open(p.t.Context(), o)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { s.Close() })
+	s := p.store()
 	accounts, err := s.ListAccounts(p.t.Context())
 	if err != nil || len(accounts) != 1 {
 		p.t.Fatal(accounts, err)
