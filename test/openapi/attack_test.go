@@ -176,6 +176,27 @@ func added(t *testing.T, id string, more int64) string {
 	return fmt.Sprint(n + more)
 }
 
+// score_type is understood in versions that are older than it, and changes the words of their answers: they are described.
+func TestEveryScoreTypeInEveryVersion(t *testing.T) {
+	s := newSite(t, "", slog.LevelError)
+	words := map[string]bool{}
+	for _, version := range []string{"3", "3.1", "3.2"} {
+		for _, by := range []string{"opswat_score", "cvss2_score", "cvss3_score"} {
+			body := `{"limit":50,"verbose":1,"filter":{"score_type":"` + by + `"},"id":`
+			for _, id := range s.ids[:6] {
+				for _, path := range []string{"/cves", "/get_cves"} {
+					for _, v := range read[[]struct{ Severity string }](t, s, "POST", "/o/api/v"+version+path, body+`"`+id+`"}`) {
+						words[by+" "+v.Severity] = true
+					}
+				}
+			}
+		}
+	}
+	if len(words) < 5 {
+		t.Errorf("the fleet shows only %v", words)
+	}
+}
+
 // A token that may only read changes nothing, by whatever method and version.
 func TestReaderChangesNothing(t *testing.T) {
 	onSites(t, func(t *testing.T, s *site) {

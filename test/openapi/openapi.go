@@ -71,7 +71,7 @@ func (c *Checker) exchange(req *http.Request, status int, header http.Header, bo
 		return err
 	}
 	path, item := c.find(req.URL.EscapedPath())
-	if dotted(req.URL.Path) {
+	if astray(req.URL.Path) {
 		item = nil
 	}
 	op, err := operationFor(item, req.Method, status)
@@ -168,9 +168,10 @@ func (c *Checker) find(path string) (string, *openapi3.PathItem) {
 	return "", nil
 }
 
-// dotted reports whether a path has segments that lead elsewhere, escaped or not. Such a path names nothing.
-func dotted(path string) bool {
-	return slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." })
+// astray reports whether a path has empty segments or ones that lead elsewhere, escaped or not. Such a path names nothing.
+func astray(path string) bool {
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	return slices.ContainsFunc(segments, func(s string) bool { return s == "" || s == "." || s == ".." })
 }
 
 // instance reports whether a path has something in the place of each placeholder, and the rest alike.

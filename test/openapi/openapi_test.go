@@ -242,6 +242,7 @@ func TestExchanges(t *testing.T) {
 		{"POST", "/o/api/v2/devices/../link_user", "", 404, plainError, ""},
 		{"POST", "/o/api/v2/devices/a%2F../link_user", "", 404, plainError, ""},
 		{"POST", "/o/api/v2/devices/a%2F../link_user", "", 200, `{"result":1,"msg":"OK"}`, "path"},
+		{"POST", "/o/api/v2/devices/%2F/link_user", "", 404, plainError, ""},
 		{"GET", "/o/api/v2/devices/policy_check", "", 404, plainError, ""},
 		{"GET", "/o/api/v2/devices/stats", "", 200, `{"total_count":0,"devices":[]}`, ""},
 		{"GET", "/o/api/v2/devices/7", "", 200, `{"total_count":0,"devices":[]}`, "hwid"},
