@@ -171,9 +171,9 @@ func (s *Store) Labels(ctx context.Context, account posture.AccountID, ids []str
 // families is how many operating systems a list has room for.
 const families = 8
 
-// changedText makes the statement that finds first changes, with or without a condition on the device. The parts are
-// those of each kind that may be a change of status; what is one, event.Event.Changes says.
-func changedText(onDevice string) string {
+// changedText makes the statement that finds first changes, with or without a condition on the device: so many of each kind, and
+// so much of them all. The parts are those of each kind that may be a change of status; what is one, event.Event.Changes says.
+func changedText(onDevice, each, all string) string {
 	parts := make([]string, len(event.Changing))
 	for i, kind := range event.Changing {
 		p := "SELECT e.id, e.device_id FROM events e"
@@ -184,30 +184,35 @@ func changedText(onDevice string) string {
 		if !slices.Contains(event.ComeOrGo, kind) {
 			p += " AND e.status_from <> e.status_to"
 		}
-		parts[i] = p + " ORDER BY e.kind, e.id LIMIT ?"
+		parts[i] = p + " ORDER BY e.kind, e.id" + each
 	}
 	return "SELECT parts.id, " + listRow + " FROM (" +
-		unionAll("id, device_id", parts) + ` ORDER BY id LIMIT ? OFFSET ?) AS parts
+		unionAll("id, device_id", parts) + ` ORDER BY id` + all + `) AS parts
 		JOIN devices d ON d.account_id = ? AND d.id = parts.device_id
 		LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id ORDER BY parts.id`
 }
 
-var changed = changedText("")
-
 // Changed implements device.Records.
 func (s *Store) Changed(ctx context.Context, account posture.AccountID, q device.ChangeQuery) ([]device.Changed, error) {
-	text, systems := changed, []any(nil)
+	onDevice, systems := "", []any(nil)
 	if len(q.OS) > 0 {
-		var marks string
-		marks, systems = inList(families, distinct(q.OS))
-		text = changedText("d.os_family IN " + marks)
+		onDevice, systems = inList(families, distinct(q.OS))
+		onDevice = "d.os_family IN " + onDevice
 	}
+	all := limitText(q.Limit)
+	if q.Skip > 0 {
+		all = " LIMIT ? OFFSET ?"
+	}
+	text := changedText(onDevice, limitText(q.Skip+q.Limit), all)
 	var args []any
 	for _, kind := range event.Changing {
 		args = append(args, systems...)
-		args = append(args, account, string(kind), max(idAt(q.Since), q.After), q.Since.UnixMilli(), q.Skip+q.Limit)
+		args = append(args, account, string(kind), max(idAt(q.Since), q.After), q.Since.UnixMilli())
 	}
-	args = append(args, q.Limit, q.Skip, account)
+	if q.Skip > 0 {
+		args = append(args, q.Limit, q.Skip)
+	}
+	args = append(args, account)
 	var out []device.Changed
 	err := s.query(ctx, func(r scanner) error {
 		out = append(out, device.Changed{})

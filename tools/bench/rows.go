@@ -57,7 +57,12 @@ func (b *bench) measureFleet(ctx context.Context, engine string, size int) (err 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s with %d devices is made, after %s\n", engine, size, time.Since(began).Round(time.Second))
+	bytes, err := f.size(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "%s with %d devices is made, after %s: %.1f kB of disk for each\n", engine, size,
+		time.Since(began).Round(time.Second), float64(bytes)/1000/float64(size))
 	err = b.measureRows(ctx, f, size)
 	if err != nil {
 		return err
