@@ -154,8 +154,6 @@ const (
 	maxScanParts = 100
 	// scanPath is the part of a scan that needs a path, and the last but one.
 	scanPath, lastScanPart = 4, 5
-	// maxScanPath is how long a path may be, in characters.
-	maxScanPath = 4096
 )
 
 // readScan reads what is to be scanned: everything, or parts. Which goes together is told only if it is going to be done.
@@ -167,7 +165,7 @@ func readScan(p *params, wanted bool) device.CommandParams {
 		}
 	}
 	scan.FullScan = p.flag("full_scan", inBody, len(scan.ScanTypes) == 0)
-	scan.Path, _ = p.text("path", inBody, maxScanPath)
+	scan.Path, _ = p.text("path", inBody, device.MaxScanPath)
 	switch {
 	case !wanted:
 	case scan.FullScan:

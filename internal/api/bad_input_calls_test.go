@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"muster/internal/device"
 )
 
 // The kinds of the calls besides lists and details of devices.
@@ -139,7 +141,7 @@ const anAction = `{"types":"unexempt","ids":["00aa11bb22cc33dd44ee55ff66778899"]
 var badAction = []badParam{
 	{"ids", true, badBatch}, {"params", false, badObject}, {"params.exempt_time", false, badNumber(0, 64999)},
 	{"params.group_id", false, badText(maxName).with(`""`)}, {"params.full_scan", false, badFlag},
-	{"params.scan_types", false, badParts}, {"params.path", false, badText(maxScanPath).with(`""`)},
+	{"params.scan_types", false, badParts}, {"params.path", false, badText(device.MaxScanPath).with(`""`)},
 }
 
 var badLog = []badParam{

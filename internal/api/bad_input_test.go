@@ -131,8 +131,8 @@ var badCalls = []badCall{
 	})},
 	{"GET", "v2.1", "devices/search", "q=bergen&in=hostname", "", []badParam{
 		{"limit", false, badLimit(http.StatusNotAcceptable)}, {"page", false, badNumber(1, maxPage)},
-		{"q", true, badKind{arguments: []string{"", "ab", "a+", "+++", "%2B%2B%2Bab", "%00abc", "%ff", strings.Repeat("a", 101)}}},
-		{"in", true, badKind{arguments: []string{"", ",", "+", "nonsense", "hostname,nonsense", "HOSTNAME", "%ff", "%00"}}},
+		{"q", true, badKind{arguments: []string{"", "ab", "a+", "+++", "%2B%2B%2Bab", "%00abc", "%ff", strings.Repeat("a", 101), "1+2+3+4+5+6+7+8+9"}}},
+		{"in", true, badKind{arguments: []string{"", ",", "+", "nonsense", "hostname,nonsense", "HOSTNAME", "ip", "ipv4", "mac,ipv6", "%ff", "%00"}}},
 	}},
 	{"GET", "v2 v2.1 v2.3 v2.5", "devices/" + hardwareID, "", "", []badParam{{"opt", false, badNumber(0, 1)}}},
 	{"POST", "v3", "devices/" + hardwareID, "", "{}", badVerbose},

@@ -266,6 +266,19 @@ type engineSay struct {
 	Engine string `json:"av_name,omitempty"`
 }
 
+// scanThreatOf shows what a scan found. Get Threats shows it so as well.
+func scanThreatOf(t *posture.Threat) scanThreat {
+	out := scanThreat{criticalNumber(t), timestamp(t.Found), t.File, t.Hash, t.Name, make([]engineSay, len(t.Engines))}
+	for i, e := range t.Engines {
+		out.Details[i] = engineSay{e.Name, e.Engine}
+	}
+	return out
+}
+
+func criticalNumber(t *posture.Threat) int {
+	return boolNumber(strings.EqualFold(t.Severity, "critical"))
+}
+
 type localThreat struct {
 	Critical int    `json:"critical"`
 	ScanTime string `json:"scan_time,omitempty"`
@@ -302,14 +315,10 @@ func (p *painter) infection(r *posture.Report) *infectionBlock {
 	}
 	for i := range r.Threats {
 		t := &r.Threats[i]
-		critical, found := boolNumber(strings.EqualFold(t.Severity, "critical")), timestamp(t.Found)
+		critical, found := criticalNumber(t), timestamp(t.Found)
 		switch t.Source {
 		case posture.ThreatScan:
-			shown := scanThreat{critical, found, t.File, t.Hash, t.Name, make([]engineSay, len(t.Engines))}
-			for j, e := range t.Engines {
-				shown.Details[j] = engineSay{e.Name, e.Engine}
-			}
-			out.Metascan.add(t, shown)
+			out.Metascan.add(t, scanThreatOf(t))
 		case posture.ThreatLocal:
 			shown := localThreat{
 				critical, found, t.File, t.Name, t.Product, t.ProductVendor, t.ProductVersion, t.Severity, t.Action, nil,

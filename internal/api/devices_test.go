@@ -349,6 +349,7 @@ func TestSearch(t *testing.T) {
 	for query, want := range map[string]string{
 		"q=lab&in=hostname": "lab", "q=lab+pc&in=mac": "lab pc", "q=lab%2Bpc&in=hostname,+nickname": "lab pc",
 		"q=%C5%BElu&in=all": "žlu", "q=++lab++pc++&in=username": "lab pc", "q=000&in=hostname%2Cmac": "000",
+		"q=1+2+3+4+5+6+7+8+1&in=all": "1 2 3 4 5 6 7 8 1",
 	} {
 		l := newLab()
 		a := l.do(request{method: "GET", target: prefix + "v2.1/devices/search?" + query, token: freeToken})
@@ -357,6 +358,8 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	l := newLab()
+	many := l.do(request{method: "GET", target: prefix + "v2.1/devices/search?q=1+2+3+4+5+6+7+8+9&in=all", token: freeToken})
+	many.wantError(t, 400, "invalid_request", "q must have at most 8 different words", false)
 	a := l.do(request{method: "GET", target: prefix + "v2.1/devices/search?q=bergen&in=hostname&limit=1&page=2", token: freeToken})
 	m := a.members(t)
 	results, _ := m["results"].([]any)

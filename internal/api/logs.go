@@ -102,7 +102,8 @@ func (d *door) logs(c *call) error {
 	return nil
 }
 
-// logAnswer has the shape that goes with the way of paging. A first call of v3.2 that says neither gets both.
+// logAnswer has the shape that goes with the way of paging. Who says neither is answered by page, and from v3.2 on with a
+// token as well, so as to be able to go on by cursor.
 func logAnswer(c *call, q *logQuery, list []logEntry, next string) any {
 	type byPage struct {
 		Logs []logEntry `json:"logs"`
@@ -118,8 +119,8 @@ func logAnswer(c *call, q *logQuery, list []logEntry, next string) any {
 	case c.version >= v32 && k == absent:
 		return struct {
 			byPage
-			byToken
-		}{byPage{list}, byToken{list, next}}
+			Token string `json:"token"`
+		}{byPage{list}, next}
 	default:
 		return byPage{list}
 	}
@@ -277,7 +278,7 @@ func eventsOf(v version, words []logWord, category event.Category) ([]event.Kind
 		if category == "" {
 			return append(event.Kinds(event.OfDevices), event.Kinds(event.OfAdministrators)...), nil
 		}
-		return event.Kinds(category), nil
+		return orNone(event.Kinds(category)), nil
 	}
 	var kinds []event.Kind
 	var to []posture.Status
@@ -296,16 +297,21 @@ func eventsOf(v version, words []logWord, category event.Category) ([]event.Kind
 			kinds = append(kinds, event.DeletedByAPI)
 		}
 	}
+	return orNone(kinds), to
+}
+
+// orNone gives the kind of no event in the place of no kinds, which would stand for all.
+func orNone(kinds []event.Kind) []event.Kind {
 	if len(kinds) == 0 {
-		return []event.Kind{noKind}, nil
+		return []event.Kind{noKind}
 	}
-	return kinds, to
+	return kinds
 }
 
 // unseenKind is that of devices removed for being silent too long. There is no such rule yet, and so no such event.
 const unseenKind event.Kind = "unseen"
 
-// noKind is that of no event: what a filter asks for that names nothing of the category.
+// noKind is that of no event: what a filter asks for that names nothing of the category, or a category without events.
 const noKind event.Kind = "none"
 
 // eventWord gives the word of an event. Before v3.3 a device deleted by a program was one that was deleted.

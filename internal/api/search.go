@@ -12,10 +12,10 @@ import (
 
 var searchLimits = limits{otherwise: 10, most: 50, refusal: http.StatusNotAcceptable, place: inQuery}
 
-// searchFields are what the parameter in may name. One index covers them all.
+// searchFields are what the parameter in may name. One index covers them all; it has no IP addresses.
 var searchFields = []string{
-	"hostname", "nickname", "device_name", "hwid", "device_id", "mac", "mac_addr", "ip", "ipv4", "ipv6", "username", "user",
-	"user_identity", "serial", "linked_id", "all",
+	"hostname", "nickname", "device_name", "hwid", "device_id", "mac", "mac_addr", "username", "user", "user_identity",
+	"serial", "linked_id", "all",
 }
 
 const (
@@ -84,6 +84,9 @@ func (p *params) searchedText(name string) string {
 	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "+", " ")), " ")
 	if utf8.RuneCountInString(text) < minQuery {
 		p.wrong(name, "must have %d to %d characters", minQuery, maxSearched)
+	}
+	if _, err := device.SearchWords(text); err != nil {
+		p.wrong(name, "must have at most %d different words", device.MaxSearchWords)
 	}
 	return text
 }

@@ -133,9 +133,9 @@ var listCategories = []spelling[posture.Category]{
 	{word: "operating_system", means: posture.OperatingSystem, slip: true},
 	{word: "systemsecurity", means: posture.SystemSecurity},
 	{word: "system_security", means: posture.SystemSecurity, slip: true},
-	{word: "threat_antivirus", means: "threats"},
-	{word: "threat_metascan", means: "threats"},
-	{word: "threat_ip", means: "suspicious_ips"},
+	{word: "threat_antivirus", means: posture.Threats},
+	{word: "threat_metascan", means: posture.Threats},
+	{word: "threat_ip", means: posture.SuspiciousIPs},
 }
 
 // informationCategories are those of device information.
@@ -150,10 +150,10 @@ var informationCategories = []spelling[posture.Category]{
 	{word: "firewall", means: posture.Firewall},
 	{word: "hard_drive", means: posture.HardDrive},
 	{word: "operating_system", means: posture.OperatingSystem},
-	{word: "threats", means: "threats"},
-	{word: "repeated_threats", means: "repeated_threats"},
-	{word: "suspicious_ips", means: "suspicious_ips"},
-	{word: "custom_check", means: "custom_check"},
+	{word: "threats", means: posture.Threats},
+	{word: "repeated_threats", means: posture.RepeatedThreats},
+	{word: "suspicious_ips", means: posture.SuspiciousIPs},
+	{word: "custom_check", means: posture.CustomCheck},
 	{word: "instant_messenger", means: posture.InstantMessenger},
 	{word: "cleaner_optimizer", means: posture.CleanerOptimizer},
 	{word: "developer_tool", means: posture.DeveloperTool},

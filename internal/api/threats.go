@@ -1,10 +1,6 @@
 package api
 
-import (
-	"strings"
-
-	"muster/internal/posture"
-)
+import "muster/internal/posture"
 
 // foundThreat is one find of the antimalware on the device. Device Details shows the same finds with other members.
 type foundThreat struct {
@@ -60,18 +56,9 @@ func (d *door) threats(c *call) error {
 func scanThreats(r *posture.Report) []scanThreat {
 	out := []scanThreat{}
 	for i := range r.Threats {
-		t := &r.Threats[i]
-		if t.Source != posture.ThreatScan {
-			continue
+		if t := &r.Threats[i]; t.Source == posture.ThreatScan {
+			out = append(out, scanThreatOf(t))
 		}
-		s := scanThreat{
-			boolNumber(strings.EqualFold(t.Severity, "critical")), timestamp(t.Found), t.File, t.Hash, t.Name,
-			make([]engineSay, len(t.Engines)),
-		}
-		for k, e := range t.Engines {
-			s.Details[k] = engineSay{e.Name, e.Engine}
-		}
-		out = append(out, s)
 	}
 	return out
 }

@@ -59,8 +59,8 @@ const (
 	MaxCommandOutput = 1 << 20
 	// MaxCommandMessage is how many characters of an agent's remark are kept.
 	MaxCommandMessage = 512
-	// maxScanPath is how long a path to scan may be, in characters.
-	maxScanPath = 1024
+	// MaxScanPath is how long a path to scan may be, in characters.
+	MaxScanPath = 1024
 )
 
 // Command is one thing that an agent is to do.
@@ -102,8 +102,8 @@ func (p *CommandParams) Check() error {
 	if slices.Contains(p.ScanTypes, scanPath) != (p.Path != "") {
 		return errs.InvalidField("path", "A path goes with scan type %d, and with no other", scanPath)
 	}
-	if utf8.RuneCountInString(p.Path) > maxScanPath || !utf8.ValidString(p.Path) || hasControl(p.Path) {
-		return errs.InvalidField("path", "The path must have at most %d characters, none of them a control character", maxScanPath)
+	if utf8.RuneCountInString(p.Path) > MaxScanPath || !utf8.ValidString(p.Path) || hasControl(p.Path) {
+		return errs.InvalidField("path", "The path must have at most %d characters, none of them a control character", MaxScanPath)
 	}
 	return nil
 }
