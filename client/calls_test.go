@@ -63,8 +63,9 @@ func TestCalls(t *testing.T) {
 		want:   []client.Group{{ID: "1001", Name: "Default", AutoJoin: true, PolicyID: "1", Devices: 3, Created: at("2023-11-20T10:00:00Z")}},
 	}, {
 		name: "devices", call: run((*client.Client).Devices, client.DevicesQuery{Token: "T", Limit: 5, Filter: &client.DeviceFilter{
-			Statuses: []client.Status{client.NonCompliant, client.Compliant}, Severities: []client.Severity{client.NoIssue}, OS: []string{"linux"}, Products: []int64{7}}}),
-		sent: "POST /o/api/v3.7/devices", body: `{"token":"T","limit":5,"filter":{"device_status":["non_compliant","compliant"],"severity":["no_issues"],"os":["linux"],"product_ids":[7]}}`,
+			Statuses: []client.Status{client.NonCompliant, client.Compliant}, Severities: []client.Severity{client.NoIssue}, OS: []string{"linux"}, Products: []int64{7},
+			AgentStatuses: []string{"out_of_date"}, VulnerabilityLevels: []string{"important"}}}),
+		sent: "POST /o/api/v3.7/devices", body: `{"token":"T","limit":5,"filter":{"device_status":["non_compliant","compliant"],"severity":["no_issues"],"os":["linux"],"product_ids":[7],"agent_status":["out_of_date"],"vulnerability_severity":["important"]}}`,
 		answer: `{"next_token":"U","devices":[{"device_id":"d1","severity":"no_issues","status":"non_compliant","device_name":"pc","nickname":"n","last_seen":"2024-03-02T10:15:00Z",
 			"issue":{"total_issue":3,"total_critical":1,"total_warning":2},"network_info":[{"mac":"02:42:ac:11:00:07","ipv4":"10.1.2.7","ipv6":"N/A","dhcp_enabled":1}],
 			"os_info":{"family":"Linux","version":12},"cves":{"total":12},"link_user":{"username":"kari","group":"staff"},"user_info":{}}]}`,
@@ -79,6 +80,9 @@ func TestCalls(t *testing.T) {
 		name: "search", call: run((*client.Client).SearchDevices, client.SearchQuery{Text: "lab pc&x", In: "hostname", Page: 2, Limit: 3}),
 		sent: "GET /o/api/v2.1/devices/search?in=hostname&limit=3&page=2&q=lab+pc%26x", answer: `{"total_count":9,"results":[{"hwid":"d1","status":1,"hostname":"pc"}]}`,
 		want: client.SearchPage{Total: 9, Devices: []client.FoundDevice{{ID: "d1", Status: client.NonCompliant, HostName: "pc"}}},
+	}, {
+		name: "search in all fields", call: run((*client.Client).SearchDevices, client.SearchQuery{Text: "abc"}),
+		sent: "GET /o/api/v2.1/devices/search?in=all&q=abc", answer: `{"total_count":0,"results":[]}`, want: client.SearchPage{Devices: []client.FoundDevice{}},
 	}, {
 		name: "details", call: run((*client.Client).DeviceDetails, client.DetailsQuery{IDs: []string{"d1", "02:42:ac:11:00:08"}, Categories: true, Patches: true, WithoutSystem: true, Kind: client.ByLinkedID}),
 		sent: "POST /o/api/v3.8/devices/detail", body: `{"ids":["d1","02:42:ac:11:00:08"],"opt":1,"verbose":{"system_info":0,"categories":1,"detected_patches":1}}`,
@@ -135,10 +139,12 @@ func TestCalls(t *testing.T) {
 	}, {
 		name: "changes", call: run((*client.Client).Changes, client.ChangesQuery{Age: time.Hour + time.Millisecond, Verbose: true, Page: 2, Limit: 4}),
 		sent: "POST /o/api/v3/devices/status_changed", body: `{"age":3601,"verbose":1,"page":2,"limit":4}`,
-		answer: `{"monitored_devices":[{"device_id":"d1","status":"compliant","status_detail":{"exempted":0,"pending":1},"issue":{"total_issues":3,"total_critical_issues":1,"total_warning_issues":2}}],
+		answer: `{"monitored_devices":[{"device_id":"d1","status":"compliant","status_detail":{"exempted":0,"pending":1},"issue":{"total_issues":3,"total_critical_issues":1,"total_warning_issues":2},
+			"issues":[{"category":"Firewall","critical":1,"desc":"not told","check":"enabled","outcome":"unknown","product":"nft","remediation":"Turn it on"}]}],
 			"deleted_devices":[{"device_id":"d2"}]}`,
 		want: []client.Change{
-			{Device: client.Device{ID: "d1", Status: client.Compliant, Issues: client.Issues{Total: 3, Critical: 1, Warning: 2}}, Detail: client.Detail{Pending: true}},
+			{Device: client.Device{ID: "d1", Status: client.Compliant, Issues: client.Issues{Total: 3, Critical: 1, Warning: 2}}, Detail: client.Detail{Pending: true},
+				IssueList: []client.Issue{{Category: "Firewall", Critical: true, Evidence: "not told", Check: "enabled", Outcome: client.OutcomeUnknown, Product: "nft", Remediation: "Turn it on"}}},
 			{Device: client.Device{ID: "d2", Status: client.Removed}, Deleted: true}},
 	}, {
 		name: "link user by id", call: func(c *client.Client, ctx context.Context) (any, error) {
@@ -154,10 +160,13 @@ func TestCalls(t *testing.T) {
 		name: "policy check", call: func(c *client.Client, ctx context.Context) (any, error) {
 			return c.PolicyCheck(ctx, "02:42:ac:11:00:08", true)
 		},
-		sent:   "GET /o/api/v2.2/devices/02:42:ac:11:00:08/policy_check?opt=0&verbose=1",
-		answer: `{"policy_name":"","device_type":"laptop","os_type":"Debian","status":1,"total_issue":1,"total_critical_issue":1,"critical_status":1,"last_seen":"2024-03-02T10:15:00Z","issues":[{"a":1}]}`,
+		sent: "GET /o/api/v2.2/devices/02:42:ac:11:00:08/policy_check?opt=0&verbose=1",
+		answer: `{"policy_name":"","device_type":"laptop","os_type":"Debian","status":1,"total_issue":1,"total_critical_issue":1,"critical_status":1,"last_seen":"2024-03-02T10:15:00Z","issues":[
+			{"category":"Firewall","critical":1,"desc":"nft is off","check":"enabled","outcome":"fail","product":"nft","remediation":"Turn it on"},{"category":"Backup","critical":0,"desc":"d"}]}`,
 		want: client.PolicyStatus{Status: client.NonCompliant, Critical: true, TotalIssues: 1, TotalCritical: 1, DeviceType: "laptop", OS: "Debian",
-			LastSeen: at("2024-03-02T10:15:00Z"), Issues: []json.RawMessage{[]byte(`{"a":1}`)}},
+			LastSeen: at("2024-03-02T10:15:00Z"), Issues: []client.Issue{
+				{Category: "Firewall", Critical: true, Evidence: "nft is off", Check: "enabled", Outcome: client.OutcomeFail, Product: "nft", Remediation: "Turn it on"},
+				{Category: "Backup", Evidence: "d"}}},
 	}, {
 		name: "policy checks", call: run((*client.Client).PolicyChecks, []string{"d1", "d2", "d3"}),
 		sent: "POST /o/api/v2/devices/policy_check", body: `{"HWID_list":["d1","d2","d3"],"opt":1}`, answer: `{"result":[0,1,2],"critical":[0,1,0]}`,

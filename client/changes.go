@@ -15,9 +15,33 @@ type Change struct {
 	Detail Detail `json:"status_detail"`
 	// Deleted devices are gone, and only their ids are told.
 	Deleted bool `json:"-"`
-	// Categories are there if ChangesQuery.Verbose asks for them.
-	Categories []Category `json:"categories"`
+	// IssueList is there if ChangesQuery.Verbose asks for it. How many they are, Device.Issues tells always.
+	IssueList []Issue `json:"issues"`
 }
+
+// Issue is one check that a device did not pass.
+type Issue struct {
+	Category string `json:"category"` // what it is called, such as Firewall or Operating System
+	Critical Flag   `json:"critical"` // otherwise it is a warning
+	Evidence string `json:"desc"`     // what was reported and what was asked
+	// The rest is there if details were asked for.
+	Check       string  `json:"check"`
+	Outcome     Outcome `json:"outcome"`
+	Product     string  `json:"product"` // "" if the check is not about one
+	Remediation string  `json:"remediation"`
+}
+
+// Outcome is how a check ended.
+type Outcome string
+
+// The outcomes of issues. Others may be added. Only the first says that something is wrong; the others say that it is not
+// known whether it is.
+const (
+	OutcomeFail    Outcome = "fail"
+	OutcomeUnknown Outcome = "unknown" // the device did not tell
+	OutcomeStale   Outcome = "stale"   // what it told is too old
+	OutcomeError   Outcome = "error"   // it could not find out
+)
 
 // ChangesQuery chooses devices by when their status changed.
 type ChangesQuery struct {
@@ -53,10 +77,11 @@ func (c *Client) Changes(ctx context.Context, q ChangesQuery) ([]Change, error) 
 	return append(out.Monitored, out.Deleted...), err
 }
 
-// AllChanges walks the changes from q.Page on.
+// AllChanges walks the changes from q.Page on. A page may be short without being the last, for a device that changed more
+// than once is told once: only an empty page, or none, is the end.
 func (c *Client) AllChanges(ctx context.Context, q ChangesQuery) iter.Seq2[Change, error] {
 	q.Limit = orDefault(q.Limit, maxPage)
-	return byPage(q.Page, q.Limit, func(page int) ([]Change, error) {
+	return byPage(q.Page, 1, func(page int) ([]Change, error) {
 		q.Page = page
 		return c.Changes(ctx, q)
 	})
@@ -64,18 +89,18 @@ func (c *Client) AllChanges(ctx context.Context, q ChangesQuery) iter.Seq2[Chang
 
 // PolicyStatus is whether a device may come in.
 type PolicyStatus struct {
-	Status        Status            `json:"status"`
-	Critical      Flag              `json:"critical_status"` // it has a critical issue
-	TotalIssues   int               `json:"total_issue"`
-	TotalCritical int               `json:"total_critical_issue"`
-	DeviceType    string            `json:"device_type"`
-	OS            string            `json:"os_type"`
-	LastSeen      Time              `json:"last_seen"`
-	Issues        []json.RawMessage `json:"issues"` // as the server describes them
+	Status        Status  `json:"status"`
+	Critical      Flag    `json:"critical_status"` // it has a critical issue
+	TotalIssues   int     `json:"total_issue"`
+	TotalCritical int     `json:"total_critical_issue"`
+	DeviceType    string  `json:"device_type"`
+	OS            string  `json:"os_type"`
+	LastSeen      Time    `json:"last_seen"`
+	Issues        []Issue `json:"issues"`
 }
 
 // PolicyCheck tells whether a device, named by its id or a MAC address, may come in: Device Policy Check v2.2. One that is
-// not there is an error that fits IsNotFound, or has the status Removed.
+// not there is an error that fits IsNotFound, or has the status Removed. With verbose the issues have all their members.
 func (c *Client) PolicyCheck(ctx context.Context, device string, verbose bool) (PolicyStatus, error) {
 	path, err := devicePath("/v2.2", device, "/policy_check")
 	if err != nil {

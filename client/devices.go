@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -129,11 +130,14 @@ type DeviceFilter struct {
 	Types      []string   `json:"device_type,omitempty"` // desktop, laptop, server, vm, phone, tablet
 	OS         []string   `json:"os,omitempty"`          // windows, mac, linux, ios, android
 	Categories []string   `json:"category,omitempty"`    // the device has an issue in one of them
-	// AgentStatuses are connected, disconnected, unseen.
+	// AgentStatuses are connected, disconnected, unseen, and out_of_date: older than the newest agent that the account
+	// has on the same system.
 	AgentStatuses []string `json:"agent_status,omitempty"`
 	Groups        []string `json:"group_id,omitempty"`
 	Products      []int64  `json:"product_ids,omitempty"` // installed: see App
 	CVEs          []string `json:"cve_ids,omitempty"`
+	// VulnerabilityLevels are those of OPSWATScore: the device has a vulnerability of one of them.
+	VulnerabilityLevels []string `json:"vulnerability_severity,omitempty"`
 }
 
 // MarshalJSON spells statuses and severities as this call does.
@@ -207,7 +211,7 @@ type FoundDevice struct {
 // SearchQuery is what to search devices for.
 type SearchQuery struct {
 	Text  string // words, of 3 to 100 characters in all
-	In    string // the fields to search; "" leaves them to the server
+	In    string // the fields to search, with commas between them; "" is all
 	Page  int    // from 1
 	Limit int    // at most 50; 0 is 10
 }
@@ -220,8 +224,7 @@ type SearchPage struct {
 
 // SearchDevices gives a page of the devices that a text fits: Search Devices v2.1.
 func (c *Client) SearchDevices(ctx context.Context, q SearchQuery) (SearchPage, error) {
-	v := url.Values{"q": {q.Text}}
-	setText(v, "in", q.In)
+	v := url.Values{"q": {q.Text}, "in": {cmp.Or(q.In, "all")}}
 	setInt(v, "page", q.Page)
 	setInt(v, "limit", q.Limit)
 	return fetch[SearchPage](ctx, c, get("/v2.1/devices/search", v))

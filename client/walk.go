@@ -5,16 +5,16 @@ import (
 	"iter"
 )
 
-// byPage walks a list that has numbered pages, from page first, of limit entries each. The page behind the last is 413
-// or empty; one that is not full is the last, and saves the call that would find that out.
-func byPage[T any](first, limit int, fetch func(page int) ([]T, error)) iter.Seq2[T, error] {
+// byPage walks a list that has numbered pages, from page first. The page behind the last is 413 or empty; one with fewer
+// than full entries is the last, and saves the call that would find that out. Where pages may be short, full is 1.
+func byPage[T any](first, full int, fetch func(page int) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for page := max(1, first); ; page++ {
 			list, err := fetch(page)
 			if page > max(1, first) && IsPastEnd(err) {
 				return
 			}
-			if !handOut(list, err, yield) || len(list) < limit {
+			if !handOut(list, err, yield) || len(list) < full {
 				return
 			}
 		}

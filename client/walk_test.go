@@ -190,7 +190,6 @@ func TestWalksOfTheOthers(t *testing.T) {
 		limit            int
 		walk             func(context.Context, *client.Client) iter.Seq2[string, error]
 	}{
-		{"changes", `{"device_id":"a"}`, `{"monitored_devices":%s,"deleted_devices":[]}`, 50, walkOf((*client.Client).AllChanges, client.ChangesQuery{})},
 		{"apps", `{"name":"a"}`, `%s`, 50, walkOf((*client.Client).AllApps, client.AppsQuery{})},
 		{"vulnerabilities", `"CVE"`, `%s`, 50, walkOf((*client.Client).AllVulnerabilities, client.VulnerabilitiesQuery{})},
 		{"vulnerabilities of a device", `"CVE"`, `%s`, 100, walkOf((*client.Client).AllDeviceVulnerabilities, client.DeviceVulnerabilitiesQuery{Device: "d"})},
@@ -217,6 +216,41 @@ func TestWalksOfTheOthers(t *testing.T) {
 		}
 		if _, calls := s.counts(); calls != 2 {
 			t.Errorf("%s: %d calls", c.name, calls)
+		}
+	}
+}
+
+// TestWalkOfChanges: a short page is not the last; an empty one is, and none is.
+func TestWalkOfChanges(t *testing.T) {
+	two := `{"monitored_devices":[{"device_id":"a"}],"deleted_devices":[{"device_id":"b"}]}`
+	one := `{"monitored_devices":[{"device_id":"c"}],"deleted_devices":[]}`
+	none := `{"monitored_devices":[],"deleted_devices":[]}`
+	for _, c := range []struct {
+		name  string
+		steps []http.HandlerFunc
+		want  string
+		fails bool
+	}{
+		{"413", []http.HandlerFunc{answer(one), answer(two), refuse(413)}, "c a b", false},
+		{"an empty page", []http.HandlerFunc{answer(two), answer(one), answer(none)}, "a b c", false},
+		{"nothing", []http.HandlerFunc{answer(none)}, "", false},
+		{"413 at once", []http.HandlerFunc{refuse(413)}, "", true},
+	} {
+		var asked []string
+		serve := script(t, c.steps...)
+		s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			asked = append(asked, string(body))
+			serve(w, r)
+		})
+		got, err := ids(t, s.client(client.Options{}).AllChanges(t.Context(), client.ChangesQuery{}), func(d client.Change) string { return d.ID })
+		if strings.Join(got, " ") != c.want || (err != nil) != c.fails || len(asked) != len(c.steps) {
+			t.Errorf("%s: %v, error %v, after %d calls", c.name, got, err, len(asked))
+		}
+		for i, body := range asked {
+			if want := fmt.Sprintf(`{"page":%d,"limit":50}`, i+1); body != want {
+				t.Errorf("%s: call %d is %s, want %s", c.name, i+1, body, want)
+			}
 		}
 	}
 }

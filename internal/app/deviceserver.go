@@ -47,14 +47,17 @@ func (d *serverDevices) search(words []string, limit int) iter.Seq2[deviceView, 
 }
 
 func (d *serverDevices) show(name string) (deviceView, error) {
-	told, err := d.client.DeviceDetail(d.ctx, name, client.DetailsQuery{Categories: true})
+	told, err := d.client.DeviceDetail(d.ctx, name, client.DetailsQuery{})
 	if err != nil {
 		return deviceView{}, d.failure(err)
 	}
 	v := toldDetail(&told)
-	v.Issues, err = d.issues(&told)
+	policy, err := d.client.PolicyCheck(d.ctx, told.ID, true)
 	if err != nil {
 		return v, d.failure(err)
+	}
+	for i := range policy.Issues {
+		v.Issues = append(v.Issues, toldIssue(&policy.Issues[i]))
 	}
 	for found, err := range d.client.AllDeviceVulnerabilities(d.ctx, client.DeviceVulnerabilitiesQuery{Device: told.ID, Verbose: true}) {
 		if client.IsNotFound(err) { // it never reported
@@ -68,30 +71,29 @@ func (d *serverDevices) show(name string) (deviceView, error) {
 	return v, nil
 }
 
-// issues gives one issue for each category that has any: how bad is what one call tells, what is wrong another.
-func (d *serverDevices) issues(told *client.DeviceDetail) ([]posture.Issue, error) {
-	list, err := d.client.DeviceInfo(d.ctx, client.InfoQuery{IDs: []string{told.ID}})
-	if err != nil || len(list) == 0 {
-		return nil, err
+func toldIssue(i *client.Issue) posture.Issue {
+	out := posture.Issue{
+		Category: toldCategory(i.Category), Check: i.Check, Outcome: posture.Outcome(i.Outcome), Severity: posture.Warning,
+		Product: i.Product, Evidence: i.Evidence, Remediation: i.Remediation,
 	}
-	evidence := map[client.Text][]string{}
-	for _, c := range told.Categories {
-		for _, app := range c.Apps {
-			for _, h := range app.Health {
-				if n, _ := h.Issue.Int64(); n != 0 {
-					evidence[c.ID] = append(evidence[c.ID], strings.TrimPrefix(app.Name+": ", ": ")+h.Status)
-				}
-			}
-		}
+	if i.Critical {
+		out.Severity = posture.Critical
 	}
-	var out []posture.Issue
-	for _, c := range list[0].Categories {
-		severity, bad := map[client.Severity]posture.IssueSeverity{client.Critical: posture.Critical, client.Warning: posture.Warning}[c.Severity]
-		if bad {
-			out = append(out, posture.Issue{Category: posture.Category(c.ID), Severity: severity, Outcome: posture.Fail, Evidence: strings.Join(evidence[c.ID], "; ")})
-		}
+	return out
+}
+
+// oddCategories are those whose names at the API are not their ids in other letters.
+var oddCategories = map[string]posture.Category{
+	"Antivirus": posture.Antimalware, "3rd Party Patch Mgmt.": posture.PatchManagement, "Antiphishing": posture.Antiphishing,
+	"Web Meeting Recording": posture.RecordingWebMeeting, "Cleaner and Optimizer": posture.CleanerOptimizer,
+}
+
+// toldCategory gives Muster's own id of a category.
+func toldCategory(name string) posture.Category {
+	if c, odd := oddCategories[name]; odd {
+		return c
 	}
-	return out, nil
+	return posture.Category(strings.ReplaceAll(strings.ToLower(name), " ", "_"))
 }
 
 func toldDevice(d *client.Device) deviceView {

@@ -26,10 +26,8 @@ func apiServer(t *testing.T) string {
 			{"device_id":"d2","device_name":"printer","status":"out_of_license_usage","severity":"no_issues"},
 			{"device_id":"d3","device_name":"camera","status":"unknown","severity":"no_issues"}]}`,
 		"/o/api/v3.8/devices/detail": `[{"device_id":"d1","device_name":"Lab seven","device_type":"laptop","status":"non_compliant","severity":"critical",
-			"enrolled_at":"2024-01-01T00:00:00Z","last_seen":"2024-03-02T10:15:00Z","network_info":[{"mac":"02:42:ac:11:00:07","ipv4":"N/A"},{"mac":""}],
-			"categories":[{"category_id":"firewall","issue":1,"apps":[{"name":"nft","health_status":[{"status":"is off","issue":1},{"status":"fine","issue":0}]}]}]}]`,
-		"/o/api/v3/device_info": `[{"device_id":"d1","categories":[{"id":"firewall","severity":"critical"},{"id":"backup","severity":"no_issue"}]}]`,
-		"/o/api/v3.2/get_cves":  `[{"cve_id":"CVE-2099-0001","severity":"important","opswat_score":"61","cvss3_score":7.8,"kev":1}]`,
+			"enrolled_at":"2024-01-01T00:00:00Z","last_seen":"2024-03-02T10:15:00Z","network_info":[{"mac":"02:42:ac:11:00:07","ipv4":"N/A"},{"mac":""}]}]`,
+		"/o/api/v3.2/get_cves": `[{"cve_id":"CVE-2099-0001","severity":"important","opswat_score":"61","cvss3_score":7.8,"kev":1}]`,
 	}
 	for path, text := range calls {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -39,6 +37,16 @@ func apiServer(t *testing.T) string {
 			io.WriteString(w, text)
 		})
 	}
+	mux.HandleFunc("GET /o/api/v2.2/devices/d1/policy_check", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("verbose") != "1" || r.FormValue("opt") != "1" {
+			w.WriteHeader(400)
+			return
+		}
+		io.WriteString(w, `{"status":1,"issues":[
+			{"category":"Firewall","critical":1,"desc":"nft is off","check":"enabled","outcome":"fail","product":"nft","remediation":"Turn it on"},
+			{"category":"3rd Party Patch Mgmt.","critical":0,"desc":"not told","check":"installed","outcome":"unknown"},
+			{"category":"Operating System","critical":0,"desc":"no news","check":"updates","outcome":"stale"}]}`)
+	})
 	mux.HandleFunc("POST /o/api/v2.2/devices/{id}/delete", func(w http.ResponseWriter, r *http.Request) {
 		if r.PathValue("id") != "d1" {
 			io.WriteString(w, `{"result":0,"msg":"Device not found"}`)
@@ -93,13 +101,14 @@ func TestDevicesOfAServer(t *testing.T) {
 		t.Error(diff)
 	}
 	out, code = muster(t, at(url, "device", "show", "d1")...)
-	for _, text := range []string{"critical firewall (fail): nft: is off\n", "adapter           02:42:ac:11:00:07\n", "vulnerability     CVE-2099-0001\n"} {
+	for _, text := range []string{
+		"critical firewall/enabled (fail): nft is off\n", "Turn it on\n", "warning patch_management/installed (unknown): not told\n", "warning operating_system/updates (stale): no news\n", "adapter           02:42:ac:11:00:07\n", "vulnerability     CVE-2099-0001\n"} {
 		if code != 0 || !strings.Contains(out, text) {
 			t.Errorf("code %d: there is no %q in\n%s", code, text, out)
 		}
 	}
-	if strings.Contains(out, "backup") || strings.Contains(out, "last report") || strings.Contains(out, "fine") {
-		t.Errorf("what is not so, or not told, is shown:\n%s", out)
+	if strings.Contains(out, "last report") {
+		t.Errorf("what is not told is shown:\n%s", out)
 	}
 	out, _ = muster(t, at(url, "device", "show", "d1", "--json")...)
 	for _, text := range []string{`"mac": "02:42:ac:11:00:07"`, `"id": "CVE-2099-0001"`, `"kev": true`, `-1`, `7.8`} {
