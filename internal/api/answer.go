@@ -9,6 +9,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"muster/internal/errs"
 	"muster/internal/web"
 )
 
@@ -31,14 +32,24 @@ func (c *call) answer(v any) {
 
 // answerRaw is answer for JSON that is written already.
 func (c *call) answerRaw(body []byte) {
-	if len(body) >= worthPacking {
-		c.w.Header().Add("Vary", "Accept-Encoding")
-		if acceptsGzip(c.r.Header.Get("Accept-Encoding")) {
-			body = pack(body)
-			c.w.Header().Set("Content-Encoding", "gzip")
-		}
+	if len(body) > maxAnswer {
+		present(c.w, c.r, errs.New(errs.TooLarge, "The answer would have more than %d bytes: ask for less", maxAnswer))
+		return
 	}
-	web.WriteRawJSON(c.w, http.StatusOK, body)
+	web.WriteRawJSON(c.w, http.StatusOK, c.packed(body))
+}
+
+// packed compresses a body that is worth it for a client that accepts it, and says so in the headers.
+func (c *call) packed(body []byte) []byte {
+	if len(body) < worthPacking {
+		return body
+	}
+	c.w.Header().Add("Vary", "Accept-Encoding")
+	if !acceptsGzip(c.r.Header.Get("Accept-Encoding")) {
+		return body
+	}
+	c.w.Header().Set("Content-Encoding", "gzip")
+	return pack(body)
 }
 
 // acceptsGzip reads an Accept-Encoding header (RFC 9110, section 12.5.3): a weight of 0 is a refusal, and what is said of

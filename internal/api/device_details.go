@@ -14,28 +14,28 @@ var detailVersions = []version{v31, v32, v33, v34, v35, v36, v37, v38}
 
 // deviceDetail is a device of details v3 to v3.8. Blocks that were not asked for are not there.
 type deviceDetail struct {
-	ID           string         `json:"device_id"`
-	LinkedID     string         `json:"linked_id,omitempty"` // from v3.2
-	Status       string         `json:"status"`
-	StatusDetail map[string]int `json:"status_detail"`
-	Severity     string         `json:"severity"`
-	Issue        issueCounts    `json:"issue"`
-	Group        string         `json:"group_name,omitempty"`
-	AgentType    string         `json:"agent_type,omitempty"`
-	Name         string         `json:"device_name,omitempty"`
-	HostName     string         `json:"host_name,omitempty"` // from v3.8
-	Nickname     string         `json:"nick_name,omitempty"`
-	Type         string         `json:"device_type,omitempty"`
-	AgentVersion string         `json:"agent_version,omitempty"`
-	Engine       string         `json:"oesis_version,omitempty"`
-	EnrolledAt   string         `json:"enrolled_at,omitempty"` // from v3.3
-	LastSeen     string         `json:"last_seen,omitempty"`
-	LastReboot   string         `json:"last_reboot,omitempty"` // from v3.1
-	PublicIP     string         `json:"public_ip,omitempty"`
-	UserIdentity string         `json:"user_identity,omitempty"`
-	User         userInfo       `json:"user_info"`
-	Link         string         `json:"remediation_link"`
-	Linked       linkUser       `json:"link_user"`
+	ID           string       `json:"device_id"`
+	LinkedID     string       `json:"linked_id,omitempty"` // from v3.2
+	Status       string       `json:"status"`
+	StatusDetail statusDetail `json:"status_detail"`
+	Severity     string       `json:"severity"`
+	Issue        issueCounts  `json:"issue"`
+	Group        string       `json:"group_name,omitempty"`
+	AgentType    string       `json:"agent_type,omitempty"`
+	Name         string       `json:"device_name,omitempty"`
+	HostName     string       `json:"host_name,omitempty"` // from v3.8
+	Nickname     string       `json:"nick_name,omitempty"`
+	Type         string       `json:"device_type,omitempty"`
+	AgentVersion string       `json:"agent_version,omitempty"`
+	Engine       string       `json:"oesis_version,omitempty"`
+	EnrolledAt   string       `json:"enrolled_at,omitempty"` // from v3.3
+	LastSeen     string       `json:"last_seen,omitempty"`
+	LastReboot   string       `json:"last_reboot,omitempty"` // from v3.1
+	PublicIP     string       `json:"public_ip,omitempty"`
+	UserIdentity string       `json:"user_identity,omitempty"`
+	User         userInfo     `json:"user_info"`
+	Link         string       `json:"remediation_link"`
+	Linked       linkUser     `json:"link_user"`
 	*systemInfo
 	*reportBlocks
 }
@@ -191,7 +191,7 @@ func (p *painter) detail(d *device.Device, system bool) (*deviceDetail, error) {
 	status := wordFor(detailStatuses, d.Cell.Status)
 	out := &deviceDetail{
 		ID: d.ID, LinkedID: p.from(v32, d.LinkedID), Status: status,
-		StatusDetail: map[string]int{"exempted": boolNumber(d.Exempted), "pending": boolNumber(status == "pending")},
+		StatusDetail: detailOf(d),
 		Severity:     wordFor(detailSeverities, d.Cell.Severity), Issue: countIssues(d.Issues),
 		Group: p.groups[d.Cell.Group], AgentType: d.AgentType, Name: shownName(d), HostName: p.from(v38, d.HostName),
 		Nickname: shownName(d), Type: string(d.Type), AgentVersion: d.AgentVersion, Engine: profile.EngineVersion,

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -167,7 +166,7 @@ func (d *door) newPainter(c *call, named bool) (*painter, error) {
 		return p, nil
 	}
 	var err error
-	p.groups, err = d.groupNames(c.r.Context(), c.account.ID)
+	p.groups, err = d.Devices.GroupNames(c.r.Context(), c.account.ID)
 	return p, err
 }
 
@@ -176,18 +175,6 @@ func (d *door) baseURL(r *http.Request) string {
 		return ""
 	}
 	return d.BaseURL(r)
-}
-
-func (d *door) groupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error) {
-	groups, err := d.Devices.Groups(ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	names := make(map[posture.GroupID]string, len(groups))
-	for i := range groups {
-		names[groups[i].ID] = groups[i].Name
-	}
-	return names, nil
 }
 
 func (p *painter) link(d *device.Device) string { return p.pages + d.ID }

@@ -21,6 +21,7 @@ type Devices interface {
 type counting interface {
 	Counts(ctx context.Context, account posture.AccountID) (device.Counts, error)
 	Groups(ctx context.Context, account posture.AccountID) ([]device.Group, error)
+	GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error)
 }
 
 // lookups read devices.

@@ -52,7 +52,8 @@ type fetch func(page.Window) (n int, next string, err error)
 //
 // chosen is everything besides the page that the caller asked for: pages of different lists have nothing in common.
 func (d *door) readPage(c *call, chosen any, number, limit int, read fetch) error {
-	// Two programs that walk the same list must not move each other's pages.
+	// Programs that walk the same list must not move each other's pages; a program is known by its client id, since some take
+	// a token for each call.
 	list := page.List{Account: int64(c.account.ID), Name: digestOf(c.name+" "+c.client, limit, chosen)}
 	from, after, err := 1, "", error(nil)
 	if number > 1 {
@@ -71,7 +72,7 @@ func (d *door) readPage(c *call, chosen any, number, limit int, read fetch) erro
 	case n == 0 && number > 1:
 		return errPastEnd()
 	case next == "":
-		return nil
+		return d.Pages.End(c.r.Context(), list, number)
 	}
 	return d.Pages.Note(c.r.Context(), list, number+1, next, d.Now())
 }

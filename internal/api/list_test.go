@@ -123,6 +123,26 @@ func TestReadPageWhileTheListChanges(t *testing.T) {
 	}
 }
 
+// The last page is never repeated, also of a list that has become shorter since it was last walked.
+func TestReadPageOfAListThatShrank(t *testing.T) {
+	d, c, _ := newWalker("walker")
+	l := upTo(3)
+	for number, want := range [][]int{{10}, {20}, {30}} {
+		if got := turn(t, d, c, l, number+1, 1); !slices.Equal(got, want) {
+			t.Fatalf("page %d: %v", number+1, got)
+		}
+	}
+	l.entries = l.entries[1:]
+	for number, want := range [][]int{{20}, {30}} {
+		if got := turn(t, d, c, l, number+1, 1); !slices.Equal(got, want) {
+			t.Errorf("page %d: %v", number+1, got)
+		}
+	}
+	if got := turn(t, d, c, l, 3, 1); got != nil {
+		t.Errorf("the last page is repeated: %v", got)
+	}
+}
+
 func TestReadPageCost(t *testing.T) {
 	d, c, now := newWalker("walker")
 	l := upTo(200)

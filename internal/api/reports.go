@@ -82,7 +82,7 @@ func (d *door) devicesMissingPatch(c *call) error {
 	if c.params.err != nil {
 		return c.params.err
 	}
-	names, err := d.groupNames(c.r.Context(), c.account.ID)
+	names, err := d.Devices.GroupNames(c.r.Context(), c.account.ID)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (c *call) answerCSV(name string, rows [][]string) error {
 		}
 	}
 	w.Flush()
-	c.download("text/csv; charset=utf-8", name+".csv", out.Bytes())
+	c.download("text/csv; charset=utf-8", name+".csv", c.packed(out.Bytes()))
 	return w.Error()
 }
 

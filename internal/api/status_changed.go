@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"muster/internal/device"
+	"muster/internal/errs"
 	"muster/internal/page"
 	"muster/internal/posture"
 )
@@ -31,8 +32,9 @@ type changedV21 struct {
 	Issues   *[]policyIssue `json:"issues,omitempty"`
 }
 
-// maxChanged bounds an answer of Status Change v2.1, which has no pages.
-const maxChanged = 10000
+// maxChanged bounds an answer of Status Change v2.1, which has no pages. Beyond it the caller is told to ask for less: to
+// leave devices out without a word would let them in, or keep them out.
+const maxChanged = 50000
 
 // changedPart is how many devices are read at once.
 const changedPart = 500
@@ -48,7 +50,7 @@ func (d *door) statusChangedV21(c *call) error {
 	}
 	q.Since, q.Limit = d.Now().Add(-time.Duration(age)*time.Second), changedPart
 	out := []changedV21{}
-	for len(out) < maxChanged {
+	for {
 		list, next, err := d.Devices.Changes(c.r.Context(), c.account.ID, q)
 		if err != nil {
 			return err
@@ -62,6 +64,9 @@ func (d *door) statusChangedV21(c *call) error {
 		}
 		if q.After = next; next == "" {
 			break
+		}
+		if len(out) >= maxChanged {
+			return errs.New(errs.TooLarge, "age spans changes of more than %d devices: ask for a shorter time", maxChanged)
 		}
 	}
 	c.answer(struct {
@@ -145,9 +150,12 @@ type statusDetail struct {
 	Pending  int `json:"pending"`
 }
 
+// detailOf says more of a status: whether there is an exemption, and whether a verdict is outstanding or has not yet taken
+// effect.
 func detailOf(dev *device.Device) statusDetail {
 	s := dev.Cell.Status
-	return statusDetail{boolNumber(dev.Exempted), boolNumber(s == posture.StatusInstalled || s == posture.StatusPending)}
+	outstanding := s == posture.StatusInstalled || s == posture.StatusPending || s == posture.StatusInGrace
+	return statusDetail{boolNumber(dev.Exempted), boolNumber(outstanding)}
 }
 
 type deletedDevice struct {
@@ -163,7 +171,7 @@ func (d *door) statusChangedV3(c *call) error {
 	if p.err != nil {
 		return p.err
 	}
-	names, err := d.groupNames(c.r.Context(), c.account.ID)
+	names, err := d.Devices.GroupNames(c.r.Context(), c.account.ID)
 	if err != nil {
 		return err
 	}

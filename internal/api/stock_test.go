@@ -137,6 +137,15 @@ func serverReport() *posture.Report {
 	}
 }
 
+func (i *inventory) GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error) {
+	list, err := i.Groups(ctx, account)
+	names := make(map[posture.GroupID]string, len(list))
+	for k := range list {
+		names[list[k].ID] = list[k].Name
+	}
+	return names, err
+}
+
 func (i *inventory) Groups(context.Context, posture.AccountID) ([]device.Group, error) {
 	return i.stock.groups, i.err
 }

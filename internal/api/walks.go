@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ type Pages interface {
 	Start(ctx context.Context, list page.List, number int, now time.Time) (known int, after string, err error)
 	// Note remembers where a page begins.
 	Note(ctx context.Context, list page.List, number int, after string, now time.Time) error
+	// End forgets the pages behind the last one: a list that has become shorter has them no more.
+	End(ctx context.Context, list page.List, last int) error
 }
 
 // walks is Pages in the memory of one server.
@@ -79,6 +82,16 @@ func (w *walks) Note(_ context.Context, key page.List, number int, after string,
 		one.thin(number)
 	}
 	one.pages[number] = after
+	return nil
+}
+
+// End implements Pages.
+func (w *walks) End(_ context.Context, key page.List, last int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if one := w.all[key]; one != nil {
+		maps.DeleteFunc(one.pages, func(number int, _ string) bool { return number > last })
+	}
 	return nil
 }
 

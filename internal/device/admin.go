@@ -170,6 +170,7 @@ func (s *Service) importOne(ctx context.Context, tx Tx, account posture.AccountI
 		Account: account, ID: posture.NewID(at, s.random), EnrolledAt: at, Name: sighting.Name, Type: sighting.Type,
 		Cell: posture.Cell{Group: posture.DefaultGroup, Status: posture.StatusUnknown},
 	}
+	s.describe(&d, func(p *Profile) { p.Adapters = []Interface{{MAC: sighting.MAC.String()}} })
 	err = tx.Insert(ctx, &d)
 	if err != nil {
 		return false, err

@@ -20,6 +20,16 @@ func CompareAgents(a, b string) int {
 	return 0
 }
 
+// Released reports whether a version of an agent is one of a release: numbers between dots.
+func Released(version string) bool {
+	for part := range strings.SplitSeq(version, ".") {
+		if _, err := strconv.ParseUint(part, 10, 32); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // versionPart cuts the first part off.
 func versionPart(v string) (part, rest string) {
 	i := strings.IndexAny(v, ".-+ ")

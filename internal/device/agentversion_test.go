@@ -17,3 +17,11 @@ func TestCompareAgents(t *testing.T) {
 		}
 	}
 }
+
+func TestReleased(t *testing.T) {
+	for version, want := range map[string]bool{"7.6.206.0": true, "1": true, "": false, "dev-build": false, "1.2-beta": false, "1..2": false, "99999999999999": false} {
+		if got := Released(version); got != want {
+			t.Errorf("%q: %v", version, got)
+		}
+	}
+}

@@ -40,6 +40,8 @@ func errNoGroup() error { return errs.New(errs.NotFound, "Group not found") }
 type Groups interface {
 	// Groups gives the groups of an account with the counts of their live devices, in the order of their ids.
 	Groups(ctx context.Context, account posture.AccountID) ([]Group, error)
+	// GroupNames gives the names of all groups, for reading only: others may have been given the same map.
+	GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error)
 }
 
 // GroupTx is the part of a step that is about groups.
@@ -61,6 +63,11 @@ type GroupTx interface {
 // Groups gives the groups of an account with the counts of their live devices, in the order of their ids.
 func (s *Service) Groups(ctx context.Context, account posture.AccountID) ([]Group, error) {
 	return s.store.Groups(ctx, account)
+}
+
+// GroupNames gives the names of all groups of an account, for reading only.
+func (s *Service) GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error) {
+	return s.store.GroupNames(ctx, account)
 }
 
 // GroupChange is what is to be about a group; what is nil stays, or is empty in a new group.

@@ -29,7 +29,7 @@ func (s *Service) removeAs(ctx context.Context, ref Ref, mode RemoveMode, actor 
 	}
 	switch mode {
 	case RemoveAgent:
-		r.detail = "the agent; the device stays"
+		r.kind = event.AgentRemoved
 		return s.removeAgent(ctx, ref, r)
 	case RemoveData:
 		r.detail, r.erase = "with its data", true
@@ -76,8 +76,8 @@ func (s *Service) remove(ctx context.Context, ref Ref, r removal) error {
 	return err
 }
 
-// removeAgent leaves a device in the inventory as one without an agent: unknown, with what is known of it. Of a device
-// that has none there is nothing to remove.
+// removeAgent leaves a device in the inventory as one without an agent: unknown, with what it last reported, which counts
+// nowhere any more. Of a device that has none there is nothing to remove.
 func (s *Service) removeAgent(ctx context.Context, ref Ref, r removal) error {
 	at := s.clock()
 	n := note{at, r.kind, r.actor, r.detail}
@@ -89,7 +89,12 @@ func (s *Service) removeAgent(ctx context.Context, ref Ref, r removal) error {
 		d.Exempted, d.Exemption = false, Exemption{}
 		d.Judged = posture.StatusUnknown
 		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusUnknown}
-		return s.detach(ctx, tx, old, at)
+		d.Issues, d.Vulnerabilities = Issues{}, 0
+		err := s.detach(ctx, tx, old, at)
+		if err != nil || len(old.Digest) == 0 {
+			return err
+		}
+		return tx.DropFacets(ctx, d.Account, d.ID)
 	})
 	s.auth.forget(ref)
 	return err

@@ -22,8 +22,9 @@ const (
 	Exempted      Kind = "exempted"
 	Unexempted    Kind = "unexempted"
 	Retired       Kind = "retired"
-	Deleted       Kind = "deleted"     // by an administrator
-	DeletedByAPI  Kind = "deleted_api" // by a program
+	Deleted       Kind = "deleted"       // by an administrator
+	DeletedByAPI  Kind = "deleted_api"   // by a program
+	AgentRemoved  Kind = "agent_removed" // by an administrator or a program; the device stays
 	Ignored       Kind = "ignored"
 	Unignored     Kind = "unignored"
 	Moved         Kind = "moved" // to another group; the detail is its name
@@ -53,7 +54,7 @@ var kinds = []struct {
 	category Category
 }{
 	{Enrolled, OfDevices}, {Returned, OfDevices}, {Imported, OfDevices}, {StatusChanged, OfDevices}, {Exempted, OfDevices},
-	{Unexempted, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {Ignored, OfDevices},
+	{Unexempted, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {AgentRemoved, OfDevices}, {Ignored, OfDevices},
 	{Unignored, OfDevices}, {Moved, OfDevices}, {Reported, OfReports}, {AgentUpdated, OfDevices},
 	{CommandQueued, OfDevices}, {CommandEnded, OfDevices}, {Configured, OfAdministrators},
 }
@@ -93,7 +94,7 @@ var ComeOrGo = []Kind{Enrolled, Returned, Imported, Retired, Deleted, DeletedByA
 
 // Changing are the kinds that may be a change of status: each of ComeOrGo always is, the others are where the status
 // after differs from the status before. No other kind ever is, whatever its statuses say.
-var Changing = append([]Kind{StatusChanged, Exempted, Unexempted, Ignored, Unignored}, ComeOrGo...)
+var Changing = append([]Kind{StatusChanged, AgentRemoved, Exempted, Unexempted, Ignored, Unignored}, ComeOrGo...)
 
 // Event is one thing that happened to one device, or to the account itself.
 type Event struct {

@@ -45,7 +45,8 @@ func TestCommandsGoWithEveryContact(t *testing.T) {
 		{"ping with nothing", ping, nil, `{}`},
 		{"config", config, []device.Command{whoCommand}, settings + `,"commands":[` + whoAnswer + `]}`},
 		{"config with nothing", config, nil, settings + `}`},
-		{"imhere", imhere, []device.Command{logCommand, whoCommand}, `{"code":0,"msg":"OK","commands":[` + logAnswer + "," + whoAnswer + `]}`},
+		{"imhere", imhere, []device.Command{logCommand, scanCommand}, `{"code":0,"msg":"OK","commands":[` + logAnswer + "," + scanAnswer + `]}`},
+		{"imhere, to identify behind another", imhere, []device.Command{logCommand, whoCommand}, `{"code":807,"msg":"The user is to say again who they are","commands":[` + logAnswer + "," + whoAnswer + `]}`},
 		{"imhere, to identify", imhere, []device.Command{whoCommand, logCommand}, `{"code":807,"msg":"The user is to say again who they are","commands":[` + whoAnswer + "," + logAnswer + `]}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package gears
 
 import (
 	"net/http"
+	"slices"
 
 	"muster/internal/device"
 	"muster/internal/errs"
@@ -48,7 +49,8 @@ func (d *door) imHere(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer := codeAnswer{Msg: "OK", Commands: commandAnswers(commands)}
-	if len(commands) > 0 && commands[0].Kind == device.Reidentify {
+	// Agents that know nothing but codes do not answer other commands: one of those must not stand in the way.
+	if slices.ContainsFunc(commands, func(c device.Command) bool { return c.Kind == device.Reidentify }) {
 		answer.Code, answer.Msg = codeIdentify, "The user is to say again who they are"
 	}
 	web.WriteJSON(w, http.StatusOK, answer)

@@ -160,10 +160,6 @@ func (tx *Tx) Insert(ctx context.Context, d *device.Device) error {
 		return err
 	}
 	tx.count(d.Account, d.Cell, 1)
-	err = tx.noteAgent(ctx, &device.Device{}, d)
-	if err != nil {
-		return err
-	}
 	return tx.addWords(ctx, d.Account, d.ID, device.Words(d))
 }
 
@@ -175,10 +171,6 @@ func (tx *Tx) Update(ctx context.Context, old, d *device.Device) error {
 		return err
 	}
 	err = tx.updateWords(ctx, old, d)
-	if err != nil {
-		return err
-	}
-	err = tx.noteAgent(ctx, old, d)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"muster/internal/device"
@@ -43,11 +42,25 @@ func groups(ctx context.Context, q querier, query string, account posture.Accoun
 	return out, err
 }
 
-// Groups implements device.Groups. Every list of devices asks for the names, so those who ask at the same time share a read.
+// Groups implements device.Groups.
 func (s *Store) Groups(ctx context.Context, account posture.AccountID) ([]device.Group, error) {
+	return groups(ctx, s, listGroups, account)
+}
+
+// GroupNames implements device.Groups. Every list of devices asks, so those who ask at the same time share a read.
+func (s *Store) GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error) {
 	ctx = context.WithoutCancel(ctx) // the others wait for it too
-	all, err := s.grouping.do(account, func() ([]device.Group, error) { return groups(ctx, s, listGroups, account) })
-	return slices.Clone(all), err
+	return s.grouping.do(account, func() (map[posture.GroupID]string, error) {
+		names := make(map[posture.GroupID]string)
+		err := s.query(ctx, func(r scanner) error {
+			var id posture.GroupID
+			var name string
+			err := r.Scan(&id, &name)
+			names[id] = name
+			return err
+		}, "SELECT id, name FROM device_groups WHERE account_id = ?", account)
+		return names, err
+	})
 }
 
 // GroupsForUpdate implements device.GroupTx. The row of the account stands for all of its groups.

@@ -12,12 +12,12 @@ import (
 // Pages remembers in the database where the pages of lists begin, for servers that share one: see api.Pages.
 type Pages struct {
 	*Store
-	startPage, notePage string
+	startPage, notePage, endPages string
 }
 
 // NewPages remembers in the database of a store.
 func NewPages(s *Store) Pages {
-	return Pages{s, s.dialect.Rebind(startPage), s.dialect.Rebind(notePage)}
+	return Pages{s, s.dialect.Rebind(startPage), s.dialect.Rebind(notePage), s.dialect.Rebind(endPages)}
 }
 
 // PageLife is how long it is remembered where a page begins.
@@ -28,6 +28,7 @@ const (
 		ORDER BY number DESC LIMIT 1`
 	notePage = `INSERT INTO list_pages (account_id, list, number, position, noted_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (account_id, list, number) DO UPDATE SET position = excluded.position, noted_at = excluded.noted_at`
+	endPages = "DELETE FROM list_pages WHERE account_id = ? AND list = ? AND number > ?"
 )
 
 // Start implements api.Pages. It asks the connection that notes are written through, so that what another server noted
@@ -44,6 +45,12 @@ func (p Pages) Start(ctx context.Context, list page.List, number int, now time.T
 // Note implements api.Pages with a statement that commits by itself.
 func (p Pages) Note(ctx context.Context, list page.List, number int, after string, now time.Time) error {
 	_, err := p.pools.Single.ExecContext(context.WithoutCancel(ctx), p.notePage, list.Account, list.Name, number, after, millis(now))
+	return p.fault(err)
+}
+
+// End implements api.Pages.
+func (p Pages) End(ctx context.Context, list page.List, last int) error {
+	_, err := p.pools.Single.ExecContext(context.WithoutCancel(ctx), p.endPages, list.Account, list.Name, last)
 	return p.fault(err)
 }
 

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"muster/internal/device"
@@ -73,39 +75,39 @@ func (c *condition) or(text string, args ...any) {
 	c.args = append(c.args, args...)
 }
 
-// addOutdated adds, as alternatives, the versions of agents that are not the newest of their system.
-func (s *Store) addOutdated(ctx context.Context, account posture.AccountID, alternatives *condition) error {
-	versions := make(map[string][]string)
-	err := s.query(ctx, func(r scanner) error {
-		var family, version string
-		err := r.Scan(&family, &version)
-		versions[family] = append(versions[family], version)
-		return err
-	}, "SELECT os_family, version FROM agent_versions WHERE account_id = ? ORDER BY os_family, version", account)
-	if err != nil {
-		return err
-	}
-	for family, all := range versions {
-		newest := slices.MaxFunc(all, device.CompareAgents)
-		var old []any
-		for _, v := range all {
-			if device.CompareAgents(v, newest) < 0 {
-				old = append(old, v)
-			}
+// nextAgent gives the version and system that follow others in the order of the index: nobody reads all devices to see which
+// versions there are.
+const nextAgent = `SELECT agent_version, os_family FROM devices WHERE account_id = ? AND (agent_version, os_family) > (?, ?)
+	AND lifecycle = 0 AND managed = 1 ORDER BY agent_version, os_family LIMIT 1`
+
+// maxAgents bounds how many versions are looked at. No account has so many but by somebody's ill will.
+const maxAgents = 2000
+
+// newestAgents gives the newest version that devices of each system have. What is no number, such as a build of one's own,
+// is no release, and makes no other out of date.
+func (s *Store) newestAgents(ctx context.Context, account posture.AccountID) (map[string]string, error) {
+	newest := make(map[string]string)
+	version, family := "", "\U0010FFFF"
+	for range maxAgents {
+		err := s.queryRow(ctx, nextAgent, account, version, family).Scan(&version, &family)
+		if errors.Is(err, sql.ErrNoRows) {
+			return newest, nil
 		}
-		if len(old) > 0 {
-			alternatives.or("d.managed = 1 AND d.os_family = ? AND d.agent_version"+oneOf(old), append([]any{family}, padded(old)...)...)
+		if err != nil {
+			return nil, err
+		}
+		if device.Released(version) && device.CompareAgents(version, newest[family]) > 0 {
+			newest[family] = version
 		}
 	}
-	return nil
+	return newest, nil
 }
 
-// noteAgent keeps the version of a device's agent among those that are known.
-func (tx *Tx) noteAgent(ctx context.Context, old, d *device.Device) error {
-	if d.AgentVersion == "" || old.AgentVersion == d.AgentVersion && old.OSFamily == d.OSFamily {
-		return nil
+// addOutdated adds, as alternatives, the versions of agents that are not the newest that a device of their system has.
+func (s *Store) addOutdated(ctx context.Context, account posture.AccountID, alternatives *condition) error {
+	newest, err := s.newestAgents(ctx, account)
+	for _, family := range slices.Sorted(maps.Keys(newest)) {
+		alternatives.or("d.managed = 1 AND d.os_family = ? AND d.agent_version <> '' AND d.agent_version <> ?", family, newest[family])
 	}
-	_, err := tx.exec(ctx, `INSERT INTO agent_versions (account_id, os_family, version) VALUES (?, ?, ?)
-		ON CONFLICT (account_id, os_family, version) DO NOTHING`, d.Account, string(d.OSFamily), strings.ToValidUTF8(d.AgentVersion, ""))
 	return err
 }

@@ -31,7 +31,7 @@ type Store struct {
 
 	known     dictionary
 	counting  together[posture.AccountID, device.Counts]
-	grouping  together[posture.AccountID, []device.Group]
+	grouping  together[posture.AccountID, map[posture.GroupID]string]
 	estimates estimates
 
 	mu       sync.RWMutex

@@ -40,4 +40,7 @@ func testPages(t *testing.T, e Engine) {
 	want(here, list, 7, now.Add(store.PageLife), 2, "two again")
 	check(t, s.ForgetPages(ctx, now.Add(time.Second)))
 	want(there, list, 700, now, 2, "two again")
+	check(t, here.Note(ctx, list, 3, "three", now))
+	check(t, there.End(ctx, list, 2))
+	want(here, list, 3, now, 2, "two again")
 }

@@ -82,7 +82,14 @@ func newFleet(t *testing.T, e Engine, size int) *fleet {
 		}
 	}
 	f.clock.advance(5 * time.Hour)
-	f.addFacets(t, e, everything(t.Context(), t, f.Store, f.account))
+	all := everything(t.Context(), t, f.Store, f.account)
+	for i := range all {
+		d := &all[i]
+		if d.Managed && slices.Index(agentVersions, d.AgentVersion) > max(0, slices.Index(agentVersions, f.newest[d.OSFamily])) {
+			f.newest[d.OSFamily] = d.AgentVersion
+		}
+	}
+	f.addFacets(t, e, all)
 	return f
 }
 
@@ -103,8 +110,8 @@ func (f *fleet) add(t *testing.T, i int) {
 	}
 }
 
-// agentVersions are in the order of their age, the newest last.
-var agentVersions = []string{"7.6.9", "7.6.10", "7.6.10.1"}
+// agentVersions are in the order of their age, the newest last. The first is no release.
+var agentVersions = []string{"dev-build", "7.6.9", "7.6.10", "7.6.10.1"}
 
 func (f *fleet) happens(t *testing.T, id string, i int, mac string) {
 	t.Helper()
@@ -140,9 +147,6 @@ func (f *fleet) happens(t *testing.T, id string, i int, mac string) {
 		r.OS.Family = pick(rnd, families)
 		r.OS.Name = fmt.Sprintf("%d/%d/%d", 3+rnd.IntN(3), rnd.IntN(3), rnd.IntN(5))
 		err = f.svc.Report(ctx, device.Ref{Account: f.account, ID: id}, Submission(r, fmt.Sprint(rnd.IntN(1000), r.AgentVersion)))
-		if err == nil && slices.Index(agentVersions, r.AgentVersion) > slices.Index(agentVersions, f.newest[r.OS.Family]) {
-			f.newest[r.OS.Family] = r.AgentVersion
-		}
 	}
 	if err != nil && errs.CodeOf(err) == errs.Internal {
 		t.Fatal(err)
@@ -276,7 +280,7 @@ func (f *fleet) passes(t *testing.T, d *device.Device, q *device.Filter) bool {
 
 // stands says whether the agent of a device stands in one of some ways.
 func (f *fleet) stands(d *device.Device, contact device.Contact, wanted []device.Contact) bool {
-	old := d.Managed && d.AgentVersion != "" && d.AgentVersion != f.newest[d.OSFamily]
+	old := d.Managed && d.AgentVersion != "" && f.newest[d.OSFamily] != "" && d.AgentVersion != f.newest[d.OSFamily]
 	return among(wanted, contact) || slices.Contains(wanted, device.OutOfDate) && old
 }
 

@@ -26,6 +26,7 @@ CREATE INDEX devices_group ON devices (account_id, group_id, id) WHERE lifecycle
 CREATE INDEX devices_level ON devices (account_id, level_opswat, id) WHERE lifecycle = 0;
 CREATE INDEX devices_host_name ON devices (account_id, host_name, id) WHERE lifecycle = 0;
 CREATE INDEX devices_issues ON devices (account_id, (issues_critical + issues_warning), id) WHERE lifecycle = 0;
+CREATE INDEX devices_agent ON devices (account_id, agent_version, os_family) WHERE lifecycle = 0 AND managed = 1;
 CREATE INDEX devices_linked_id ON devices (account_id, linked_id) WHERE linked_id <> '';
 
 -- Where the pages of lists begin, for walks that go from one server to another. Rows are short-lived.
@@ -38,14 +39,6 @@ CREATE TABLE list_pages (
 	PRIMARY KEY (account_id, list, number)
 ) WITHOUT ROWID;
 CREATE INDEX list_pages_noted ON list_pages (noted_at);
-
--- Every version of an agent that devices of a system ever had: one that is older than the newest is out of date.
-CREATE TABLE agent_versions (
-	account_id INTEGER NOT NULL REFERENCES accounts (id),
-	os_family  TEXT NOT NULL,
-	version    TEXT NOT NULL,
-	PRIMARY KEY (account_id, os_family, version)
-) WITHOUT ROWID;
 
 -- The words by which a live device is searched for, in lower case.
 CREATE TABLE device_words (
@@ -208,6 +201,6 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('events', 'events_kind', '10000000 1000000 50000 1'),
 	('list_pages', 'list_pages', '10000 1000 50 1'),
 	('list_pages', 'list_pages_noted', '10000 10'),
-	('agent_versions', 'agent_versions', '200 20 5 1'),
+	('devices', 'devices_agent', '1000000 100000 10000 5000'),
 	('access_activities', 'access_activities', '1000000 100000 1');
 ANALYZE sqlite_schema;
