@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,7 +22,14 @@ func exampleServer() *httptest.Server {
 			"deleted_devices":[{"device_id":"00aa"}]}`,
 		"/o/api/v2/devices/0242ac110007/link_user": `{"result":0,"msg":"Device not found"}`,
 	} {
-		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) })
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+			var q struct{ Page int }
+			if err := json.NewDecoder(r.Body).Decode(&q); err == nil && q.Page > 1 {
+				w.WriteHeader(http.StatusRequestEntityTooLarge)
+				return
+			}
+			io.WriteString(w, text)
+		})
 	}
 	return httptest.NewServer(mux)
 }
