@@ -34,17 +34,18 @@ const (
 // Start implements api.Pages. It asks the connection that notes are written through, so that what another server noted
 // before it answered is seen.
 func (p Pages) Start(ctx context.Context, list page.List, number int, now time.Time) (known int, after string, err error) {
+	var position []byte // not text: positions may hold what databases refuse in one
 	err = p.pools.Single.QueryRowContext(context.WithoutCancel(ctx), p.startPage, list.Account, list.Name, number, millis(now.Add(-PageLife))).
-		Scan(&known, &after)
+		Scan(&known, &position)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 1, "", nil
 	}
-	return known, after, p.fault(err)
+	return known, string(position), p.fault(err)
 }
 
 // Note implements api.Pages with a statement that commits by itself.
 func (p Pages) Note(ctx context.Context, list page.List, number int, after string, now time.Time) error {
-	_, err := p.pools.Single.ExecContext(context.WithoutCancel(ctx), p.notePage, list.Account, list.Name, number, after, millis(now))
+	_, err := p.pools.Single.ExecContext(context.WithoutCancel(ctx), p.notePage, list.Account, list.Name, number, []byte(after), millis(now))
 	return p.fault(err)
 }
 

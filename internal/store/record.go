@@ -64,8 +64,11 @@ const selectEvents = "SELECT " + eventColumns + " FROM events WHERE account_id =
 
 // eventsOfKinds holds the statement for each number of kinds. Every kind is read in its own order as far as the limit
 // goes: one range over all of them would read whatever lies between.
+//
+// Kind and id are compared together, so that no other index but that of kinds has their order. A planner that sees a kind
+// that is frequent, but not of late, would otherwise walk all events back to it.
 var eventsOfKinds = func() []string {
-	const part = "SELECT " + eventColumns + " FROM events WHERE account_id = ? AND kind = ? AND id > ? AND id < ?" +
+	const part = "SELECT " + eventColumns + " FROM events WHERE account_id = ? AND (kind, id) > (?, ?) AND (kind, id) < (?, ?)" +
 		" AND (CAST(? AS BIGINT) >> status_to) & 1 = 1 ORDER BY kind DESC, id DESC LIMIT ?"
 	out := make([]string, len(event.AllKinds())+1)
 	for n := 1; n < len(out); n++ {
@@ -97,7 +100,7 @@ func (s *Store) Events(ctx context.Context, account posture.AccountID, q device.
 		}
 		text, args = eventsOfKinds[len(kinds)], nil
 		for _, k := range kinds {
-			args = append(args, account, string(k), low, high, statusMask(k, q.To), q.Skip+q.Limit)
+			args = append(args, account, string(k), low, string(k), high, statusMask(k, q.To), q.Skip+q.Limit)
 		}
 		args = append(args, q.Limit, q.Skip)
 	}
@@ -180,7 +183,7 @@ func changedText(onDevice, each, all string) string {
 		if onDevice != "" {
 			p += " JOIN devices d ON d.account_id = e.account_id AND d.id = e.device_id AND " + onDevice
 		}
-		p += " WHERE e.account_id = ? AND e.kind = ? AND e.id > ? AND e.previous_at < ?"
+		p += " WHERE e.account_id = ? AND (e.kind, e.id) > (?, ?) AND (e.kind, e.id) < (?, ?) AND e.previous_at < ?"
 		if !slices.Contains(event.ComeOrGo, kind) {
 			p += " AND e.status_from <> e.status_to"
 		}
@@ -207,7 +210,7 @@ func (s *Store) Changed(ctx context.Context, account posture.AccountID, q device
 	var args []any
 	for _, kind := range event.Changing {
 		args = append(args, systems...)
-		args = append(args, account, string(kind), max(idAt(q.Since), q.After), q.Since.UnixMilli())
+		args = append(args, account, string(kind), max(idAt(q.Since), q.After), string(kind), beyondIDs, q.Since.UnixMilli())
 	}
 	if q.Skip > 0 {
 		args = append(args, q.Limit, q.Skip)

@@ -102,6 +102,9 @@ func agentsHearOfDeletion(w *town) {
 		gone := slices.ContainsFunc(all(w, w.c.AllChanges(w.t.Context(), client.ChangesQuery{Age: time.Hour})), func(ch client.Change) bool { return ch.ID == a.ID && ch.Deleted })
 		equal(w, "told as deleted", gone, !c.stays)
 		word := "deleted_api"
+		if c.stays {
+			word = "agent_removed"
+		}
 		if !slices.ContainsFunc(all(w, w.c.AllLogs(w.t.Context(), client.LogsQuery{Events: []string{word}, Age: time.Hour})), func(l client.Log) bool { return l.DeviceID == a.ID }) {
 			w.t.Errorf("mode %d is not in the logs", c.mode)
 		}

@@ -77,7 +77,7 @@ func olderVersions(w *town) {
 		{"POST", "v3/logs", `{"token":""}`, `{"data":[{`, words("token"), words("logs")},
 		{"POST", "v3.1/logs", `{"event_category":"device","page":1}`, `{"logs":[{`, nil, words("data")},
 		{"POST", "v3.2/logs", `{"event_category":"device","token":"","limit":100}`, `{"data":[{`, words("token"), words("logs")},
-		{"POST", "v3.2/logs", `{"event_category":"device"}`, `{"`, words("logs data token"), nil},
+		{"POST", "v3.2/logs", `{"event_category":"device"}`, `{"logs":[{`, words("token"), words("data")},
 		{"POST", "v3/configuration", `{"sections":["cross-domain-api"]}`, `{"cross-domain-api":{`, nil, words("regcode")},
 		{"POST", "v3/get_cves", fmt.Sprintf(`{"id":%q}`, mac), `[{"cve_id":"`, nil, words("severity")},
 		{"POST", "v3.1/get_cves", fmt.Sprintf(`{"id":%q,"verbose":1}`, id), "[{", words("cve_id severity opswat_score"), words("kev")},

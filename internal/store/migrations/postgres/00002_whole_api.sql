@@ -36,7 +36,7 @@ CREATE TABLE list_pages (
 	account_id BIGINT NOT NULL,
 	list       TEXT    NOT NULL,
 	number     BIGINT NOT NULL,
-	position   TEXT    NOT NULL,
+	position   BYTEA   NOT NULL,
 	noted_at   BIGINT NOT NULL,
 	PRIMARY KEY (account_id, list, number)
 );

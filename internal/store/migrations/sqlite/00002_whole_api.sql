@@ -34,7 +34,7 @@ CREATE TABLE list_pages (
 	account_id INTEGER NOT NULL,
 	list       TEXT    NOT NULL,
 	number     INTEGER NOT NULL,
-	position   TEXT    NOT NULL,
+	position   BLOB    NOT NULL,
 	noted_at   INTEGER NOT NULL,
 	PRIMARY KEY (account_id, list, number)
 ) WITHOUT ROWID;
