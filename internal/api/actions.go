@@ -95,9 +95,6 @@ func (d *door) actionsV2Batch(c *call) error {
 	return nil
 }
 
-// maxExemptHours is the longest exemption that ends.
-const maxExemptHours = 65000 - 1
-
 // actionsV3 does one thing with several devices.
 func (d *door) actionsV3(c *call) error {
 	p := &c.params
@@ -141,7 +138,7 @@ func (d *door) actionsV3(c *call) error {
 
 // readActionParams reads those of all actions; each action takes what concerns it.
 func readActionParams(p *params, r *device.ActionRequest) {
-	r.ExemptFor = time.Duration(p.number("exempt_time", inBody, 0, 0, maxExemptHours)) * time.Hour
+	r.ExemptFor = time.Duration(p.number("exempt_time", inBody, 0, 0, device.MaxExemptHours)) * time.Hour
 	r.Group = readGroup(p, r.Action == device.ActAssignGroup)
 	scan := readScan(p, r.Action == device.ActScanThreats)
 	if r.Action == device.ActScanThreats {

@@ -76,7 +76,7 @@ func renderActivity(a *device.Activity) activity {
 // days reads two parameters that name days in UTC, from the beginning of the first to the end of the last. The zero time
 // stands for one that is absent.
 func (p *params) days(first, last, layout, shown string) (from, until time.Time) {
-	from, until = p.day(first, layout, shown), p.day(last, layout, shown)
+	from, until = p.day(first, inBody, layout, shown), p.day(last, inBody, layout, shown)
 	if !until.IsZero() {
 		if until.Before(from) {
 			p.wrong(last, "must not lie before %s", first)
@@ -86,8 +86,9 @@ func (p *params) days(first, last, layout, shown string) (from, until time.Time)
 	return from, until
 }
 
-func (p *params) day(name, layout, shown string) time.Time {
-	text, k := p.find(name, inBody)
+// day reads a day in UTC; the zero time stands for one that is absent.
+func (p *params) day(name string, documented place, layout, shown string) time.Time {
+	text, k := p.find(name, documented)
 	if k == absent {
 		return time.Time{}
 	}

@@ -178,10 +178,8 @@ var appCategories = []spelling[posture.Category]{
 
 // appCategory gives the id and the name of a product's category.
 func appCategory(s *device.Software) (id, name string) {
-	for _, k := range appCategories {
-		if k.means == s.Category {
-			return k.word, categoryLabel(s.Category)
-		}
+	if id = wordFor(appCategories, s.Category); id == "" {
+		return wordFor(appCategories, ""), otherLabel
 	}
-	return "other", categoryLabel("")
+	return id, categoryLabel(s.Category)
 }

@@ -101,7 +101,7 @@ var badFilter = []badParam{
 	{"filter.group_ids", false, badNumbers},
 	{"filter.cve_ids", false, badTexts},
 	{"filter.agent_type", false, badTexts},
-	{"search", false, badText(maxQuery)},
+	{"search", false, badText(maxSearch)},
 }
 
 var badVerbose = []badParam{

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,12 +57,7 @@ var vulnerabilityLevels = [posture.NumScoreTypes][]spelling[posture.Level]{
 
 // levelWord gives the word of a rank; where a score type has none for what is not scored, it is unknown.
 func levelWord(by posture.ScoreType, levels posture.Levels) string {
-	for _, s := range vulnerabilityLevels[by] {
-		if s.means == levels[by] {
-			return s.word
-		}
-	}
-	return "unknown"
+	return cmp.Or(wordFor(vulnerabilityLevels[by], levels[by]), "unknown")
 }
 
 // cveFilter is the filter that Vulnerabilities and Vulnerabilities of a Device share.
@@ -71,7 +67,7 @@ type cveFilter struct {
 	KEV    bool
 }
 
-// readCVEFilter reads the members that a version knows. Those of newer versions are understood in all of them.
+// readCVEFilter reads the members of all versions: those of newer ones are understood in the older too.
 func readCVEFilter(filter *params) cveFilter {
 	f := cveFilter{By: choice(filter, "score_type", inBody, scoreTypes, posture.ScoreOpswat)}
 	f.Levels = words(filter, "severity", vulnerabilityLevels[f.By])

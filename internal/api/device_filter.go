@@ -15,8 +15,6 @@ const (
 	maxID = 128
 	// maxWanted is how many groups, products or vulnerabilities a filter may name.
 	maxWanted = 100
-	// maxQuery is how long a text that is searched for may be, in characters.
-	maxQuery = 256
 )
 
 // deviceFilter chooses devices of a list.
@@ -54,9 +52,7 @@ func readDeviceFilter(p *params) deviceFilter {
 	for _, name := range []string{"cve_severity", "vulnerability_severity"} {
 		f.Levels = append(f.Levels, words(in, name, accountLevels[posture.ScoreOpswat])...)
 	}
-	if text, k := p.find("search", inBody); k != asText || text != "" {
-		f.Search, _ = p.text("search", inBody, maxQuery)
-	}
+	f.Search = p.search()
 	// There used to be several types of agent to choose from. Now whatever is asked for means all that are monitored.
 	if kinds, _ := in.texts("agent_type", maxWanted, maxID); len(kinds) > 0 {
 		f.onlyMonitored()

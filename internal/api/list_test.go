@@ -152,7 +152,7 @@ func TestReadPageCost(t *testing.T) {
 		if l.cost > 2 {
 			t.Fatalf("page %d cost %d entries", number, l.cost)
 		}
-		*now = now.Add(walkLife) // a slow walker is remembered all the same
+		*now = now.Add(page.Life) // a slow walker is remembered all the same
 	}
 	jump := func(client string, wait time.Duration, number, limit, most int) {
 		t.Helper()
@@ -169,7 +169,7 @@ func TestReadPageCost(t *testing.T) {
 	jump("walker", 0, 40, 5, 400) // a list with other pages is another list
 	jump("stranger", 0, 77, 2, 400)
 	jump("stranger", 0, 77, 2, 2)
-	jump("walker", walkLife+1, 77, 2, 400)
+	jump("walker", page.Life+1, 77, 2, 400)
 }
 
 func TestReadPageErrors(t *testing.T) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -324,12 +325,7 @@ func eventWord(v version, e *event.Event) string {
 	if e.Kind == event.DeletedByAPI && v < v33 {
 		w.Kind = event.Deleted
 	}
-	for _, s := range logWords {
-		if s.means == w {
-			return s.word
-		}
-	}
-	return string(e.Kind)
+	return cmp.Or(wordFor(logWords, w), string(e.Kind))
 }
 
 func renderEvent(v version, e *device.LogEntry) logEntry {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -103,12 +104,7 @@ var policyCategories = []spelling[posture.Category]{
 }
 
 func policyCategory(c posture.Category) string {
-	for _, s := range policyCategories {
-		if s.means == c {
-			return s.word
-		}
-	}
-	return titleWords(string(c))
+	return cmp.Or(wordFor(policyCategories, c), titleWords(string(c)))
 }
 
 // titleWords writes cloud_storage as Cloud_Storage.

@@ -93,7 +93,7 @@ func (p *params) searchedText(name string) string {
 
 // searchedFields checks a list of fields, whatever stands between them.
 func (p *params) searchedFields(name string) {
-	text := p.mustText(name, inQuery, maxQuery)
+	text := p.mustText(name, inQuery, maxSearch)
 	split := func(r rune) bool { return r == ',' || r == '+' || r == ' ' || r == ';' || r == '|' }
 	fields := strings.FieldsFunc(text, split)
 	unknown := func(f string) bool { return !slices.Contains(searchFields, f) }

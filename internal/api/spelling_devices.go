@@ -1,6 +1,10 @@
 package api
 
-import "muster/internal/posture"
+import (
+	"cmp"
+
+	"muster/internal/posture"
+)
 
 // The words of the calls that list, find and describe devices.
 
@@ -61,12 +65,8 @@ var listSeverities = []spelling[posture.IssueSeverity]{
 	{word: "no_issues", means: posture.NoIssue},
 }
 
-// detailSeverities are those of device details and device information, v3 to v3.8.
-var detailSeverities = []spelling[posture.IssueSeverity]{
-	{word: "critical", means: posture.Critical},
-	{word: "warning", means: posture.Warning},
-	{word: "no_issue", means: posture.NoIssue},
-}
+// detailSeverities are those of device details and device information, v3 to v3.8: the words of account details.
+var detailSeverities = accountSeverities
 
 // deviceTypes are those of all calls.
 var deviceTypes = []spelling[posture.DeviceType]{
@@ -169,9 +169,8 @@ var informationCategories = []spelling[posture.Category]{
 	{word: "system_security", means: posture.SystemSecurity},
 }
 
-// labelledCategories are the headings of device details v2 to v2.5, in the order of its answer. Everything else is under
-// otherLabel from v2.3 on.
-var labelledCategories = []spelling[posture.Category]{
+// categoryLabels are the names of categories, wherever one is shown. The first ten are the headings of device details v2.
+var categoryLabels = []spelling[posture.Category]{
 	{word: "Antivirus", means: posture.Antimalware},
 	{word: "Firewall", means: posture.Firewall},
 	{word: "Encryption", means: posture.Encryption},
@@ -182,9 +181,32 @@ var labelledCategories = []spelling[posture.Category]{
 	{word: "Backup", means: posture.Backup},
 	{word: "Hard Drive", means: posture.HardDrive},
 	{word: "Public File Sharing", means: posture.PublicFileSharing},
+	{word: "Vulnerabilities", means: posture.Vulnerabilities},
+	{word: "Instant Messenger", means: posture.InstantMessenger},
+	{word: "Cloud Storage", means: posture.CloudStorage},
+	{word: "Remote Control", means: posture.RemoteControl},
+	{word: "Web Meeting Recording", means: posture.RecordingWebMeeting},
+	{word: "Toolbars", means: posture.Toolbars},
+	{word: "Media Player", means: posture.MediaPlayer},
+	{word: "VPN Client", means: posture.VPNClient},
+	{word: "Cleaner and Optimizer", means: posture.CleanerOptimizer},
+	{word: "Developer Tool", means: posture.DeveloperTool},
+	{word: "Uninstaller", means: posture.Uninstaller},
+	{word: "Unclassified PUA", means: posture.UnclassifiedUnwanted},
+	{word: "System Security", means: posture.SystemSecurity},
+	{word: "Browser", means: posture.Browser},
+	{word: "Virtual Machine", means: posture.VirtualMachine},
+	{word: "Data Loss Prevention", means: posture.DataLossPrevention},
 }
 
+// labelledCategories are the headings of device details v2 to v2.5, in the order of its answer. Everything else is under
+// otherLabel from v2.3 on.
+var labelledCategories = categoryLabels[:10]
+
 const otherLabel = "Other"
+
+// categoryLabel gives what a category is called; one without a name of its own is Other.
+func categoryLabel(c posture.Category) string { return cmp.Or(wordFor(categoryLabels, c), otherLabel) }
 
 // wordFor gives the word that a table writes, "" where it has none.
 func wordFor[T comparable](table []spelling[T], means T) string {

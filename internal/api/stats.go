@@ -120,7 +120,7 @@ func (d *door) statNames(c *call, f device.Filter, kind kindOfValue) ([]string, 
 func (d *door) readStatPeriod(p *params) (from, until time.Time) {
 	amount := p.number("in", inQuery, 0, 1, maxStatAmount)
 	back := choice(p, "period", inQuery, statPeriods, nil)
-	first, last := p.dayIn("start_date"), p.dayIn("end_date")
+	first, last := p.day("start_date", inQuery, "20060102", "YYYYMMDD"), p.day("end_date", inQuery, "20060102", "YYYYMMDD")
 	switch {
 	case back != nil:
 		return back(d.Now().UTC(), max(int(amount), 1)), time.Time{}
@@ -135,18 +135,4 @@ func (d *door) readStatPeriod(p *params) (from, until time.Time) {
 		return first, last
 	}
 	return first, last.AddDate(0, 0, 1).Add(-time.Millisecond)
-}
-
-// dayIn reads a day of the query, as the reference writes it there.
-func (p *params) dayIn(name string) time.Time {
-	text, k := p.find(name, inQuery)
-	if k == absent {
-		return time.Time{}
-	}
-	at, err := time.Parse("20060102", text)
-	if err != nil || at.Year() < 1970 {
-		p.wrong(name, "must be a day as YYYYMMDD")
-		return time.Time{}
-	}
-	return at
 }

@@ -14,8 +14,6 @@ const (
 	maxWalks = 1 << 12
 	// maxPages is how many pages of one list are remembered; beyond, only every 64th of those far behind.
 	maxPages = 1 << 10
-	// walkLife is how long a list is remembered after its last use.
-	walkLife = 15 * time.Minute
 )
 
 // Pages remembers where the pages of lists begin, for a bounded time: what it has forgotten is counted off from the last
@@ -46,7 +44,7 @@ func (w *walks) Start(_ context.Context, key page.List, number int, now time.Tim
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	walk := w.all[key]
-	if walk == nil || now.Sub(walk.used) > walkLife {
+	if walk == nil || now.Sub(walk.used) > page.Life {
 		return 1, "", nil
 	}
 	walk.used = now
@@ -70,7 +68,7 @@ func (w *walks) Note(_ context.Context, key page.List, number int, after string,
 		w.all = make(map[page.List]*walk)
 	}
 	one := w.all[key]
-	if one == nil || now.Sub(one.used) > walkLife {
+	if one == nil || now.Sub(one.used) > page.Life {
 		if len(w.all) >= maxWalks {
 			w.makeRoom(now)
 		}
@@ -109,7 +107,7 @@ func (w *walk) thin(number int) {
 
 // makeRoom forgets what is too old, or else the half that was used the longest ago.
 func (w *walks) makeRoom(now time.Time) {
-	for age := walkLife; len(w.all) > maxWalks/2; age /= 2 {
+	for age := page.Life; len(w.all) > maxWalks/2; age /= 2 {
 		for key, one := range w.all {
 			if now.Sub(one.used) >= age {
 				delete(w.all, key)

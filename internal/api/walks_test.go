@@ -85,23 +85,23 @@ func TestWalksAreForgotten(t *testing.T) {
 	var w walks
 	key := page.List{Account: 1, Name: "list"}
 	note(t, &w, key, 2, "two", now)
-	if known, _ := start(t, &w, key, 2, now.Add(walkLife)); known != 2 {
+	if known, _ := start(t, &w, key, 2, now.Add(page.Life)); known != 2 {
 		t.Error("forgotten too early")
 	}
 	// Using it made it last.
-	if known, _ := start(t, &w, key, 2, now.Add(2*walkLife)); known != 2 {
+	if known, _ := start(t, &w, key, 2, now.Add(2*page.Life)); known != 2 {
 		t.Error("forgotten although it was used")
 	}
-	if known, after := start(t, &w, key, 2, now.Add(3*walkLife+1)); known != 1 || after != "" {
+	if known, after := start(t, &w, key, 2, now.Add(3*page.Life+1)); known != 1 || after != "" {
 		t.Error("remembered too long")
 	}
 	// A new walk over an old list does not lead to where the old one was.
-	note(t, &w, key, 9, "nine", now.Add(4*walkLife))
-	if known, _ := start(t, &w, key, 2, now.Add(4*walkLife)); known != 1 {
+	note(t, &w, key, 9, "nine", now.Add(4*page.Life))
+	if known, _ := start(t, &w, key, 2, now.Add(4*page.Life)); known != 1 {
 		t.Error("a page of the forgotten walk came back")
 	}
 	for _, other := range []page.List{{Account: 2, Name: "list"}, {Account: 1, Name: "another"}} {
-		if known, _ := start(t, &w, other, 9, now.Add(4*walkLife)); known != 1 {
+		if known, _ := start(t, &w, other, 9, now.Add(4*page.Life)); known != 1 {
 			t.Errorf("%v knows the pages of another", other)
 		}
 	}

@@ -56,13 +56,10 @@ type deviceExempt struct {
 	Hours       int `help:"For how many hours; 0 is for good." default:"0" placeholder:"N"`
 }
 
-// maxExemptHours is the longest exemption that ends, as the API has it.
-const maxExemptHours = 64999
-
 // Run exempts the device.
 func (c *deviceExempt) Run(env *environment) error {
-	if c.Hours < 0 || c.Hours > maxExemptHours {
-		return errs.InvalidField("hours", "--hours: a number from 0 to %d", maxExemptHours)
+	if c.Hours < 0 || c.Hours > device.MaxExemptHours {
+		return errs.InvalidField("hours", "--hours: a number from 0 to %d", device.MaxExemptHours)
 	}
 	return c.act(env, c.Device, device.ActionRequest{Action: device.ActExempt, ExemptFor: time.Duration(c.Hours) * time.Hour}, "", "exempted")
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"muster/internal/jobs"
-	"muster/internal/store"
+	"muster/internal/page"
 )
 
 // jobs is the periodic work of the server.
@@ -21,8 +21,8 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "old-rate-windows", Every: time.Hour, Do: func(ctx context.Context, now time.Time) error {
 			return s.store.ForgetWindows(ctx, now.Add(-time.Hour))
 		}},
-		{Name: "old-pages", Every: store.PageLife, Do: func(ctx context.Context, now time.Time) error {
-			return s.store.ForgetPages(ctx, now.Add(-store.PageLife))
+		{Name: "old-pages", Every: page.Life, Do: func(ctx context.Context, now time.Time) error {
+			return s.store.ForgetPages(ctx, now.Add(-page.Life))
 		}},
 		{Name: "old-commands", Every: time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.devices.TidyCommands(ctx) }},
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},

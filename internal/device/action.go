@@ -34,6 +34,9 @@ type ActionRequest struct {
 	Scan      CommandParams
 }
 
+// MaxExemptHours is the longest exemption that ends: the compatible API asks for less than 65 000 hours.
+const MaxExemptHours = 65000 - 1
+
 // Outcome is what became of an action.
 type Outcome struct {
 	Result ActionResult

@@ -126,8 +126,8 @@ type Commands interface {
 	ForgetCommands(ctx context.Context, before time.Time, limit int) (int64, error)
 }
 
-// CommandTx is the part of a step that is about commands. All of it but ExpiredCommands is used after the device was
-// locked, so that nothing about its commands changes meanwhile.
+// CommandTx is the part of a step that is about commands. All of it but what expires commands is used after the
+// device was locked, so that nothing about its commands changes meanwhile; to end one twice does nothing.
 type CommandTx interface {
 	// OpenCommands gives the open commands of a device, the oldest first.
 	OpenCommands(ctx context.Context, account posture.AccountID, deviceID string) ([]Command, error)

@@ -4,6 +4,8 @@
 // move, so a walk under concurrent writes misses no entry that is there throughout, and repeats none.
 package page
 
+import "time"
+
 // Window is one part of a list.
 type Window struct {
 	// After is the position behind which the part begins: what an earlier part gave as next. "" is the start.
@@ -22,6 +24,9 @@ func Cut[T any](list []T, limit int, position func(*T) string) ([]T, string) {
 	}
 	return list[:limit], position(&list[limit-1])
 }
+
+// Life is how long it is remembered where the pages of a list begin.
+const Life = 15 * time.Minute
 
 // List names a list that is asked for by page number: one caller's, with one filter, order and page size.
 type List struct {

@@ -12,7 +12,8 @@ import (
 
 // dictionary remembers the numbers of what devices have, so that a report that names only known things costs no query.
 // An entry says that the row is there and says what the report says of it: numbers never change and rows are never
-// removed, so an entry cannot be wrong, only forgotten. What is remembered is a digest, to bound the memory whatever
+// removed, so an entry is only forgotten, never wrong; where servers
+// have different catalogues, the row may meanwhile say what the other one knows. What is remembered is a digest, to bound the memory whatever
 // the names are: two generations of dictionaryLimit entries are some 30 MB.
 type dictionary struct {
 	mu         sync.RWMutex

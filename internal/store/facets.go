@@ -127,9 +127,6 @@ func inBatches[T any](list []T, do func(part []T) error) error {
 	return nil
 }
 
-// marks gives n placeholders.
-func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
-
 // maxAnyOf is how many values one IN takes.
 const maxAnyOf = 256
 
@@ -144,17 +141,13 @@ func inChunks[T any](list []T, do func(part []T) error) error {
 	return nil
 }
 
-// anyOf gives the right side of IN for at most maxAnyOf values, and adds them to the arguments. It repeats the last of
-// them up to one of a few lengths, so that there are few texts.
+// anyOf gives the right side of IN for at most maxAnyOf values, and adds them, padded, to the arguments.
 func anyOf[T any](args []any, values []T) (string, []any) {
-	n := 1
-	for n < len(values) {
-		n *= 4
+	values = padded(values)
+	for _, v := range values {
+		args = append(args, v)
 	}
-	for i := range n {
-		args = append(args, values[min(i, len(values)-1)])
-	}
-	return "(" + marks(n) + ")", args
+	return "(" + places(len(values)) + ")", args
 }
 
 func (tx *Tx) addPostings(ctx context.Context, account posture.AccountID, id string, facets []int64) error {

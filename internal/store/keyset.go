@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
 
 	"muster/internal/errs"
 )
@@ -61,7 +60,7 @@ func (k *keyset) behind(position string) (string, []any, error) {
 	if k.descending {
 		compare = "<"
 	}
-	return " AND " + k.columns[0].expr + " " + compare + "= ? AND (" + k.join(", ") + ") " + compare + " (" + marks(len(values)) + ")",
+	return " AND " + k.columns[0].expr + " " + compare + "= ? AND (" + k.join(", ") + ") " + compare + " (" + places(len(values)) + ")",
 		append([]any{values[0]}, values...), nil
 }
 
@@ -114,7 +113,7 @@ func (k *keyset) parse(position string) ([]any, bool) {
 func (kind keyKind) value(v any) (any, bool) {
 	if kind == keyWord {
 		s, ok := v.(string)
-		return s, ok && fitsText(s)
+		return s, ok && storable(s)
 	}
 	n, ok := v.(json.Number)
 	if !ok {
@@ -127,10 +126,6 @@ func (kind keyKind) value(v any) (any, bool) {
 	fraction, err := n.Float64()
 	return fraction, err == nil
 }
-
-// fitsText reports whether a text can be stored, and so whether it can be equal to one that is: PostgreSQL takes no zero
-// bytes, and nothing but UTF-8.
-func fitsText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // lowerASCII is what lower() does in both databases: other letters stay as they are.
 func lowerASCII(s string) string {

@@ -88,7 +88,7 @@ type numbering struct {
 	h       *device.Holdings
 	// What is not known yet, by its place in the lists of h.
 	installed, open, missing []int
-	// foundIDs are the ids of the device's vulnerabilities that are known, also those that were known before.
+	// known are the ids of the device's vulnerabilities that are known, also those that were known before.
 	known           map[string]int64
 	products        map[productName]int64
 	versions        map[versionName]*versionRow
@@ -244,7 +244,7 @@ func (n *numbering) complete(ctx context.Context, tx *Tx) error {
 
 // insertRows inserts rows of so many columns.
 func insertRows(ctx context.Context, tx *Tx, into string, columns int, rows [][]any) error {
-	one := "(" + marks(columns) + ")"
+	one := "(" + places(columns) + ")"
 	return inBatches(rows, func(part [][]any) error {
 		return tx.execSome(ctx, len(part), "INSERT INTO "+into+" VALUES "+one+strings.Repeat(", "+one, len(part)-1), slices.Concat(part...)...)
 	})

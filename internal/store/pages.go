@@ -20,9 +20,6 @@ func NewPages(s *Store) Pages {
 	return Pages{s, s.dialect.Rebind(startPage), s.dialect.Rebind(notePage), s.dialect.Rebind(endPages)}
 }
 
-// PageLife is how long it is remembered where a page begins.
-const PageLife = 15 * time.Minute
-
 const (
 	startPage = `SELECT number, position FROM list_pages WHERE account_id = ? AND list = ? AND number <= ? AND noted_at > ?
 		ORDER BY number DESC LIMIT 1`
@@ -35,7 +32,7 @@ const (
 // before it answered is seen.
 func (p Pages) Start(ctx context.Context, list page.List, number int, now time.Time) (known int, after string, err error) {
 	var position []byte // not text: positions may hold what databases refuse in one
-	err = p.pools.Single.QueryRowContext(context.WithoutCancel(ctx), p.startPage, list.Account, list.Name, number, millis(now.Add(-PageLife))).
+	err = p.pools.Single.QueryRowContext(context.WithoutCancel(ctx), p.startPage, list.Account, list.Name, number, millis(now.Add(-page.Life))).
 		Scan(&known, &position)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 1, "", nil

@@ -31,7 +31,7 @@ var devicesWith = selectDevice + ` WHERE d.account_id = ? AND d.lifecycle = 0 AN
 
 // DevicesMissing implements device.Spread. One number may stand for several updates with different titles, a few of them.
 func (s *Store) DevicesMissing(ctx context.Context, account posture.AccountID, kb, after string, limit int) ([]device.Device, error) {
-	if !fitsText(kb) || !fitsText(after) {
+	if !storable(kb) || !storable(after) {
 		return nil, nil
 	}
 	var updates []int64

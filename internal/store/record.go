@@ -131,7 +131,7 @@ func inList[T ~string](n int, values []T) (marks string, args []any) {
 	for i := range n {
 		args = append(args, string(values[min(i, len(values)-1)]))
 	}
-	return "(?" + strings.Repeat(", ?", n-1) + ")", args
+	return "(" + places(n) + ")", args
 }
 
 // labelChunk is how many devices are named at once: a page of logs, mostly.
@@ -250,7 +250,7 @@ var (
 	selectActivities = "SELECT " + activityColumns + " FROM access_activities WHERE account_id = ? AND id > ? AND id < ? AND action IN (?" +
 		strings.Repeat(", ?", len(device.ActivityActions)-1) + ")"
 	activitySearched = []string{"device_id", "device_name", "app_user", "access_rule", "app_name"}
-	searchActivities = selectActivities + " AND (LOWER(" + strings.Join(activitySearched, ") LIKE ? ESCAPE '!' OR LOWER(") + ") LIKE ? ESCAPE '!')"
+	searchActivities = selectActivities + " AND (LOWER(" + strings.Join(activitySearched, ") LIKE ? ESCAPE '\\' OR LOWER(") + ") LIKE ? ESCAPE '\\')"
 )
 
 const newestActivities = " ORDER BY account_id DESC, id DESC LIMIT ? OFFSET ?"
@@ -271,7 +271,7 @@ func (s *Store) Activities(ctx context.Context, account posture.AccountID, q dev
 	if q.Search != "" {
 		text = searchActivities
 		for range activitySearched {
-			args = append(args, containing(q.Search))
+			args = append(args, likeHolding(q.Search))
 		}
 	}
 	args = append(args, q.Limit, q.Skip)
@@ -285,17 +285,6 @@ func (s *Store) Activities(ctx context.Context, account posture.AccountID, q dev
 		return err
 	}, text+newestActivities, args...)
 	return out, err
-}
-
-// containing gives the pattern of texts that have a text in them, once the letters of ASCII are small.
-func containing(text string) string {
-	small := strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, text)
-	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(small) + "%"
 }
 
 // ForgetBefore implements device.Records.

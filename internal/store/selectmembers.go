@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"muster/internal/device"
@@ -179,18 +180,9 @@ func distinct[T ~uint8 | ~int64 | ~string](values []T) []T {
 	return slices.Compact(values)
 }
 
-// storable reports whether a text could be stored at all; asking some databases for another is an error.
-func storable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] == 0 {
-			return false
-		}
-	}
-	return true
-}
+// storable reports whether a text can be stored, and so whether it can be equal to one that is: PostgreSQL takes no zero
+// bytes, and nothing but UTF-8; asking for another is an error there.
+func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // successor gives the first text behind all that begin with prefix.
 func successor(prefix string) string {

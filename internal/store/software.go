@@ -65,7 +65,7 @@ func softwareOrder(q *device.SoftwareQuery) (keyset, func(*device.Software) []an
 func (s *Store) Software(ctx context.Context, account posture.AccountID, q device.SoftwareQuery) ([]device.Software, string, error) {
 	order, values := softwareOrder(&q)
 	behind, after, err := order.behind(q.After)
-	if err != nil || !fitsText(q.Search) {
+	if err != nil || !storable(q.Search) {
 		return nil, "", err
 	}
 	text, args := "SELECT "+softwareColumns+fromSoftware, []any{account}
@@ -102,7 +102,7 @@ const noVersion = "No device has this version of a product"
 // SoftwareVersion implements device.Spread.
 func (s *Store) SoftwareVersion(ctx context.Context, account posture.AccountID, product int64, version string) (device.Software, []device.Vulnerability, error) {
 	var sw device.Software
-	if !fitsText(version) {
+	if !storable(version) {
 		return sw, nil, errs.New(errs.NotFound, noVersion)
 	}
 	var found []byte

@@ -37,7 +37,7 @@ func testPages(t *testing.T, e Engine) {
 	want(here, list, 3, now, 2, "two again")
 	want(here, page.List{Account: other, Name: "devices"}, 7, now, 1, "")
 	want(here, page.List{Account: account, Name: "logs"}, 7, now, 1, "")
-	want(here, list, 7, now.Add(store.PageLife), 2, "two again")
+	want(here, list, 7, now.Add(page.Life), 2, "two again")
 	check(t, s.ForgetPages(ctx, now.Add(time.Second)))
 	want(there, list, 700, now, 2, "two again")
 	check(t, here.Note(ctx, list, 3, "three", now))
