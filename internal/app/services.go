@@ -3,14 +3,12 @@ package app
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"muster/internal/config"
 	"muster/internal/device"
 	"muster/internal/gears"
 	"muster/internal/identity"
 	"muster/internal/policy"
-	"muster/internal/posture"
 	"muster/internal/store"
 	"muster/internal/vuln"
 )
@@ -58,7 +56,7 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	}
 	return &services{
 		store:    st,
-		policy:   judge.policy,
+		policy:   judge.policy.Policy(),
 		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st}),
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{judge.catalogue},
@@ -69,22 +67,6 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 // close ends what the services hold.
 func (s *services) close() error { return s.store.Close() }
 
-// judge puts the policy and the vulnerability catalogue together.
-type judge struct {
-	policy    *policy.Policy
-	catalogue *vuln.Catalogue
-	version   string
-}
-
-func newJudge() (*judge, error) {
-	catalogue, err := vuln.Builtin()
-	if err != nil {
-		return nil, err
-	}
-	p := policy.Default()
-	return &judge{policy: p, catalogue: catalogue, version: p.Version + "+" + catalogue.Version()}, nil
-}
-
 // descriptions lets the inventory show what the catalogue says of a vulnerability.
 type descriptions struct{ catalogue *vuln.Catalogue }
 
@@ -92,15 +74,4 @@ type descriptions struct{ catalogue *vuln.Catalogue }
 func (d descriptions) Describe(id string) (device.Description, bool) {
 	known, ok := d.catalogue.Describe(id)
 	return device.Description(known), ok
-}
-
-// Version implements device.Judge.
-func (j *judge) Version() string { return j.version }
-
-// Judge implements device.Judge.
-func (j *judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
-	v := policy.Evaluate(j.policy, r, now)
-	v.Findings, v.Levels = j.catalogue.Match(r)
-	v.Catalogue = j.catalogue.Version()
-	return v
 }

@@ -60,6 +60,7 @@ var actions = map[Action]func(s *Service, ctx context.Context, ref Ref, r *Actio
 		if r.ExemptFor > 0 {
 			e.Until = at.Add(r.ExemptFor)
 		}
+		e.By = r.Actor
 		d.exempt(e)
 		return nil
 	}),

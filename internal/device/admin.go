@@ -29,7 +29,7 @@ func (s *Service) Exempt(ctx context.Context, account posture.AccountID, id, rea
 		if !d.Monitored() {
 			return errs.New(errs.Invalid, "Only a monitored device can be exempted")
 		}
-		d.exempt(Exemption{Since: at, Until: until, Reason: reason})
+		d.exempt(Exemption{Since: at, Until: until, Reason: reason, By: event.Actor(ctx)})
 		return nil
 	})
 }
@@ -48,15 +48,14 @@ func (s *Service) Unexempt(ctx context.Context, account posture.AccountID, id st
 
 func (d *Device) exempt(e Exemption) {
 	d.Exempted, d.Exemption = true, e
-	d.Cell.Status = posture.StatusExempted
-	if !e.Until.IsZero() && (d.NextChange.IsZero() || e.Until.Before(d.NextChange)) {
-		d.NextChange = e.Until
-	}
+	d.stand()
+	d.arm()
 }
 
 func (d *Device) unexempt() {
 	d.Exempted, d.Exemption = false, Exemption{}
-	d.Cell.Status = d.Judged
+	d.stand()
+	d.arm()
 }
 
 // note is what is recorded of a change.

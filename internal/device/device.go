@@ -38,6 +38,14 @@ type Exemption struct {
 	Since  time.Time
 	Until  time.Time // zero: for good
 	Reason string
+	By     string // who gave it; "" for not recorded
+}
+
+// Quarantine holds a device back whatever the policy says.
+type Quarantine struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by,omitempty"`
 }
 
 // Device is one row of the inventory.
@@ -78,8 +86,21 @@ type Device struct {
 	SeenAt time.Time
 	// StatusAt is when the status last changed, the end of the device included; zero for never since enrolment.
 	StatusAt time.Time
-	// NextChange is when time alone may change the verdict; zero for never.
+	// LastReport is when the last report came, also one that said nothing new; zero for never. It lags like SeenAt.
+	LastReport time.Time
+	// NextChange is the earliest of all that time may do to the device: see arm. Zero is never.
 	NextChange time.Time
+	// VerdictChange is when the verdict may change whatever happens, Silence after how long without a report it may; zero
+	// is never. Silent says that silence has changed it.
+	VerdictChange time.Time
+	Silence       time.Duration
+	Silent        bool
+	// LinkedMatters says that another linked user might change the verdict.
+	LinkedMatters bool
+	// FailingSince is since when the device is unfit, grace not counted; zero while it is fit.
+	FailingSince time.Time
+	// Policy is the current version of the policy of the device's group. It is read with the device, and not stored with it.
+	Policy posture.PolicyRef
 	// Judge is the version of the policy and catalogue behind the verdict.
 	Judge string
 	// Digest is that of the stored report; empty before the first.
@@ -88,9 +109,13 @@ type Device struct {
 	// as long as the device is live and managed; after that its agent is told by them to remove itself.
 	Credentials []byte
 
-	Exempted  bool
-	Exemption Exemption
-	Link      LinkedUser
+	Exempted    bool
+	Exemption   Exemption
+	Quarantined bool
+	Quarantine  Quarantine
+	// Pinned says that somebody chose the group: the device leaves it only when somebody chooses another.
+	Pinned bool
+	Link   LinkedUser
 	// Conflict is set when another live device claims the same hardware id.
 	Conflict bool
 }

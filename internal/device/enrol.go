@@ -85,9 +85,11 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 	if !d.Monitored() || !d.Managed {
 		d.Lifecycle = Live
 		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusInstalled}
-		d.Judged, d.Digest, d.NextChange, d.Issues = posture.StatusInstalled, nil, time.Time{}, Issues{}
+		d.Judged, d.Digest, d.Issues = posture.StatusInstalled, nil, Issues{}
 		d.Vulnerabilities = 0
 		d.Exempted, d.Exemption = false, Exemption{}
+		d.forgetTimes()
+		d.stand()                            // a quarantine outlives the agent: else registering anew would end it
 		d.PackedProfile, d.LinkedID = "", "" // another device may have the link by now
 	}
 	if len(d.Digest) == 0 {
@@ -103,6 +105,12 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 	keep(&d.OSVersion, r.OS.Version)
 	keepWord(&d.Type, r.Type)
 	keepWord(&d.OSFamily, r.OS.Family)
+}
+
+// forgetTimes leaves nothing that time may do to the device.
+func (d *Device) forgetTimes() {
+	d.NextChange, d.VerdictChange, d.FailingSince = time.Time{}, time.Time{}, time.Time{}
+	d.Silence, d.Silent, d.LinkedMatters = 0, false, false
 }
 
 // keep replaces a value by a newer one, unless nothing newer was said.

@@ -88,7 +88,7 @@ type Query struct {
 // Selection finds devices by what they are rather than by who they are.
 type Selection interface {
 	// Select gives a part of the devices that match, and the position behind it, "" at the end. It leaves out what only
-	// agents and judging need: Judge, Digest and Credentials. Invalid: q.After is not a position of this order, or the
+	// agents and judging need: Policy, Judge, Digest and Credentials. Invalid: q.After is not a position of this order, or the
 	// filter is too long.
 	Select(ctx context.Context, account posture.AccountID, q Query) (list []Device, next string, err error)
 	// CountMatching says how many devices match. It costs time for each of them, unless they are chosen by nothing but

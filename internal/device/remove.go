@@ -53,7 +53,8 @@ func (s *Service) remove(ctx context.Context, ref Ref, r removal) error {
 		if r.lifecycle == Retired && !old.Managed {
 			return errNoDevice() // another server has not yet heard that these credentials ended
 		}
-		d.Lifecycle, d.Conflict, d.NextChange = r.lifecycle, false, time.Time{}
+		d.Lifecycle, d.Conflict = r.lifecycle, false
+		d.forgetTimes()
 		if r.erase {
 			d.forgetMachine()
 		}
@@ -85,7 +86,8 @@ func (s *Service) removeAgent(ctx context.Context, ref Ref, r removal) error {
 		if !d.Managed {
 			return errNothingToDo
 		}
-		d.Managed, d.Conflict, d.NextChange = false, false, time.Time{}
+		d.Managed, d.Conflict = false, false
+		d.forgetTimes()
 		d.Exempted, d.Exemption = false, Exemption{}
 		d.Judged = posture.StatusUnknown
 		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusUnknown}

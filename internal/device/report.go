@@ -3,6 +3,7 @@ package device
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"muster/internal/errs"
@@ -14,54 +15,111 @@ import (
 // nothing new, judged by an unchanged policy at a time that changes nothing, is only noted as a contact.
 func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 	at := s.clock()
-	stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
-	if errs.Is(err, errs.NotFound) {
-		s.auth.forget(ref)
-		return errUnknownAgent()
-	}
-	if err != nil {
-		return err
-	}
-	if stored.Status == posture.StatusOutOfLicence {
-		return errs.New(errs.OverLicence, "Exceeded token usage")
-	}
-	if s.unchanged(&stored, &sub, at) {
-		s.seen.note(ref, at)
+	var report *posture.Report
+	for range maxJudgings {
+		stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
+		if errs.Is(err, errs.NotFound) {
+			s.auth.forget(ref)
+			return errUnknownAgent()
+		}
+		if err != nil {
+			return err
+		}
+		if stored.Cell.Status == posture.StatusOutOfLicence {
+			return errs.New(errs.OverLicence, "Exceeded token usage")
+		}
+		if s.unchanged(&stored, &sub, at) {
+			s.seen.noteReport(ref, at)
+			return nil
+		}
+		if report == nil {
+			report, err = sub.Decode()
+			if err != nil {
+				return err
+			}
+		}
+		err = s.judgeReport(ctx, ref, &stored, judged{digest: sub.Digest, body: sub.Body, report: report, at: at})
+		if errors.Is(err, errJudgedMeanwhile) {
+			continue
+		}
+		if errs.Is(err, errs.NotFound) {
+			return errUnknownAgent()
+		}
+		if err != nil {
+			return err
+		}
+		s.seen.noteReport(ref, at)
 		return nil
 	}
-	report, err := sub.Decode()
+	return errJudgedMeanwhile
+}
+
+// maxJudgings bounds how often a report is judged again because something else judged the device meanwhile.
+const maxJudgings = 8
+
+// errJudgedMeanwhile ends a step that finds that the device was judged, or its policy changed, since it was read: what
+// was judged by may be out of date.
+var errJudgedMeanwhile = errs.New(errs.Unavailable, "The device is being judged by others at this moment; try again")
+
+// judgeReport judges a report of a device that was read, and stores both.
+func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j judged) error {
+	stored.LastReport = j.at
+	subject := subjectOf(stored, j.report)
+	err := s.recall(ctx, stored, subject)
 	if err != nil {
 		return err
 	}
-	verdict := s.judge.Judge(report, at)
-	packed, err := s.pack(ctx, ref.Account, sub.Body, report, &verdict)
+	verdict, err := s.judge.Judge(ctx, subject, j.at)
 	if err != nil {
 		return err
 	}
-	err = s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+	j.verdict = &verdict
+	j.packed, err = s.pack(ctx, ref.Account, j.body, j.report, &verdict)
+	if err != nil {
+		return err
+	}
+	return s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
 		if !old.Managed {
 			return errNoDevice() // its agent was removed since it was authenticated
 		}
-		return s.storeReport(ctx, tx, old, d, judged{sub.Digest, report, &verdict, packed, at})
+		if !old.sameGround(stored) {
+			return errJudgedMeanwhile
+		}
+		return s.storeReport(ctx, tx, old, d, j)
 	})
-	if errs.Is(err, errs.NotFound) {
-		return errUnknownAgent()
+}
+
+// sameGround reports whether a device is still judged by what it was when it was read.
+func (d *Device) sameGround(read *Device) bool {
+	return d.Policy == read.Policy && d.Cell.Group == read.Cell.Group && d.Judge == read.Judge && bytes.Equal(d.Digest, read.Digest)
+}
+
+// recall adds to a subject what was thought of the device before, where that matters: a device without issues has none
+// that could have begun earlier.
+func (s *Service) recall(ctx context.Context, d *Device, subject *Subject) error {
+	if d.Issues.Total() == 0 || len(d.Digest) == 0 {
+		return nil
 	}
+	before, err := s.store.Verdict(ctx, d.Account, d.ID)
 	if err != nil {
-		return err
+		return unlessGone(err)
 	}
-	s.seen.note(ref, at)
+	subject.Before = &before
 	return nil
 }
 
-func (s *Service) unchanged(stored *Stored, sub *Submission, at time.Time) bool {
-	return bytes.Equal(stored.Digest, sub.Digest[:]) && stored.Judge == s.judge.Version() &&
-		(stored.NextChange.IsZero() || at.Before(stored.NextChange))
+// unchanged reports whether judging a report could say nothing else than what is stored.
+func (s *Service) unchanged(stored *Device, sub *Submission, at time.Time) bool {
+	lapsed := stored.Exempted && !stored.Exemption.Until.IsZero() && !at.Before(stored.Exemption.Until)
+	return bytes.Equal(stored.Digest, sub.Digest[:]) && !stored.Silent && !lapsed &&
+		(stored.VerdictChange.IsZero() || at.Before(stored.VerdictChange)) &&
+		stored.Judge == s.judge.Version(stored.Policy, stored.Cell.Group)
 }
 
 // judged is a report that is ready to be stored.
 type judged struct {
 	digest  [32]byte
+	body    []byte
 	report  *posture.Report
 	verdict *posture.Verdict
 	packed  PackedReport
@@ -71,8 +129,8 @@ type judged struct {
 func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judged) error {
 	applyReport(d, j.report, j.at)
 	s.describe(d, func(p *Profile) { p.report(j.report) })
-	d.Digest = j.digest[:]
-	applyVerdict(d, j.verdict, s.judge.Version(), j.at)
+	d.Digest, d.LastReport = j.digest[:], j.at
+	d.takeVerdict(j.verdict, s.judge.Version(d.Policy, d.Cell.Group), j.at)
 	d.Vulnerabilities = j.packed.Open
 	err := noteConflict(ctx, tx, old, d)
 	if err != nil {
@@ -120,23 +178,6 @@ func applyReport(d *Device, r *posture.Report, at time.Time) {
 	keepWord(&d.Type, r.DeviceType)
 	keepWord(&d.OSFamily, r.OS.Family)
 	d.ReportedAt = at
-}
-
-// applyVerdict moves the device to the cell its verdict names; an exemption in force decides the status alone.
-func applyVerdict(d *Device, v *posture.Verdict, version string, at time.Time) {
-	if d.Exempted && !d.Exemption.Until.IsZero() && !at.Before(d.Exemption.Until) {
-		d.Exempted, d.Exemption = false, Exemption{}
-	}
-	d.Judged, d.Judge, d.NextChange = v.Status, version, v.NextChange
-	d.Cell.Severity, d.Cell.Levels = v.Severity, v.Levels
-	_, d.Issues.Critical, d.Issues.Warning = v.CountIssues()
-	d.Cell.Status = v.Status
-	if d.Exempted {
-		d.Cell.Status = posture.StatusExempted
-		if until := d.Exemption.Until; !until.IsZero() && (d.NextChange.IsZero() || until.Before(d.NextChange)) {
-			d.NextChange = until
-		}
-	}
 }
 
 func errUnknownAgent() error {

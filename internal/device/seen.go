@@ -19,14 +19,28 @@ type seenLog struct {
 
 type seenShard struct {
 	mu      sync.Mutex
-	pending map[Ref]time.Time
-	writing map[Ref]time.Time // taken by a flush that has not ended
+	pending map[Ref]contact
+	writing map[Ref]contact // taken by a flush that has not ended
+}
+
+// contact is the last contact of a device, and the last that was a report.
+type contact struct{ at, report time.Time }
+
+// latest joins two contacts.
+func (c contact) latest(o contact) contact {
+	if o.at.After(c.at) {
+		c.at = o.at
+	}
+	if o.report.After(c.report) {
+		c.report = o.report
+	}
+	return c
 }
 
 func newSeenLog(store Agents) *seenLog {
 	l := &seenLog{store: store}
 	for i := range l.shards {
-		l.shards[i].pending = make(map[Ref]time.Time)
+		l.shards[i].pending = make(map[Ref]contact)
 	}
 	return l
 }
@@ -45,26 +59,26 @@ func shardOf(id string) int {
 
 func (l *seenLog) shard(id string) *seenShard { return &l.shards[shardOf(id)] }
 
-func (l *seenLog) note(ref Ref, at time.Time) {
+func (l *seenLog) note(ref Ref, at time.Time) { l.add(ref, contact{at: at}) }
+
+// noteReport is note for a contact that was a report.
+func (l *seenLog) noteReport(ref Ref, at time.Time) { l.add(ref, contact{at, at}) }
+
+func (l *seenLog) add(ref Ref, c contact) {
 	sh := l.shard(ref.ID)
 	sh.mu.Lock()
-	if at.After(sh.pending[ref]) {
-		sh.pending[ref] = at
-	}
+	sh.pending[ref] = sh.pending[ref].latest(c)
 	sh.mu.Unlock()
 }
 
-// overlay gives a device the contact time that is newest here, stored or not.
+// overlay gives a device the contact times that are newest here, stored or not.
 func (l *seenLog) overlay(d *Device) {
 	ref := Ref{Account: d.Account, ID: d.ID}
 	sh := l.shard(d.ID)
 	sh.mu.Lock()
-	for _, at := range []time.Time{sh.writing[ref], sh.pending[ref]} {
-		if at.After(d.SeenAt) {
-			d.SeenAt = at
-		}
-	}
+	c := contact{d.SeenAt, d.LastReport}.latest(sh.writing[ref]).latest(sh.pending[ref])
 	sh.mu.Unlock()
+	d.SeenAt, d.LastReport = c.at, c.report
 }
 
 // flush stores everything noted so far. What could not be stored is kept for the next time.
@@ -89,9 +103,9 @@ func (sh *seenShard) take(batch []Seen) []Seen {
 	if len(sh.pending) == 0 {
 		return batch
 	}
-	sh.writing, sh.pending = sh.pending, make(map[Ref]time.Time, len(sh.pending))
-	for ref, at := range sh.writing {
-		batch = append(batch, Seen{Ref: ref, At: at})
+	sh.writing, sh.pending = sh.pending, make(map[Ref]contact, len(sh.pending))
+	for ref, c := range sh.writing {
+		batch = append(batch, Seen{Ref: ref, At: c.at, Report: c.report})
 	}
 	return batch
 }
@@ -100,10 +114,8 @@ func (sh *seenShard) settle(stored bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if !stored {
-		for ref, at := range sh.writing {
-			if at.After(sh.pending[ref]) {
-				sh.pending[ref] = at
-			}
+		for ref, c := range sh.writing {
+			sh.pending[ref] = sh.pending[ref].latest(c)
 		}
 	}
 	sh.writing = nil

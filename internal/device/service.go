@@ -12,13 +12,6 @@ import (
 	"muster/internal/posture"
 )
 
-// Judge turns a report into a verdict. It is pure: the same report and time give the same verdict.
-type Judge interface {
-	Judge(r *posture.Report, now time.Time) posture.Verdict
-	// Version changes whenever a verdict might.
-	Version() string
-}
-
 // Service is what can be done with devices. All methods may be called at once from many goroutines.
 type Service struct {
 	store  Store

@@ -63,8 +63,9 @@ type Agents interface {
 	CredentialsAnywhere(ctx context.Context, id string) (Credentials, error)
 	// IDByCredentials finds the live device with an agent that holds a credential digest. NotFound: none.
 	IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error)
-	// Stored says what a new report is compared with. NotFound: no such live device with an agent.
-	Stored(ctx context.Context, account posture.AccountID, id string) (Stored, error)
+	// Stored gives of a device what a new report is compared with and judged by: account, id, Cell.Status and Cell.Group,
+	// Policy, Digest, Judge, what time does to it, Issues, Link, LastReport. NotFound: no such live device with an agent.
+	Stored(ctx context.Context, account posture.AccountID, id string) (Device, error)
 	// Report gives the last report of a live device as it was received. NotFound: it never reported.
 	Report(ctx context.Context, account posture.AccountID, id string) ([]byte, error)
 	// Due gives the live devices whose verdict or exemption time may have changed by now, the longest overdue first.
@@ -143,14 +144,6 @@ type Credentials struct {
 // valid reports whether the credentials open the device.
 func (c *Credentials) valid() bool { return c.Lifecycle == Live && c.Managed }
 
-// Stored is what is on record about a device's last report.
-type Stored struct {
-	Digest     []byte
-	Judge      string
-	NextChange time.Time
-	Status     posture.Status
-}
-
 // PackedReport is a report and its verdict in the form in which they are stored.
 type PackedReport struct {
 	Body    []byte
@@ -163,4 +156,6 @@ type PackedReport struct {
 type Seen struct {
 	Ref
 	At time.Time
+	// Report is when a report came, also one that said nothing new; zero where only something else came.
+	Report time.Time
 }

@@ -1,8 +1,8 @@
 package device
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"muster/internal/errs"
@@ -42,20 +42,32 @@ func (s *Service) Sweep(ctx context.Context, account posture.AccountID) (int, er
 
 // judgeAgain judges the stored report of a device as of now.
 func (s *Service) judgeAgain(ctx context.Context, ref Ref) error {
+	for range maxJudgings {
+		err := s.judgeOnce(ctx, ref)
+		if !errors.Is(err, errJudgedMeanwhile) {
+			return unlessGone(err)
+		}
+	}
+	return errJudgedMeanwhile
+}
+
+func (s *Service) judgeOnce(ctx context.Context, ref Ref) error {
 	at := s.clock()
 	stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
 	if err != nil {
-		return unlessGone(err)
+		return err
 	}
+	s.seen.overlay(&stored)
 	verdict, packed, err := s.verdictAt(ctx, ref, &stored, at)
 	if err != nil {
 		return err
 	}
-	err = s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
-		if !bytes.Equal(old.Digest, stored.Digest) {
-			return nil // what was judged here is no longer what is stored
+	return s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		if !old.sameGround(&stored) {
+			return errJudgedMeanwhile
 		}
-		applyVerdict(d, &verdict, s.judge.Version(), at)
+		d.LastReport = stored.LastReport
+		d.takeVerdict(&verdict, s.judge.Version(d.Policy, d.Cell.Group), at)
 		d.Vulnerabilities = packed.Open
 		err := tx.Update(ctx, old, d)
 		if err != nil {
@@ -69,7 +81,6 @@ func (s *Service) judgeAgain(ctx context.Context, ref Ref) error {
 		}
 		return s.recordStatus(ctx, tx, at, old, d)
 	})
-	return unlessGone(err)
 }
 
 // giveUp takes a device out of what is due.
@@ -89,7 +100,7 @@ func unlessGone(err error) error {
 }
 
 // verdictAt judges the stored report as of a time. A device that never reported keeps the status it has without its exemption.
-func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Stored, at time.Time) (posture.Verdict, PackedReport, error) {
+func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Device, at time.Time) (posture.Verdict, PackedReport, error) {
 	if len(stored.Digest) == 0 {
 		return posture.Verdict{Status: posture.StatusInstalled}, PackedReport{}, nil
 	}
@@ -101,7 +112,16 @@ func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Stored, at tim
 	if err != nil {
 		return posture.Verdict{}, PackedReport{}, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", ref.ID)
 	}
-	verdict := s.judge.Judge(report, at)
+	subject := subjectOf(stored, report)
+	subject.SameReport = true
+	err = s.recall(ctx, stored, subject)
+	if err != nil {
+		return posture.Verdict{}, PackedReport{}, err
+	}
+	verdict, err := s.judge.Judge(ctx, subject, at)
+	if err != nil {
+		return posture.Verdict{}, PackedReport{}, err
+	}
 	packed, err := s.pack(ctx, ref.Account, nil, report, &verdict)
 	return verdict, packed, err
 }

@@ -23,6 +23,8 @@ const (
 	NotFound Code = "not_found"
 	// Conflict: the thing exists already, or changed meanwhile.
 	Conflict Code = "conflict"
+	// Stale: the caller changes a version of the thing that is no longer the current one.
+	Stale Code = "stale"
 	// TooLarge: more bytes, elements or levels than are accepted.
 	TooLarge Code = "too_large"
 	// UnsupportedMedia: the body is in a form that is not spoken here.

@@ -53,7 +53,7 @@ func TestApplicationMistakes(t *testing.T) {
 	}{
 		"no name":            {func(n *identity.NewApplication) { n.Name = "" }, "name"},
 		"no permission":      {func(n *identity.NewApplication) { n.Permission = "" }, "permission"},
-		"unknown permission": {func(n *identity.NewApplication) { n.Permission = "admin" }, "permission"},
+		"unknown permission": {func(n *identity.NewApplication) { n.Permission = "owner" }, "permission"},
 		"rate limit below":   {func(n *identity.NewApplication) { n.RateLimit = -2 }, "rate_limit"},
 		"rate limit above":   {func(n *identity.NewApplication) { n.RateLimit = 1_000_001 }, "rate_limit"},
 		"odd client id":      {func(n *identity.NewApplication) { n.ClientID = "a b" }, "client_id"},

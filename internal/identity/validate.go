@@ -80,7 +80,7 @@ func (m *mistakes) checkRegistrationCode(code string) {
 
 func (m *mistakes) checkPermission(p scope.Permission) {
 	_, ok := scope.Parse(string(p))
-	m.check(ok, "permission", "permission must be %s or %s", scope.Read, scope.Write)
+	m.check(ok, "permission", "permission must be %s, %s or %s", scope.Read, scope.Write, scope.Admin)
 }
 
 func (m *mistakes) checkRateLimit(limit int) {

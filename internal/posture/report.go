@@ -156,6 +156,7 @@ type Application struct {
 	Enabled     Fact // protection, firewall or schedule is switched on
 	Definitions time.Time
 	LastScan    time.Time
+	LastBackup  time.Time // of backup software; zero for never or not reported
 	Volumes     []Volume
 }
 
@@ -215,7 +216,12 @@ type Report struct {
 	MissingPatches []Patch
 	Threats        []Threat
 	ThreatsScanned time.Time // when the agent last scanned; zero for never or not reported
-	Processes      []string
+	// Domain is the directory domain that the machine is a member of; "" for none or not reported.
+	Domain string
+	Disks  []Disk
+	// Custom are the results of the checks that the agent ran at a policy's request.
+	Custom    []CustomResult
+	Processes []string
 }
 
 // Looked reports whether the agent looked for products of the category.
@@ -248,6 +254,22 @@ func MACsOf(adapters []Adapter) []MAC {
 		}
 	}
 	return out
+}
+
+// Disk is one mounted file system. Sizes are in bytes; a Total of 0 means that they were not reported.
+type Disk struct {
+	Name   string
+	Total  int64
+	Free   int64
+	System bool // holds the operating system
+}
+
+// CustomResult is what came of one custom check on the machine.
+type CustomResult struct {
+	ID      string
+	Outcome Outcome // Pass, Fail, Unknown or Errored: a check that crashed or took too long is Errored
+	Output  string  // what it said, for people
+	At      time.Time
 }
 
 // Patch is an update of the operating system that a machine lacks.

@@ -1,5 +1,7 @@
 package posture
 
+import "strconv"
+
 // AccountID names one account. Every stored thing belongs to exactly one.
 type AccountID int64
 
@@ -8,6 +10,23 @@ type GroupID int64
 
 // DefaultGroup is the group every account has from its first moment.
 const DefaultGroup GroupID = 1
+
+// PolicyID names one policy within an account.
+type PolicyID int64
+
+// DefaultPolicy is the policy every account has from its first moment.
+const DefaultPolicy PolicyID = 1
+
+// PolicyRef names one version of a policy. What a version says never changes.
+type PolicyRef struct {
+	ID      PolicyID
+	Version int64 // from 1; 0 while the account has nothing stored but the default policy that Muster comes with
+}
+
+// String is the policy and the version with a dot between them, as verdicts have it.
+func (r PolicyRef) String() string {
+	return strconv.FormatInt(int64(r.ID), 10) + "." + strconv.FormatInt(r.Version, 10)
+}
 
 // Status is where a device stands. The numbers are stored: never renumber.
 type Status uint8

@@ -26,7 +26,25 @@ type Issue struct {
 	Severity    IssueSeverity `json:"severity"`
 	Product     string        `json:"product,omitempty"`
 	Evidence    string        `json:"evidence"`    // what was reported and what was asked
-	Remediation string        `json:"remediation"` // what to do about it
+	Remediation string        `json:"remediation"` // what to do about it, in Markdown
+	// Entry is which entry of the policy's checks asked, from 1; 0 where none did.
+	Entry int `json:"entry,omitempty"`
+	// Since is when this check began not to pass; zero where that was not recorded.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// CheckResult is what one check that the policy asks for found on a device, passed or not.
+type CheckResult struct {
+	Check    string        `json:"check"`
+	Title    string        `json:"title"`
+	Category Category      `json:"category"`
+	Outcome  Outcome       `json:"outcome"`
+	Severity IssueSeverity `json:"severity"` // of the issue that it is or would be
+	Product  string        `json:"product,omitempty"`
+	Evidence string        `json:"evidence,omitempty"`
+	Entry    int           `json:"entry"` // which entry of the policy's checks asked, from 1
+	// Issue says that an issue was made of it.
+	Issue bool `json:"issue"`
 }
 
 // Finding is one known vulnerability in one installed product.
@@ -48,14 +66,27 @@ type Verdict struct {
 	Severity IssueSeverity `json:"severity"`
 	Levels   Levels        `json:"levels"`
 	Rule     string        `json:"rule"` // the status rule that decided
-	Issues   []Issue       `json:"issues"`
-	Findings []Finding     `json:"findings"`
-	// Policy and Catalogue are the versions that judged.
+	// RuleStatus is what the rule comes to once grace is over; it differs from Status only in grace.
+	RuleStatus Status    `json:"rule_status,omitempty"`
+	Issues     []Issue   `json:"issues"`
+	Findings   []Finding `json:"findings"`
+	// Policy and Catalogue are the versions that judged; a policy's is a PolicyRef.
 	Policy    string    `json:"policy"`
 	Catalogue string    `json:"catalogue"`
 	Judged    time.Time `json:"judged"`
-	// NextChange is when the passing of time alone may change the verdict (definitions that grow old); zero for never.
+	// NextChange is when the passing of time alone may change the verdict (definitions that grow old, grace that ends);
+	// zero for never. Silence is not in it.
 	NextChange time.Time `json:"next_change,omitzero"`
+	// FailingSince is when the device began to be unfit, grace not counted; zero while it is fit.
+	FailingSince time.Time `json:"failing_since,omitzero"`
+	// GraceUntil is when grace ends, for a device in grace.
+	GraceUntil time.Time `json:"grace_until,omitzero"`
+	// Silence is the shortest time without a report after which the verdict may change; zero for none.
+	Silence time.Duration `json:"silence,omitempty"`
+	// Silent says that the verdict is what it is because no report came for some time: any report may change it.
+	Silent bool `json:"silent,omitempty"`
+	// LinkedMatters says that another linked user might change the verdict.
+	LinkedMatters bool `json:"linked_matters,omitempty"`
 }
 
 // CountIssues gives how many issues there are in all, and how many of each severity.

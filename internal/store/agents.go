@@ -40,8 +40,10 @@ func (s *Store) IDByCredentials(ctx context.Context, account posture.AccountID, 
 const touchChunk = 50
 
 func touchQuery(n int) string {
-	return "INSERT INTO device_seen (account_id, device_id, seen_at) VALUES (?, ?, ?)" + strings.Repeat(", (?, ?, ?)", n-1) +
-		" ON CONFLICT (account_id, device_id) DO UPDATE SET seen_at = excluded.seen_at WHERE excluded.seen_at > device_seen.seen_at"
+	return "INSERT INTO device_seen (account_id, device_id, seen_at, reported_at) VALUES (?, ?, ?, ?)" + strings.Repeat(", (?, ?, ?, ?)", n-1) +
+		` ON CONFLICT (account_id, device_id) DO UPDATE SET seen_at = CASE WHEN excluded.seen_at > device_seen.seen_at THEN excluded.seen_at ELSE device_seen.seen_at END,
+		reported_at = CASE WHEN excluded.reported_at > device_seen.reported_at THEN excluded.reported_at ELSE device_seen.reported_at END
+		WHERE excluded.seen_at > device_seen.seen_at OR excluded.reported_at > device_seen.reported_at`
 }
 
 var touchFull, touchOne = touchQuery(touchChunk), touchQuery(1)
@@ -69,16 +71,16 @@ func (tx *Tx) touch(ctx context.Context, seen []device.Seen) error {
 	for chunk := range slices.Chunk(seen, touchChunk) {
 		if len(chunk) < touchChunk {
 			for i := range chunk {
-				_, err := tx.exec(ctx, touchOne, chunk[i].Account, chunk[i].ID, millis(chunk[i].At))
+				_, err := tx.exec(ctx, touchOne, chunk[i].Account, chunk[i].ID, millis(chunk[i].At), millis(chunk[i].Report))
 				if err != nil {
 					return err
 				}
 			}
 			return nil
 		}
-		args := make([]any, 0, 3*len(chunk))
+		args := make([]any, 0, 4*len(chunk))
 		for i := range chunk {
-			args = append(args, chunk[i].Account, chunk[i].ID, millis(chunk[i].At))
+			args = append(args, chunk[i].Account, chunk[i].ID, millis(chunk[i].At), millis(chunk[i].Report))
 		}
 		_, err := tx.exec(ctx, touchFull, args...)
 		if err != nil {

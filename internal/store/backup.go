@@ -32,6 +32,8 @@ var backupTables = []string{
 	"accounts", "device_groups", "device_counts", "applications", "tokens", "devices", "device_seen", "device_adapters",
 	"device_reports", "events", "device_revocations", "device_words", "device_facets", "products", "product_versions",
 	"vulnerabilities", "patches", "account_sequences", "device_commands", "access_activities",
+	"policies", "policy_versions", "runs", "registration_codes", "operators", "shared_hardware",
+	"webhooks", "webhook_pending", "webhook_deliveries",
 }
 
 type backupHeader struct {

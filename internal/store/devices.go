@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strings"
+	"time"
 
 	"muster/internal/device"
 	"muster/internal/posture"
@@ -15,6 +18,7 @@ var deviceColumns = []string{
 	"os_version", "issues_critical", "issues_warning", "agent_type", "agent_version", "enrolled_at", "reported_at", "next_change_at", "judge", "digest", "credentials",
 	"exempted", "exempt_since", "exempt_until", "exempt_reason", "link_username", "link_group",
 	"profile", "vulnerabilities", "linked_id", "status_at",
+	"exempt_by", "hold", "verdict_change_at", "silence", "failing_since", "verdict_flags", "pinned",
 }
 
 // deviceValues gives the values of a device in the order of deviceColumns.
@@ -28,7 +32,43 @@ func deviceValues(d *device.Device) []any {
 		bytesOf(d.Digest), bytesOf(d.Credentials),
 		flag(d.Exempted), millis(d.Exemption.Since), millis(d.Exemption.Until), d.Exemption.Reason, d.Link.Username, d.Link.Group,
 		d.PackedProfile, d.Vulnerabilities, d.LinkedID, millis(d.StatusAt),
+		d.Exemption.By, holdOf(d), millis(d.VerdictChange), d.Silence.Milliseconds(), millis(d.FailingSince), verdictFlags(d), flag(d.Pinned),
 	}
+}
+
+// The bits of verdict_flags.
+const (
+	linkedMatters = 1
+	silent        = 2
+)
+
+func verdictFlags(d *device.Device) int {
+	return linkedMatters*flag(d.LinkedMatters) + silent*flag(d.Silent)
+}
+
+// holdOf gives what is stored of a quarantine.
+func holdOf(d *device.Device) string {
+	if !d.Quarantined {
+		return ""
+	}
+	text, err := json.Marshal(d.Quarantine)
+	if err != nil {
+		panic("store: a quarantine cannot be encoded: " + err.Error())
+	}
+	return string(text)
+}
+
+// setHold reads what is stored of a quarantine. Whatever it says, a device that has one is held.
+func setHold(d *device.Device, hold string) error {
+	if hold == "" {
+		return nil
+	}
+	d.Quarantined = true
+	err := json.Unmarshal([]byte(hold), &d.Quarantine)
+	if err != nil {
+		return fmt.Errorf("reading a stored quarantine: %w", err)
+	}
+	return nil
 }
 
 // bytesOf keeps an absent value from being stored as NULL.
@@ -39,10 +79,13 @@ func bytesOf(b []byte) []byte {
 	return b
 }
 
-// scanDevice reads a row of deviceColumns, followed by the time of last contact, which may be NULL.
+// scanDevice reads a row of deviceColumns, followed by the current policy of the group, and the times of last contact and
+// last report, which may be NULL.
 func scanDevice(r scanner, d *device.Device) error {
-	var enrolled, reported, change, since, until, status int64
-	var seen *int64
+	var enrolled, reported, change, since, until, status, verdictChange, silence, failing int64
+	var flags int
+	var hold string
+	var seen, lastReport *int64
 	err := r.Scan(
 		&d.Account, &d.ID, &d.Lifecycle, &d.Cell.Group, &d.Cell.Status, &d.Judged, &d.Cell.Severity,
 		&d.Cell.Levels[0], &d.Cell.Levels[1], &d.Cell.Levels[2],
@@ -50,24 +93,40 @@ func scanDevice(r scanner, d *device.Device) error {
 		&d.Type, &d.OSFamily, &d.OSName,
 		&d.OSVersion, &d.Issues.Critical, &d.Issues.Warning, &d.AgentType, &d.AgentVersion, &enrolled, &reported, &change, &d.Judge, &d.Digest, &d.Credentials,
 		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group,
-		&d.PackedProfile, &d.Vulnerabilities, &d.LinkedID, &status, &seen)
+		&d.PackedProfile, &d.Vulnerabilities, &d.LinkedID, &status,
+		&d.Exemption.By, &hold, &verdictChange, &silence, &failing, &flags, &d.Pinned,
+		&d.Policy.ID, &d.Policy.Version, &seen, &lastReport)
 	if err != nil {
 		return err
 	}
 	d.EnrolledAt, d.ReportedAt, d.NextChange = timeOf(enrolled), timeOf(reported), timeOf(change)
 	d.Exemption.Since, d.Exemption.Until, d.StatusAt = timeOf(since), timeOf(until), timeOf(status)
-	d.SeenAt = d.ReportedAt
-	if seen != nil && *seen > reported {
-		d.SeenAt = timeOf(*seen)
+	d.VerdictChange, d.Silence, d.FailingSince = timeOf(verdictChange), time.Duration(silence)*time.Millisecond, timeOf(failing)
+	d.LinkedMatters, d.Silent = flags&linkedMatters != 0, flags&silent != 0
+	d.SeenAt, d.LastReport = laterOf(reported, seen), laterOf(reported, lastReport)
+	return setHold(d, hold)
+}
+
+// laterOf gives the later of two stored times, of which the second may be missing.
+func laterOf(a int64, b *int64) time.Time {
+	if b != nil && *b > a {
+		a = *b
 	}
-	return nil
+	return timeOf(a)
+}
+
+// currentPolicy are two columns: the policy that the group of a device of the table has, and its current version.
+func currentPolicy(devices string) string {
+	group := " FROM device_groups g WHERE g.account_id = " + devices + ".account_id AND g.id = " + devices + ".group_id"
+	return "COALESCE((SELECT g.policy_id" + group + "), 1), COALESCE((SELECT p.version FROM policies p WHERE p.account_id = " + devices +
+		".account_id AND p.id = (SELECT g.policy_id" + group + ")), 0)"
 }
 
 var (
-	selectDevice = "SELECT d." + strings.Join(deviceColumns, ", d.") + `, s.seen_at FROM devices d
+	selectDevice = "SELECT d." + strings.Join(deviceColumns, ", d.") + ", " + currentPolicy("d") + `, s.seen_at, s.reported_at FROM devices d
 		LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id`
 	liveDevice = selectDevice + " WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0"
-	lockDevice = "SELECT " + strings.Join(deviceColumns, ", ") + ", NULL FROM devices WHERE account_id = ? AND id = ?"
+	lockDevice = "SELECT " + strings.Join(deviceColumns, ", ") + ", " + currentPolicy("devices") + ", NULL, NULL FROM devices WHERE account_id = ? AND id = ?"
 
 	insertDevice = "INSERT INTO devices (" + strings.Join(deviceColumns, ", ") + ") VALUES (?" +
 		strings.Repeat(", ?", len(deviceColumns)-1) + ")"

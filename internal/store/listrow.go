@@ -41,6 +41,9 @@ var listNumbers = []struct {
 	{"d.exempt_since", func(d *device.Device, n int64) { d.Exemption.Since = timeOf(n) }},
 	{"d.exempt_until", func(d *device.Device, n int64) { d.Exemption.Until = timeOf(n) }},
 	{"COALESCE(s.seen_at, 0)", func(d *device.Device, n int64) { d.SeenAt = timeOf(n) }},
+	{"COALESCE(s.reported_at, 0)", func(d *device.Device, n int64) { d.LastReport = timeOf(n) }},
+	{"d.failing_since", func(d *device.Device, n int64) { d.FailingSince = timeOf(n) }},
+	{"d.pinned", func(d *device.Device, n int64) { d.Pinned = n != 0 }},
 }
 
 // listTexts are the texts of a row.
@@ -62,9 +65,11 @@ var listTexts = []struct {
 	{"d.agent_version", func(d *device.Device, s string) { d.AgentVersion = s }},
 	{"d.linked_id", func(d *device.Device, s string) { d.LinkedID = s }},
 	{"d.exempt_reason", func(d *device.Device, s string) { d.Exemption.Reason = s }},
+	{"d.exempt_by", func(d *device.Device, s string) { d.Exemption.By = s }},
 	{"d.link_username", func(d *device.Device, s string) { d.Link.Username = s }},
 	{"d.link_group", func(d *device.Device, s string) { d.Link.Group = s }},
 	{"d.profile", func(d *device.Device, s string) { d.PackedProfile = s }},
+	{"d.hold", func(d *device.Device, s string) { d.Quarantined = s != "" }},
 }
 
 // listRow is the one column of a row of a list, of devices d and device_seen s.
@@ -115,6 +120,9 @@ func scanListed(r scanner, d *device.Device) error {
 	}
 	if d.SeenAt.Before(d.ReportedAt) {
 		d.SeenAt = d.ReportedAt
+	}
+	if d.LastReport.Before(d.ReportedAt) {
+		d.LastReport = d.ReportedAt
 	}
 	return nil
 }

@@ -101,6 +101,8 @@ func Status(err error) int {
 		return http.StatusNotFound
 	case errs.Conflict:
 		return http.StatusConflict
+	case errs.Stale:
+		return http.StatusPreconditionFailed
 	case errs.TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case errs.UnsupportedMedia:

@@ -28,6 +28,8 @@ const (
 	Read Scope = "read"
 	// Write routes need a token that may write.
 	Write Scope = "write"
+	// Admin routes need a token that may administer the account.
+	Admin Scope = "admin"
 )
 
 // Route is one line of a door's table.

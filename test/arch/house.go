@@ -10,6 +10,7 @@ var (
 	domain = []string{
 		"internal/device", "internal/policy", "internal/vuln", "internal/vuln/version", "internal/vuln/feed",
 		"internal/identity", "internal/identity/scope", "internal/event", "internal/ratelimit",
+		"internal/run", "internal/policies", "internal/webhook",
 	}
 	// suites are tests that every implementation of an interface has to pass. Only tests and other suites use them.
 	suites = []string{"internal/identity/identitytest", "internal/ratelimit/ratelimittest", "internal/store/storetest"}
@@ -33,7 +34,10 @@ var House = Rules{
 		"internal/ratelimit":               ground,
 		"internal/ratelimit/ratelimittest": with(ground, "internal/ratelimit"),
 		"internal/policy":                  ground,
-		"internal/device":                  with(ground, "internal/event"),
+		"internal/run":                     ground,
+		"internal/policies":                with(ground, "internal/policy", "internal/event", "internal/run"),
+		"internal/webhook":                 with(ground, "internal/event"),
+		"internal/device":                  with(ground, "internal/event", "internal/run"),
 		"internal/vuln":                    with(ground, "internal/vuln/version"),
 		"internal/vuln/version":            ground,
 		"internal/vuln/feed":               with(ground, "internal/vuln", "internal/vuln/version"),
@@ -67,7 +71,8 @@ var House = Rules{
 		"cmd/muster-agent": {"internal/agent/..."},
 
 		// For other people's programs: they have only the standard library and us.
-		"client": nil,
+		"client":       nil,
+		"client/admin": nil,
 
 		// Helpers of tests, and programs for those who build Muster.
 		"internal/testpg": nil,
@@ -75,8 +80,8 @@ var House = Rules{
 		"tools/...":       {"..."},
 	},
 	StandardOnly: []string{
-		"client", "internal/posture", "internal/errs", "internal/web", "internal/policy", "internal/ratelimit",
-		"internal/identity/scope",
+		"client", "client/admin", "internal/posture", "internal/errs", "internal/web", "internal/ratelimit",
+		"internal/identity/scope", "internal/run",
 	},
 	Forbidden: []Ban{
 		{

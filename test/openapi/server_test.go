@@ -83,19 +83,21 @@ func (s *steady) Read(p []byte) (int, error) {
 
 // judge is that of internal/app.
 type judge struct {
-	policy    *policy.Policy
+	policy    *policy.Compiled
 	catalogue *vuln.Catalogue
 }
 
 // Version implements device.Judge.
-func (j *judge) Version() string { return j.policy.Version + "+" + j.catalogue.Version() }
+func (j *judge) Version(p posture.PolicyRef, _ posture.GroupID) string {
+	return p.String() + "+" + j.catalogue.Version()
+}
 
 // Judge implements device.Judge.
-func (j *judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
-	v := policy.Evaluate(j.policy, r, now)
-	v.Findings, v.Levels = j.catalogue.Match(r)
-	v.Catalogue = j.catalogue.Version()
-	return v
+func (j *judge) Judge(_ context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	findings, levels := j.catalogue.Match(s.Report)
+	v := j.policy.Evaluate(&policy.Subject{Report: s.Report, Findings: findings, Levels: levels}, now)
+	v.Findings, v.Levels, v.Catalogue = findings, levels, j.catalogue.Version()
+	return v, nil
 }
 
 // Describe implements device.Catalogue.
@@ -120,7 +122,9 @@ func newSite(t testing.TB, url string, level slog.Level) *site {
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: level}))
 	catalogue, err := vuln.Builtin()
 	must(t, err)
-	j := &judge{policy.Default(), catalogue}
+	compiled, err := policy.Compile(policy.Default(), posture.PolicyRef{ID: posture.DefaultPolicy})
+	must(t, err)
+	j := &judge{compiled, catalogue}
 	now := func() time.Time { return siteTime }
 	random := &steady{r: rand.NewChaCha8([32]byte{1})}
 	st, err := store.Open(t.Context(), store.Options{Database: url, Dir: t.TempDir(), Log: log})
@@ -138,7 +142,7 @@ func newSite(t testing.TB, url string, level slog.Level) *site {
 		api.New(api.Deps{
 			Authenticator: who, Limiter: &ratelimit.Limiter{Source: ratelimit.NewMemory(1 << 10), Now: now}, Devices: s.devices,
 			RateLimit: 10, Now: now, BaseURL: address,
-			Policy: func(context.Context, posture.AccountID) (*policy.Policy, error) { return j.policy, nil },
+			Policy: func(context.Context, posture.AccountID) (*policy.Policy, error) { return j.policy.Policy(), nil },
 		}),
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: who, Guard: noGuard{}, BaseURL: address,

@@ -79,7 +79,7 @@ func (w *world) all(t *testing.T) map[string]device.Device {
 
 // judge is the default policy and the catalogue built in.
 type judge struct {
-	policy    *policy.Policy
+	policy    *policy.Compiled
 	catalogue *vuln.Catalogue
 }
 
@@ -89,15 +89,22 @@ func newJudge(t *testing.T) judge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return judge{policy.Default(), c}
+	p, err := policy.Compile(policy.Default(), posture.PolicyRef{ID: posture.DefaultPolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return judge{p, c}
 }
 
-func (j judge) Version() string { return j.policy.Version + " " + j.catalogue.Version() }
+func (j judge) Version(p posture.PolicyRef, _ posture.GroupID) string {
+	return p.String() + " " + j.catalogue.Version()
+}
 
-func (j judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
-	v := policy.Evaluate(j.policy, r, now)
-	v.Findings, v.Levels = j.catalogue.Match(r)
-	return v
+func (j judge) Judge(_ context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	findings, levels := j.catalogue.Match(s.Report)
+	v := j.policy.Evaluate(&policy.Subject{Report: s.Report, Findings: findings, Levels: levels}, now)
+	v.Findings, v.Levels = findings, levels
+	return v, nil
 }
 
 type noGuard struct{}

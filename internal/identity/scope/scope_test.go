@@ -7,7 +7,7 @@ import (
 )
 
 // everything is what might be found in a permission column, valid or not.
-var everything = []scope.Permission{scope.Read, scope.Write, "", "admin", "READ", "read write"}
+var everything = []scope.Permission{scope.Read, scope.Write, scope.Admin, "", "owner", "READ", "read write", "read write admin"}
 
 // TestAllows walks the full product: nothing is allowed but what the list says.
 func TestAllows(t *testing.T) {
@@ -16,6 +16,9 @@ func TestAllows(t *testing.T) {
 		{scope.Read, scope.Read}:   true,
 		{scope.Write, scope.Read}:  true,
 		{scope.Write, scope.Write}: true,
+		{scope.Admin, scope.Read}:  true,
+		{scope.Admin, scope.Write}: true,
+		{scope.Admin, scope.Admin}: true,
 	}
 	for _, has := range everything {
 		for _, wants := range everything {
@@ -43,14 +46,14 @@ func TestWithin(t *testing.T) {
 func TestParse(t *testing.T) {
 	for _, p := range everything {
 		got, ok := scope.Parse(string(p))
-		if want := p == scope.Read || p == scope.Write; ok != want || got != p {
+		if want := p == scope.Read || p == scope.Write || p == scope.Admin; ok != want || got != p {
 			t.Errorf("%q: got %q, %t", p, got, ok)
 		}
 	}
 }
 
 func TestString(t *testing.T) {
-	for p, want := range map[scope.Permission]string{scope.Read: "read", scope.Write: "read write", "": ""} {
+	for p, want := range map[scope.Permission]string{scope.Read: "read", scope.Write: "read write", scope.Admin: "read write admin", "": ""} {
 		if got := p.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

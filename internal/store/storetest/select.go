@@ -352,7 +352,7 @@ func testFilters(t *testing.T, e Engine) {
 	}
 	for i := range all {
 		d := f.device(t, all[i].ID)
-		d.Judge, d.Digest, d.Credentials = "", nil, nil
+		d.Judge, d.Digest, d.Credentials, d.Policy = "", nil, nil, posture.PolicyRef{}
 		if diff := gocmp.Diff(d, all[i]); diff != "" {
 			t.Fatalf("a device by itself (-) and in a list (+): %s", diff)
 		}

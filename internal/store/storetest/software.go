@@ -26,11 +26,14 @@ import (
 // own, and the worst is as bad as they are many. A device without patches to make has an issue.
 type softJudge struct{ catalogue atomic.Int64 }
 
-func (j *softJudge) Version() string { return fmt.Sprint(j.catalogue.Load()) }
+func (j *softJudge) Version(posture.PolicyRef, posture.GroupID) string {
+	return fmt.Sprint(j.catalogue.Load())
+}
 
-func (j *softJudge) Judge(r *posture.Report, now time.Time) posture.Verdict {
+func (j *softJudge) Judge(_ context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	r := s.Report
 	v := posture.Verdict{Status: posture.StatusCompliant, Judged: now, Issues: []posture.Issue{}, Findings: []posture.Finding{}}
-	v.Catalogue = "c" + j.Version()
+	v.Catalogue = "c" + j.Version(s.Policy, s.Group)
 	for i := range r.Applications {
 		app := &r.Applications[i]
 		name := strings.TrimSpace(app.Name)
@@ -57,7 +60,7 @@ func (j *softJudge) Judge(r *posture.Report, now time.Time) posture.Verdict {
 	if !r.Reboot.IsZero() && now.Before(r.Reboot) {
 		v.NextChange = r.Reboot
 	}
-	return v
+	return v, nil
 }
 
 // words are what a softBench's catalogue says.

@@ -66,10 +66,13 @@ var Epoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 type Judge struct{}
 
 // Version implements device.Judge.
-func (Judge) Version() string { return "test-1" }
+func (Judge) Version(p posture.PolicyRef, g posture.GroupID) string {
+	return fmt.Sprintf("test-%s/%d", p, g)
+}
 
 // Judge implements device.Judge.
-func (Judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
+func (Judge) Judge(_ context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	r := s.Report
 	var status, severity, level uint8
 	_, err := fmt.Sscanf(r.OS.Name, "%d/%d/%d", &status, &severity, &level)
 	if err != nil {
@@ -86,7 +89,7 @@ func (Judge) Judge(r *posture.Report, now time.Time) posture.Verdict {
 		v.Status, v.Severity = posture.StatusNonCompliant, posture.Critical
 		v.Issues = []posture.Issue{{Severity: posture.Critical}}
 	}
-	return v
+	return v, nil
 }
 
 // Decode reads the bodies of tests: the name and the version of the operating system, with a bar between them.

@@ -1,0 +1,87 @@
+package device
+
+import (
+	"context"
+	"time"
+
+	"muster/internal/posture"
+)
+
+// Judge turns what is known of a device into a verdict: the same subject and time give the same verdict.
+type Judge interface {
+	// Judge judges by the version of the policy that the subject names. Unavailable: that cannot be read now.
+	Judge(ctx context.Context, s *Subject, now time.Time) (posture.Verdict, error)
+	// Version tells apart all that a verdict depends on besides the device itself and the time: the version of the policy,
+	// the group, the catalogue of vulnerabilities.
+	Version(policy posture.PolicyRef, group posture.GroupID) string
+}
+
+// Subject is one device as it is judged.
+type Subject struct {
+	Account posture.AccountID
+	Group   posture.GroupID
+	Policy  posture.PolicyRef // the current version of the group's policy
+	Report  *posture.Report
+	User    string // the linked user; "" for none
+	// LastReport is when the last report came, also one that said nothing new.
+	LastReport time.Time
+	// FailingSince is since when the device is unfit; zero while it is fit.
+	FailingSince time.Time
+	// Before is the last verdict; nil for none, and where nothing of it is worth knowing.
+	Before *posture.Verdict
+	// SameReport says that Before is about this very report: its findings hold, if the catalogue is the same.
+	SameReport bool
+}
+
+// subjectOf gives a live device as it is judged by what it reported.
+func subjectOf(d *Device, report *posture.Report) *Subject {
+	return &Subject{
+		Account: d.Account, Group: d.Cell.Group, Policy: d.Policy, Report: report, User: d.Link.Username,
+		LastReport: d.LastReport, FailingSince: d.FailingSince,
+	}
+}
+
+// takeVerdict makes a verdict that of the device, and lets it stand where that and its exemption or quarantine put it.
+func (d *Device) takeVerdict(v *posture.Verdict, version string, at time.Time) {
+	if d.Exempted && !d.Exemption.Until.IsZero() && !at.Before(d.Exemption.Until) {
+		d.Exempted, d.Exemption = false, Exemption{}
+	}
+	d.Judged, d.Judge = v.Status, version
+	d.VerdictChange, d.Silence, d.Silent, d.LinkedMatters = v.NextChange, v.Silence, v.Silent, v.LinkedMatters
+	d.FailingSince = v.FailingSince
+	d.Cell.Severity, d.Cell.Levels = v.Severity, v.Levels
+	_, d.Issues.Critical, d.Issues.Warning = v.CountIssues()
+	d.stand()
+	d.arm()
+}
+
+// stand gives a monitored device the status that follows from its verdict and from what administrators said.
+func (d *Device) stand() {
+	switch {
+	case d.Quarantined:
+		d.Cell.Status = posture.StatusQuarantined
+	case d.Exempted:
+		d.Cell.Status = posture.StatusExempted
+	default:
+		d.Cell.Status = d.Judged
+	}
+}
+
+// arm sets NextChange to the earliest of all that time may do to the device.
+func (d *Device) arm() {
+	d.NextChange = d.VerdictChange
+	if d.Silence > 0 {
+		d.NextChange = earlier(d.NextChange, d.LastReport.Add(d.Silence))
+	}
+	if d.Exempted {
+		d.NextChange = earlier(d.NextChange, d.Exemption.Until)
+	}
+}
+
+// earlier gives the earlier of two times, of which zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

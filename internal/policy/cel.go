@@ -1,0 +1,3 @@
+package policy
+
+import _ "cel.dev/cel-go/cel" // expressions of rules

@@ -1,0 +1,77 @@
+// Package run is the record of work over many devices that takes its time: what it is to do, how far it is, and what
+// came of it. It goes on where it was after a restart, on whichever server has the lease.
+package run
+
+import (
+	"encoding/json"
+	"time"
+
+	"muster/internal/posture"
+)
+
+// Kind says what a run does. The words are stored: never rename.
+type Kind string
+
+const (
+	// Reevaluate judges stored reports anew.
+	Reevaluate Kind = "reevaluate"
+	// DryRun judges stored reports by a policy that is not saved, and changes nothing.
+	DryRun Kind = "dry-run"
+)
+
+// State is how a run stands. The numbers are stored.
+type State uint8
+
+const (
+	// Waiting: nobody has begun it.
+	Waiting State = 0
+	// Running: begun; a server that ends leaves it so, and another goes on.
+	Running State = 1
+	// Done: it came to its end.
+	Done State = 2
+	// Failed: it cannot go on; Message says why.
+	Failed State = 3
+	// Cancelled: somebody ended it.
+	Cancelled State = 4
+)
+
+var stateNames = [...]string{"waiting", "running", "done", "failed", "cancelled"}
+
+// String gives the word for the state.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return "invalid"
+}
+
+// Ended reports whether nothing more will come of the run.
+func (s State) Ended() bool { return s >= Done }
+
+// Params say what a run is about. Its devices are those of a group, or of all groups that have a policy, or, where both
+// are 0, of the account. They are stored as JSON: members may be added, never renamed.
+type Params struct {
+	Group  posture.GroupID  `json:"group,omitempty"`
+	Policy posture.PolicyID `json:"policy,omitempty"`
+	// Document is the policy that a dry run tries, as YAML.
+	Document string `json:"document,omitempty"`
+}
+
+// Run is one such piece of work.
+type Run struct {
+	Account  posture.AccountID
+	ID       string // sorts by the time it was made
+	Kind     Kind
+	State    State
+	Params   Params
+	Position string // where it goes on; "" is the beginning
+	Total    int64  // devices that it is about, as of its beginning
+	Done     int64  // devices that it has looked at
+	Changed  int64  // of them, those whose status changed, or would
+	Failed   int64  // of them, those that could not be judged
+	Result   json.RawMessage
+	Message  string // why it failed
+	Actor    string // who asked for it
+	// Zero times are for what has not happened.
+	CreatedAt, StartedAt, EndedAt time.Time
+}

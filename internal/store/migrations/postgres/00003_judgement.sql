@@ -1,0 +1,165 @@
+-- +goose Up
+-- What judging is made of: policies with all their versions, groups that have one each, the settings of an account, the
+-- life of a device, long runs over many devices, and what other systems are told.
+
+-- settings is JSON: see identity.Settings. The revisions of this and other tables count changes, for callers that must
+-- not overwrite each other's.
+ALTER TABLE accounts ADD COLUMN settings TEXT NOT NULL DEFAULT '';
+ALTER TABLE accounts ADD COLUMN settings_revision BIGINT NOT NULL DEFAULT 1;
+
+-- Policy 1 is the one that every account has from its first moment. join_rule says which devices join by themselves,
+-- join_order in which order groups are asked. remove_unseen is in milliseconds; 0 leaves it to the account.
+ALTER TABLE device_groups ADD COLUMN policy_id BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE device_groups ADD COLUMN join_rule TEXT NOT NULL DEFAULT '';
+ALTER TABLE device_groups ADD COLUMN join_order BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE device_groups ADD COLUMN remove_unseen BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE device_groups ADD COLUMN revision BIGINT NOT NULL DEFAULT 1;
+
+-- next_change_at is the earliest of all that time may do to a device. verdict_change_at is when its verdict changes
+-- whatever happens, silence how many milliseconds without a report change it; 0 is never. failing_since is when it began
+-- not to be fit, for grace. hold is JSON about a quarantine, or empty. verdict_flags is 1 where another linked user could
+-- change the verdict, plus 2 where silence did. pinned is 1 where somebody chose the group of the device.
+ALTER TABLE devices ADD COLUMN exempt_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN hold TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN verdict_change_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN silence BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN failing_since BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN verdict_flags BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN pinned BIGINT NOT NULL DEFAULT 0;
+
+-- When the last report came, also one that said nothing new.
+ALTER TABLE device_seen ADD COLUMN reported_at BIGINT NOT NULL DEFAULT 0;
+
+-- version is the current one; deleted_at is 0 while the policy exists. Versions are never changed nor removed.
+CREATE TABLE policies (
+	account_id  BIGINT NOT NULL REFERENCES accounts (id),
+	id          BIGINT NOT NULL,
+	name        TEXT    NOT NULL,
+	version     BIGINT NOT NULL,
+	created_at  BIGINT NOT NULL,
+	modified_at BIGINT NOT NULL,
+	deleted_at  BIGINT NOT NULL,
+	PRIMARY KEY (account_id, id)
+);
+
+CREATE TABLE policy_versions (
+	account_id BIGINT NOT NULL,
+	policy_id  BIGINT NOT NULL,
+	version    BIGINT NOT NULL,
+	document   TEXT    NOT NULL,
+	at         BIGINT NOT NULL,
+	author     TEXT    NOT NULL,
+	note       TEXT    NOT NULL,
+	PRIMARY KEY (account_id, policy_id, version),
+	FOREIGN KEY (account_id, policy_id) REFERENCES policies (account_id, id)
+);
+
+-- Work over many devices that takes its time: judging anew, trying a policy. params and result are JSON, position is
+-- where it goes on.
+CREATE TABLE runs (
+	account_id BIGINT NOT NULL REFERENCES accounts (id),
+	id         TEXT COLLATE "C" NOT NULL,
+	kind       TEXT    NOT NULL,
+	state      BIGINT NOT NULL,
+	params     TEXT    NOT NULL,
+	position   TEXT COLLATE "C" NOT NULL,
+	total      BIGINT NOT NULL,
+	done       BIGINT NOT NULL,
+	changed    BIGINT NOT NULL,
+	failed     BIGINT NOT NULL,
+	result     TEXT    NOT NULL,
+	message    TEXT    NOT NULL,
+	actor      TEXT    NOT NULL,
+	created_at BIGINT NOT NULL,
+	started_at BIGINT NOT NULL,
+	ended_at   BIGINT NOT NULL,
+	PRIMARY KEY (account_id, id)
+);
+CREATE INDEX runs_open ON runs (state, id) WHERE state < 2;
+
+-- Codes that agents register with, beside the one of the account. A code is looked up before anyone knows whose it is.
+CREATE TABLE registration_codes (
+	account_id BIGINT NOT NULL REFERENCES accounts (id),
+	code       TEXT COLLATE "C" NOT NULL UNIQUE,
+	name       TEXT    NOT NULL,
+	group_id   BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	revoked_at BIGINT NOT NULL,
+	max_uses   BIGINT NOT NULL,
+	uses       BIGINT NOT NULL,
+	PRIMARY KEY (account_id, code)
+);
+
+CREATE TABLE operators (
+	account_id  BIGINT NOT NULL REFERENCES accounts (id),
+	id          TEXT COLLATE "C" NOT NULL,
+	email       TEXT    NOT NULL,
+	name        TEXT    NOT NULL,
+	role        TEXT    NOT NULL,
+	created_at  BIGINT NOT NULL,
+	modified_at BIGINT NOT NULL,
+	disabled_at BIGINT NOT NULL,
+	revision    BIGINT NOT NULL,
+	PRIMARY KEY (account_id, id),
+	UNIQUE (account_id, email)
+);
+
+-- Hardware ids that somebody said identify no machine.
+CREATE TABLE shared_hardware (
+	account_id  BIGINT NOT NULL REFERENCES accounts (id),
+	hardware_id TEXT COLLATE "C" NOT NULL,
+	at          BIGINT NOT NULL,
+	actor       TEXT    NOT NULL,
+	PRIMARY KEY (account_id, hardware_id)
+);
+
+-- failures, retry_at, delivered_at and last_error are how it goes; the rest is what was asked for. events is JSON.
+CREATE TABLE webhooks (
+	account_id   BIGINT NOT NULL REFERENCES accounts (id),
+	id           TEXT COLLATE "C" NOT NULL,
+	name         TEXT    NOT NULL,
+	url          TEXT    NOT NULL,
+	form         TEXT    NOT NULL,
+	api_key      TEXT    NOT NULL,
+	secret       TEXT    NOT NULL,
+	events       TEXT    NOT NULL,
+	enabled      BIGINT NOT NULL,
+	created_at   BIGINT NOT NULL,
+	modified_at  BIGINT NOT NULL,
+	revision     BIGINT NOT NULL,
+	failures     BIGINT NOT NULL,
+	retry_at     BIGINT NOT NULL,
+	delivered_at BIGINT NOT NULL,
+	last_error   TEXT    NOT NULL,
+	PRIMARY KEY (account_id, id)
+);
+
+-- What a webhook has still to be told: a row is written with the event and removed once it is delivered.
+CREATE TABLE webhook_pending (
+	account_id BIGINT NOT NULL,
+	webhook_id TEXT COLLATE "C" NOT NULL,
+	event_id   TEXT COLLATE "C" NOT NULL,
+	device_id  TEXT COLLATE "C" NOT NULL,
+	status     TEXT    NOT NULL,
+	detail     TEXT    NOT NULL,
+	at         BIGINT NOT NULL,
+	PRIMARY KEY (account_id, webhook_id, event_id)
+);
+
+-- One row for each attempt. event_ids is JSON.
+CREATE TABLE webhook_deliveries (
+	account_id  BIGINT NOT NULL,
+	webhook_id  TEXT COLLATE "C" NOT NULL,
+	id          TEXT COLLATE "C" NOT NULL,
+	at          BIGINT NOT NULL,
+	attempt     BIGINT NOT NULL,
+	first_event TEXT    NOT NULL,
+	last_event  TEXT    NOT NULL,
+	events      BIGINT NOT NULL,
+	status_code BIGINT NOT NULL,
+	took        BIGINT NOT NULL,
+	error       TEXT    NOT NULL,
+	PRIMARY KEY (account_id, webhook_id, id)
+);
+CREATE INDEX webhook_deliveries_at ON webhook_deliveries (at);

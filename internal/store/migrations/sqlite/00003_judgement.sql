@@ -1,0 +1,180 @@
+-- +goose Up
+-- What judging is made of: policies with all their versions, groups that have one each, the settings of an account, the
+-- life of a device, long runs over many devices, and what other systems are told.
+
+-- settings is JSON: see identity.Settings. The revisions of this and other tables count changes, for callers that must
+-- not overwrite each other's.
+ALTER TABLE accounts ADD COLUMN settings TEXT NOT NULL DEFAULT '';
+ALTER TABLE accounts ADD COLUMN settings_revision INTEGER NOT NULL DEFAULT 1;
+
+-- Policy 1 is the one that every account has from its first moment. join_rule says which devices join by themselves,
+-- join_order in which order groups are asked. remove_unseen is in milliseconds; 0 leaves it to the account.
+ALTER TABLE device_groups ADD COLUMN policy_id INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE device_groups ADD COLUMN join_rule TEXT NOT NULL DEFAULT '';
+ALTER TABLE device_groups ADD COLUMN join_order INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device_groups ADD COLUMN remove_unseen INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device_groups ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+
+-- next_change_at is the earliest of all that time may do to a device. verdict_change_at is when its verdict changes
+-- whatever happens, silence how many milliseconds without a report change it; 0 is never. failing_since is when it began
+-- not to be fit, for grace. hold is JSON about a quarantine, or empty. verdict_flags is 1 where another linked user could
+-- change the verdict, plus 2 where silence did. pinned is 1 where somebody chose the group of the device.
+ALTER TABLE devices ADD COLUMN exempt_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN hold TEXT NOT NULL DEFAULT '';
+ALTER TABLE devices ADD COLUMN verdict_change_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN silence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN failing_since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN verdict_flags INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+
+-- When the last report came, also one that said nothing new.
+ALTER TABLE device_seen ADD COLUMN reported_at INTEGER NOT NULL DEFAULT 0;
+
+-- version is the current one; deleted_at is 0 while the policy exists. Versions are never changed nor removed.
+CREATE TABLE policies (
+	account_id  INTEGER NOT NULL REFERENCES accounts (id),
+	id          INTEGER NOT NULL,
+	name        TEXT    NOT NULL,
+	version     INTEGER NOT NULL,
+	created_at  INTEGER NOT NULL,
+	modified_at INTEGER NOT NULL,
+	deleted_at  INTEGER NOT NULL,
+	PRIMARY KEY (account_id, id)
+) WITHOUT ROWID;
+
+CREATE TABLE policy_versions (
+	account_id INTEGER NOT NULL,
+	policy_id  INTEGER NOT NULL,
+	version    INTEGER NOT NULL,
+	document   TEXT    NOT NULL,
+	at         INTEGER NOT NULL,
+	author     TEXT    NOT NULL,
+	note       TEXT    NOT NULL,
+	PRIMARY KEY (account_id, policy_id, version),
+	FOREIGN KEY (account_id, policy_id) REFERENCES policies (account_id, id)
+);
+
+-- Work over many devices that takes its time: judging anew, trying a policy. params and result are JSON, position is
+-- where it goes on.
+CREATE TABLE runs (
+	account_id INTEGER NOT NULL REFERENCES accounts (id),
+	id         TEXT    NOT NULL,
+	kind       TEXT    NOT NULL,
+	state      INTEGER NOT NULL,
+	params     TEXT    NOT NULL,
+	position   TEXT    NOT NULL,
+	total      INTEGER NOT NULL,
+	done       INTEGER NOT NULL,
+	changed    INTEGER NOT NULL,
+	failed     INTEGER NOT NULL,
+	result     TEXT    NOT NULL,
+	message    TEXT    NOT NULL,
+	actor      TEXT    NOT NULL,
+	created_at INTEGER NOT NULL,
+	started_at INTEGER NOT NULL,
+	ended_at   INTEGER NOT NULL,
+	PRIMARY KEY (account_id, id)
+);
+CREATE INDEX runs_open ON runs (state, id) WHERE state < 2;
+
+-- Codes that agents register with, beside the one of the account. A code is looked up before anyone knows whose it is.
+CREATE TABLE registration_codes (
+	account_id INTEGER NOT NULL REFERENCES accounts (id),
+	code       TEXT    NOT NULL UNIQUE,
+	name       TEXT    NOT NULL,
+	group_id   INTEGER NOT NULL,
+	created_at INTEGER NOT NULL,
+	expires_at INTEGER NOT NULL,
+	revoked_at INTEGER NOT NULL,
+	max_uses   INTEGER NOT NULL,
+	uses       INTEGER NOT NULL,
+	PRIMARY KEY (account_id, code)
+) WITHOUT ROWID;
+
+CREATE TABLE operators (
+	account_id  INTEGER NOT NULL REFERENCES accounts (id),
+	id          TEXT    NOT NULL,
+	email       TEXT    NOT NULL,
+	name        TEXT    NOT NULL,
+	role        TEXT    NOT NULL,
+	created_at  INTEGER NOT NULL,
+	modified_at INTEGER NOT NULL,
+	disabled_at INTEGER NOT NULL,
+	revision    INTEGER NOT NULL,
+	PRIMARY KEY (account_id, id),
+	UNIQUE (account_id, email)
+) WITHOUT ROWID;
+
+-- Hardware ids that somebody said identify no machine.
+CREATE TABLE shared_hardware (
+	account_id  INTEGER NOT NULL REFERENCES accounts (id),
+	hardware_id TEXT    NOT NULL,
+	at          INTEGER NOT NULL,
+	actor       TEXT    NOT NULL,
+	PRIMARY KEY (account_id, hardware_id)
+) WITHOUT ROWID;
+
+-- failures, retry_at, delivered_at and last_error are how it goes; the rest is what was asked for. events is JSON.
+CREATE TABLE webhooks (
+	account_id   INTEGER NOT NULL REFERENCES accounts (id),
+	id           TEXT    NOT NULL,
+	name         TEXT    NOT NULL,
+	url          TEXT    NOT NULL,
+	form         TEXT    NOT NULL,
+	api_key      TEXT    NOT NULL,
+	secret       TEXT    NOT NULL,
+	events       TEXT    NOT NULL,
+	enabled      INTEGER NOT NULL,
+	created_at   INTEGER NOT NULL,
+	modified_at  INTEGER NOT NULL,
+	revision     INTEGER NOT NULL,
+	failures     INTEGER NOT NULL,
+	retry_at     INTEGER NOT NULL,
+	delivered_at INTEGER NOT NULL,
+	last_error   TEXT    NOT NULL,
+	PRIMARY KEY (account_id, id)
+) WITHOUT ROWID;
+
+-- What a webhook has still to be told: a row is written with the event and removed once it is delivered.
+CREATE TABLE webhook_pending (
+	account_id INTEGER NOT NULL,
+	webhook_id TEXT    NOT NULL,
+	event_id   TEXT    NOT NULL,
+	device_id  TEXT    NOT NULL,
+	status     TEXT    NOT NULL,
+	detail     TEXT    NOT NULL,
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (account_id, webhook_id, event_id)
+) WITHOUT ROWID;
+
+-- One row for each attempt. event_ids is JSON.
+CREATE TABLE webhook_deliveries (
+	account_id  INTEGER NOT NULL,
+	webhook_id  TEXT    NOT NULL,
+	id          TEXT    NOT NULL,
+	at          INTEGER NOT NULL,
+	attempt     INTEGER NOT NULL,
+	first_event TEXT    NOT NULL,
+	last_event  TEXT    NOT NULL,
+	events      INTEGER NOT NULL,
+	status_code INTEGER NOT NULL,
+	took        INTEGER NOT NULL,
+	error       TEXT    NOT NULL,
+	PRIMARY KEY (account_id, webhook_id, id)
+) WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_at ON webhook_deliveries (at);
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('policies', 'policies', '1000 100 1'),
+	('policy_versions', 'sqlite_autoindex_policy_versions_1', '10000 1000 10 1'),
+	('device_groups', 'device_groups', '1000 100 1'),
+	('runs', 'sqlite_autoindex_runs_1', '10000 1000 1'),
+	('runs', 'runs_open', '10 5 1'),
+	('registration_codes', 'registration_codes', '1000 100 1'),
+	('operators', 'operators', '1000 100 1'),
+	('shared_hardware', 'shared_hardware', '100 10 1'),
+	('webhooks', 'webhooks', '100 10 1'),
+	('webhook_pending', 'webhook_pending', '1000000 100000 50000 1'),
+	('webhook_deliveries', 'webhook_deliveries', '1000000 100000 50000 1'),
+	('webhook_deliveries', 'webhook_deliveries_at', '1000000 2');
+ANALYZE sqlite_schema;
