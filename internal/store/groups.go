@@ -23,10 +23,10 @@ const (
 var listGroups = func() string {
 	var statuses []string
 	for _, c := range countColumns[:posture.NumStatuses] {
-		statuses = append(statuses, "c."+c)
+		statuses = append(statuses, "device_counts."+c)
 	}
 	return selectGroup + ", " + strings.Join(statuses, " + ") + fromGroups + `
-		JOIN device_counts c ON c.account_id = device_groups.account_id AND c.group_id = device_groups.id WHERE device_groups.account_id = ? ORDER BY device_groups.id`
+		JOIN device_counts ON device_counts.account_id = device_groups.account_id AND device_counts.group_id = device_groups.id WHERE device_groups.account_id = ? ORDER BY device_groups.id`
 }()
 
 func groups(ctx context.Context, q querier, query string, account posture.AccountID) ([]device.Group, error) {
