@@ -31,9 +31,21 @@ type groupView struct {
 	CreatedAt   time.Time       `json:"created_at"`
 	ModifiedAt  time.Time       `json:"modified_at,omitzero"`
 	Devices     int64           `json:"devices"`
+	// What follows came with policies for each group. RemoveUnseen is in seconds.
+	PolicyID     posture.PolicyID `json:"policy_id"`
+	JoinRule     string           `json:"join_rule"`
+	JoinOrder    int              `json:"join_order"`
+	RemoveUnseen int64            `json:"remove_unseen"`
+	Revision     int64            `json:"revision"`
 }
 
-func viewGroup(g *device.Group) groupView { return groupView(*g) }
+func viewGroup(g *device.Group) groupView {
+	return groupView{
+		ID: g.ID, Name: g.Name, Domain: g.Domain, Description: g.Description, AutoJoin: g.AutoJoin,
+		CreatedAt: g.CreatedAt, ModifiedAt: g.ModifiedAt, Devices: g.Devices, PolicyID: g.Policy,
+		JoinRule: g.JoinRule, JoinOrder: g.JoinOrder, RemoveUnseen: int64(g.RemoveUnseen / time.Second), Revision: g.Revision,
+	}
+}
 
 type groupList struct {
 	accountFlag `embed:""`

@@ -11,6 +11,7 @@ import (
 	"muster/internal/errs"
 	"muster/internal/event"
 	"muster/internal/posture"
+	"muster/internal/run"
 )
 
 // Group is a part of an account's devices.
@@ -20,9 +21,19 @@ type Group struct {
 	Domain      string // the directory domain it is kept in step with; "" for none
 	Description string
 	AutoJoin    bool // devices may join by naming it when they register
-	CreatedAt   time.Time
-	ModifiedAt  time.Time // zero for never
-	Devices     int64     // live devices in it
+	// Policy is what its devices are judged by.
+	Policy posture.PolicyID
+	// JoinRule is an expression that says which devices join by themselves; "" for none. JoinOrder is in which order groups
+	// are asked, the lowest first.
+	JoinRule  string
+	JoinOrder int
+	// RemoveUnseen is after how long without contact its devices are removed; zero leaves that to the account.
+	RemoveUnseen time.Duration
+	// Revision counts the changes of the group, from 1.
+	Revision   int64
+	CreatedAt  time.Time
+	ModifiedAt time.Time // zero for never
+	Devices    int64     // live devices in it
 }
 
 // The bounds of groups. Names, domains and descriptions are counted in characters.
@@ -33,6 +44,9 @@ const (
 	maxGroupDomain      = 253
 	maxGroupDescription = 1024
 )
+
+// maxJoinRule bounds the length of an expression, in characters.
+const maxJoinRule = 4096
 
 func errNoGroup() error { return errs.New(errs.NotFound, "Group not found") }
 
@@ -56,6 +70,10 @@ type GroupTx interface {
 	InsertGroup(ctx context.Context, account posture.AccountID, g *Group) error
 	// UpdateGroup stores a group that was read in the same step.
 	UpdateGroup(ctx context.Context, account posture.AccountID, g *Group) error
+	// HasPolicy reports whether the account has a policy that is not deleted, and keeps it from being deleted meanwhile.
+	HasPolicy(ctx context.Context, account posture.AccountID, id posture.PolicyID) (bool, error)
+	// InsertRun stores work over many devices that is to begin, and ends what waits or goes on about the same devices.
+	InsertRun(ctx context.Context, r *run.Run) error
 	// DeleteGroup removes a group that has no live devices. Conflict: it has.
 	DeleteGroup(ctx context.Context, account posture.AccountID, id posture.GroupID) error
 }
@@ -76,6 +94,13 @@ type GroupChange struct {
 	Domain      *string
 	Description *string
 	AutoJoin    *bool
+
+	Policy       *posture.PolicyID
+	JoinRule     *string
+	JoinOrder    *int
+	RemoveUnseen *time.Duration
+	// Expect is the revision that the caller knows of; nil changes whichever is there.
+	Expect *int64
 }
 
 // CreateGroup makes a group. Invalid: something about it cannot be accepted. Conflict: the name is taken, whatever the
@@ -83,8 +108,12 @@ type GroupChange struct {
 func (s *Service) CreateGroup(ctx context.Context, account posture.AccountID, c GroupChange, actor string) (Group, error) {
 	var g Group
 	err := s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, at time.Time) (string, error) {
-		g = Group{CreatedAt: at}
+		g = Group{CreatedAt: at, Policy: posture.DefaultPolicy, Revision: 1}
 		err := c.apply(&g, all)
+		if err != nil {
+			return "", err
+		}
+		err = checkPolicy(ctx, tx, account, g.Policy)
 		if err != nil {
 			return "", err
 		}
@@ -96,7 +125,8 @@ func (s *Service) CreateGroup(ctx context.Context, account posture.AccountID, c 
 	return g, err
 }
 
-// UpdateGroup changes a group. NotFound: there is none. Invalid and Conflict: as for CreateGroup.
+// UpdateGroup changes a group; where it gets another policy, its devices are judged anew. NotFound: there is none. Stale:
+// it is not as the caller expects. Invalid and Conflict: as for CreateGroup.
 func (s *Service) UpdateGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, c GroupChange, actor string) (Group, error) {
 	var g Group
 	err := s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, at time.Time) (string, error) {
@@ -105,14 +135,52 @@ func (s *Service) UpdateGroup(ctx context.Context, account posture.AccountID, id
 			return "", errNoGroup()
 		}
 		g = all[i]
-		err := c.apply(&g, all)
+		err := checkRevision(g.Revision, c.Expect)
+		if err != nil {
+			return "", err
+		}
+		err = c.apply(&g, all)
 		if err != nil {
 			return "", err
 		}
 		g.ModifiedAt = at
+		g.Revision++
+		if g.Policy != all[i].Policy {
+			err = s.changePolicy(ctx, tx, account, &g, actor, at)
+			if err != nil {
+				return "", err
+			}
+		}
 		return "group changed: " + g.Name, tx.UpdateGroup(ctx, account, &g)
 	})
 	return g, err
+}
+
+// checkRevision refuses a change by somebody who does not know of the latest.
+func checkRevision(revision int64, expected *int64) error {
+	if expected != nil && *expected != revision {
+		return errs.New(errs.Stale, "It has been changed meanwhile: this is revision %d, not %d", revision, *expected)
+	}
+	return nil
+}
+
+// changePolicy sees that a group can have its new policy, and has its devices judged by it.
+func (s *Service) changePolicy(ctx context.Context, tx Tx, account posture.AccountID, g *Group, actor string, at time.Time) error {
+	err := checkPolicy(ctx, tx, account, g.Policy)
+	if err != nil {
+		return err
+	}
+	return tx.InsertRun(ctx, &run.Run{
+		Account: account, ID: posture.NewID(at, s.random), Kind: run.Reevaluate, Params: run.Params{Group: g.ID}, Actor: actor, CreatedAt: at,
+	})
+}
+
+func checkPolicy(ctx context.Context, tx Tx, account posture.AccountID, id posture.PolicyID) error {
+	ok, err := tx.HasPolicy(ctx, account, id)
+	if err == nil && !ok {
+		err = errs.InvalidField("policy", "There is no policy %d", id)
+	}
+	return err
 }
 
 // DeleteGroup deletes a group without devices. NotFound: there is none. Conflict: it has devices, or is the default one.
@@ -153,18 +221,24 @@ func (s *Service) changeGroups(ctx context.Context, account posture.AccountID, a
 
 // apply changes a group, one of all or a new one, and checks what comes of it.
 func (c GroupChange) apply(g *Group, all []Group) error {
-	for _, text := range []struct{ to, from *string }{{&g.Name, c.Name}, {&g.Domain, c.Domain}, {&g.Description, c.Description}} {
+	for _, text := range []struct{ to, from *string }{
+		{&g.Name, c.Name}, {&g.Domain, c.Domain}, {&g.Description, c.Description}, {&g.JoinRule, c.JoinRule},
+	} {
 		if text.from != nil {
 			*text.to = strings.TrimSpace(*text.from)
 		}
 	}
-	if c.AutoJoin != nil {
-		g.AutoJoin = *c.AutoJoin
+	set(&g.AutoJoin, c.AutoJoin)
+	set(&g.Policy, c.Policy)
+	set(&g.JoinOrder, c.JoinOrder)
+	set(&g.RemoveUnseen, c.RemoveUnseen)
+	if g.RemoveUnseen < 0 {
+		return errs.InvalidField("remove_unseen", "A time without contact cannot be less than none")
 	}
 	for _, text := range []struct {
 		field, value string
 		least, most  int
-	}{{"name", g.Name, 1, maxGroupName}, {"domain", g.Domain, 0, maxGroupDomain}, {"description", g.Description, 0, maxGroupDescription}} {
+	}{{"name", g.Name, 1, maxGroupName}, {"domain", g.Domain, 0, maxGroupDomain}, {"description", g.Description, 0, maxGroupDescription}, {"join_rule", g.JoinRule, 0, maxJoinRule}} {
 		n := utf8.RuneCountInString(text.value)
 		if n < text.least || n > text.most || !utf8.ValidString(text.value) || hasControl(text.value) {
 			return errs.InvalidField(text.field, "%s must have %d to %d characters, none of them a control character", text.field, text.least, text.most)
@@ -176,6 +250,13 @@ func (c GroupChange) apply(g *Group, all []Group) error {
 		}
 	}
 	return nil
+}
+
+// set changes a value, where there is another for it.
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
 }
 
 // groupFor gives the group in which a device enrols that is new or was gone: the one that its agent names, where devices

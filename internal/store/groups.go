@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"strings"
+	"time"
 
 	"muster/internal/device"
 	"muster/internal/errs"
@@ -14,7 +15,8 @@ const (
 	noGroup      = "Group not found"
 	// Groups from before they had a time of creation have that of their account.
 	selectGroup = `SELECT device_groups.id, device_groups.name, domain_name, description, auto_join,
-		CASE WHEN device_groups.created_at = 0 THEN a.created_at ELSE device_groups.created_at END, modified_at`
+		CASE WHEN device_groups.created_at = 0 THEN a.created_at ELSE device_groups.created_at END, modified_at,
+		policy_id, join_rule, join_order, remove_unseen, revision`
 	fromGroups   = " FROM device_groups JOIN accounts a ON a.id = device_groups.account_id"
 	lockedGroups = selectGroup + ", 0" + fromGroups + " WHERE device_groups.account_id = ? ORDER BY device_groups.id"
 )
@@ -33,9 +35,10 @@ func groups(ctx context.Context, q querier, query string, account posture.Accoun
 	var out []device.Group
 	err := q.query(ctx, func(r scanner) error {
 		var g device.Group
-		var created, modified int64
-		err := r.Scan(&g.ID, &g.Name, &g.Domain, &g.Description, &g.AutoJoin, &created, &modified, &g.Devices)
-		g.CreatedAt, g.ModifiedAt = timeOf(created), timeOf(modified)
+		var created, modified, removeUnseen int64
+		err := r.Scan(&g.ID, &g.Name, &g.Domain, &g.Description, &g.AutoJoin, &created, &modified,
+			&g.Policy, &g.JoinRule, &g.JoinOrder, &removeUnseen, &g.Revision, &g.Devices)
+		g.CreatedAt, g.ModifiedAt, g.RemoveUnseen = timeOf(created), timeOf(modified), time.Duration(removeUnseen)*time.Millisecond
 		out = append(out, g)
 		return err
 	}, query, account)
@@ -65,10 +68,9 @@ func (s *Store) GroupNames(ctx context.Context, account posture.AccountID) (map[
 
 // GroupsForUpdate implements device.GroupTx. The row of the account stands for all of its groups.
 func (tx *Tx) GroupsForUpdate(ctx context.Context, account posture.AccountID) ([]device.Group, error) {
-	var id posture.AccountID
-	err := tx.queryRow(ctx, "SELECT id FROM accounts WHERE id = ?"+tx.w.store.dialect.ForUpdate, account).Scan(&id)
+	err := tx.lockAccount(ctx, account)
 	if err != nil {
-		return nil, notFound(err, noAccount)
+		return nil, err
 	}
 	return groups(ctx, tx, lockedGroups, account)
 }
@@ -84,15 +86,14 @@ func (tx *Tx) GroupForUpdate(ctx context.Context, account posture.AccountID, id 
 // InsertGroup implements device.GroupTx. The first id behind that of the default group is 2.
 func (tx *Tx) InsertGroup(ctx context.Context, account posture.AccountID, g *device.Group) error {
 	tx.dirty = true
-	err := tx.queryRow(ctx, `INSERT INTO account_sequences (account_id, name, next) VALUES (?, 'groups', ?)
-		ON CONFLICT (account_id, name) DO UPDATE SET next = account_sequences.next + 1 RETURNING next - 1`,
-		account, posture.DefaultGroup+2).Scan(&g.ID)
+	err := tx.queryRow(ctx, nextInSequence, account, "groups", posture.DefaultGroup+2).Scan(&g.ID)
 	if err != nil {
 		return err
 	}
-	err = tx.execOne(ctx, `INSERT INTO device_groups (account_id, id, name, domain_name, description, auto_join, created_at, modified_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		account, g.ID, g.Name, g.Domain, g.Description, flag(g.AutoJoin), millis(g.CreatedAt), millis(g.ModifiedAt))
+	err = tx.execOne(ctx, `INSERT INTO device_groups (account_id, id, name, domain_name, description, auto_join, created_at, modified_at,
+		policy_id, join_rule, join_order, remove_unseen, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		account, g.ID, g.Name, g.Domain, g.Description, flag(g.AutoJoin), millis(g.CreatedAt), millis(g.ModifiedAt),
+		g.Policy, g.JoinRule, g.JoinOrder, g.RemoveUnseen.Milliseconds(), g.Revision)
 	if err != nil {
 		return err
 	}
@@ -101,8 +102,10 @@ func (tx *Tx) InsertGroup(ctx context.Context, account posture.AccountID, g *dev
 
 // UpdateGroup implements device.GroupTx.
 func (tx *Tx) UpdateGroup(ctx context.Context, account posture.AccountID, g *device.Group) error {
-	return tx.execOne(ctx, `UPDATE device_groups SET name = ?, domain_name = ?, description = ?, auto_join = ?, modified_at = ?
-		WHERE account_id = ? AND id = ?`, g.Name, g.Domain, g.Description, flag(g.AutoJoin), millis(g.ModifiedAt), account, g.ID)
+	return tx.execOne(ctx, `UPDATE device_groups SET name = ?, domain_name = ?, description = ?, auto_join = ?, modified_at = ?,
+		policy_id = ?, join_rule = ?, join_order = ?, remove_unseen = ?, revision = ? WHERE account_id = ? AND id = ?`,
+		g.Name, g.Domain, g.Description, flag(g.AutoJoin), millis(g.ModifiedAt),
+		g.Policy, g.JoinRule, g.JoinOrder, g.RemoveUnseen.Milliseconds(), g.Revision, account, g.ID)
 }
 
 // DeleteGroup implements device.GroupTx. The devices themselves are asked: the counts of the step are not written yet.

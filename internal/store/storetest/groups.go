@@ -32,8 +32,8 @@ func testGroups(t *testing.T, e Engine) {
 	lab, err := b.svc.CreateGroup(ctx, b.account, device.GroupChange{Name: new(" Lab "), Description: &about, Domain: &domain, AutoJoin: &yes}, "administrator")
 	check(t, err)
 	want := []device.Group{
-		{ID: posture.DefaultGroup, Name: "Default", CreatedAt: Epoch},
-		{ID: 2, Name: "Lab", Description: about, Domain: domain, AutoJoin: true, CreatedAt: b.clock.at},
+		{ID: posture.DefaultGroup, Name: "Default", Policy: posture.DefaultPolicy, Revision: 1, CreatedAt: Epoch},
+		{ID: 2, Name: "Lab", Description: about, Domain: domain, AutoJoin: true, Policy: posture.DefaultPolicy, Revision: 1, CreatedAt: b.clock.at},
 	}
 	list, err := b.svc.Groups(ctx, b.account)
 	if diff := cmp.Diff(want, list); err != nil || diff != "" || lab.ID != 2 {
@@ -56,9 +56,9 @@ func testGroups(t *testing.T, e Engine) {
 	office := b.group(t, strings.Repeat("å", 64), false)
 	_, err = b.svc.UpdateGroup(ctx, b.account, lab.ID, device.GroupChange{Name: new("LAB"), AutoJoin: new(bool)}, "administrator")
 	check(t, err)
-	want = []device.Group{want[0], {ID: 2, Name: "LAB", Description: about, Domain: domain, CreatedAt: Epoch, ModifiedAt: b.clock.at},
-		{ID: office, Name: strings.Repeat("å", 64), CreatedAt: b.clock.at.Add(-time.Second)}}
-	want[0].Name, want[0].ModifiedAt = "default", Epoch
+	want = []device.Group{want[0], {ID: 2, Name: "LAB", Description: about, Domain: domain, Policy: posture.DefaultPolicy, Revision: 2, CreatedAt: Epoch, ModifiedAt: b.clock.at},
+		{ID: office, Name: strings.Repeat("å", 64), Policy: posture.DefaultPolicy, Revision: 1, CreatedAt: b.clock.at.Add(-time.Second)}}
+	want[0].Name, want[0].ModifiedAt, want[0].Revision = "default", Epoch, 2
 	list, err = b.svc.Groups(ctx, b.account)
 	if diff := cmp.Diff(want, list); err != nil || diff != "" {
 		t.Fatalf("%v %s", err, diff)
