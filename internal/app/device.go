@@ -25,9 +25,13 @@ type deviceCommand struct {
 	Search   deviceSearch   `cmd:"" help:"List the devices that words lead to."`
 	Exempt   deviceExempt   `cmd:"" help:"Let a device pass whatever the policy says."`
 	Unexempt deviceUnexempt `cmd:"" help:"End an exemption."`
-	Move     deviceMove     `cmd:"" help:"Move a device to another group."`
-	Link     deviceLink     `cmd:"" help:"Say who uses a device."`
-	Command  deviceOrder    `cmd:"" help:"Tell the agent of a device what to do."`
+
+	Quarantine deviceQuarantine `cmd:"" help:"Hold a device back whatever the policy says."`
+	Release    deviceRelease    `cmd:"" help:"End a quarantine."`
+
+	Move    deviceMove  `cmd:"" help:"Move a device to another group."`
+	Link    deviceLink  `cmd:"" help:"Say who uses a device."`
+	Command deviceOrder `cmd:"" help:"Tell the agent of a device what to do."`
 }
 
 // deviceView is a device as the command line prints it. The names of its members stay.
@@ -48,6 +52,7 @@ type deviceView struct {
 	SeenAt       time.Time          `json:"last_seen,omitzero"`
 	LinkUser     *device.LinkedUser `json:"link_user,omitempty"`
 	Exempted     *exemptionView     `json:"exemption,omitempty"`
+	Quarantined  *device.Quarantine `json:"quarantine,omitempty"`
 	Conflict     bool               `json:"conflict,omitempty"`
 	Adapters     []adapterView      `json:"adapters,omitempty"`
 	Rule         string             `json:"rule,omitempty"`
@@ -62,6 +67,7 @@ type exemptionView struct {
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until,omitzero"`
 	Reason string    `json:"reason"`
+	By     string    `json:"by,omitempty"`
 }
 
 type adapterView struct {
@@ -82,7 +88,10 @@ func viewDevice(d *device.Device) deviceView {
 		v.LinkUser = &d.Link
 	}
 	if d.Exempted {
-		v.Exempted = &exemptionView{d.Exemption.Since, d.Exemption.Until, d.Exemption.Reason}
+		v.Exempted = &exemptionView{d.Exemption.Since, d.Exemption.Until, d.Exemption.Reason, d.Exemption.By}
+	}
+	if d.Quarantined {
+		v.Quarantined = &d.Quarantine
 	}
 	return v
 }
@@ -189,7 +198,10 @@ func (v *deviceView) print(w io.Writer) error {
 		t.row("linked user", v.LinkUser.Username+" "+v.LinkUser.Group)
 	}
 	if v.Exempted != nil {
-		t.row("exempted since", stamp(v.Exempted.Since)+" "+v.Exempted.Reason)
+		t.row("exempted since", stamp(v.Exempted.Since)+until(v.Exempted.Until)+because(v.Exempted.By, v.Exempted.Reason))
+	}
+	if v.Quarantined != nil {
+		t.row("quarantined since", stamp(v.Quarantined.Since)+because(v.Quarantined.By, v.Quarantined.Reason))
 	}
 	if v.Conflict {
 		t.row("conflict", "another device claims the same hardware id")
@@ -211,6 +223,25 @@ func (v *deviceView) print(w io.Writer) error {
 		t.row("vulnerability", f.ID+" in "+f.Product+" "+f.Version+", mended in "+f.Fixed)
 	}
 	return t.print(w)
+}
+
+// until says until when something holds.
+func until(t time.Time) string {
+	if t.IsZero() {
+		return " for good"
+	}
+	return " until " + stamp(t)
+}
+
+// because says who did something, and why, as far as that is known.
+func because(by, reason string) string {
+	if by != "" {
+		by = " by " + by
+	}
+	if reason != "" {
+		reason = ": " + reason
+	}
+	return by + reason
 }
 
 type deviceImport struct {

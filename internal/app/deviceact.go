@@ -8,6 +8,8 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/event"
+	"muster/internal/identity"
 )
 
 // deviceArg names a device.
@@ -53,7 +55,8 @@ func (c *deviceDelete) Run(env *environment) error {
 type deviceExempt struct {
 	deviceFlags `embed:""`
 	deviceArg   `embed:""`
-	Hours       int `help:"For how many hours; 0 is for good." default:"0" placeholder:"N"`
+	Hours       int    `help:"For how many hours; 0 is for good." default:"0" placeholder:"N"`
+	Reason      string `help:"Why; not with --server." placeholder:"TEXT"`
 }
 
 // Run exempts the device.
@@ -61,7 +64,8 @@ func (c *deviceExempt) Run(env *environment) error {
 	if c.Hours < 0 || c.Hours > device.MaxExemptHours {
 		return errs.InvalidField("hours", "--hours: a number from 0 to %d", device.MaxExemptHours)
 	}
-	return c.act(env, c.Device, device.ActionRequest{Action: device.ActExempt, ExemptFor: time.Duration(c.Hours) * time.Hour}, "", "exempted")
+	r := device.ActionRequest{Action: device.ActExempt, ExemptFor: time.Duration(c.Hours) * time.Hour, Reason: c.Reason}
+	return c.act(env, c.Device, r, "", "exempted")
 }
 
 type deviceUnexempt struct {
@@ -72,6 +76,51 @@ type deviceUnexempt struct {
 // Run ends the exemption.
 func (c *deviceUnexempt) Run(env *environment) error {
 	return c.act(env, c.Device, device.ActionRequest{Action: device.ActUnexempt}, "", "no longer exempted")
+}
+
+type deviceQuarantine struct {
+	accountFlag `embed:""`
+	deviceArg   `embed:""`
+	Reason      string `help:"Why." placeholder:"TEXT"`
+}
+
+// Run holds the device back.
+func (c *deviceQuarantine) Run(env *environment) error {
+	return env.withStored(c.accountFlag, c.Device, func(s *services, d *device.Device) error {
+		err := s.devices.Quarantine(event.By(env.ctx, byAdministrator), d.Account, d.ID, c.Reason)
+		if err != nil {
+			return err
+		}
+		return printLine(env.stdout, "quarantined", d.ID)
+	})
+}
+
+type deviceRelease struct {
+	accountFlag `embed:""`
+	deviceArg   `embed:""`
+	Reason      string `help:"Why." placeholder:"TEXT"`
+}
+
+// Run lets the device go.
+func (c *deviceRelease) Run(env *environment) error {
+	return env.withStored(c.accountFlag, c.Device, func(s *services, d *device.Device) error {
+		err := s.devices.Release(event.By(env.ctx, byAdministrator), d.Account, d.ID, c.Reason)
+		if err != nil {
+			return err
+		}
+		return printLine(env.stdout, "released", d.ID)
+	})
+}
+
+// withStored finds a device in the database for fn.
+func (env *environment) withStored(f accountFlag, name string, fn func(*services, *device.Device) error) error {
+	return env.withAccount(f, func(s *services, a identity.Account) error {
+		d, err := s.devices.Find(env.ctx, a.ID, device.SelectorOf(name))
+		if err != nil {
+			return err
+		}
+		return fn(s, &d)
+	})
 }
 
 type deviceMove struct {

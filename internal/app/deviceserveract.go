@@ -25,6 +25,9 @@ func (d *serverDevices) remove(name string, mode device.RemoveMode) (string, err
 }
 
 func (d *serverDevices) act(name string, r device.ActionRequest) (device.Outcome, error) {
+	if r.Reason != "" {
+		return device.Outcome{}, errs.InvalidField("reason", "--reason: the API of a server has no place for it")
+	}
 	request := client.ActionRequest{Action: client.Action(r.Action), IDs: []string{name}, ExemptFor: r.ExemptFor}
 	switch r.Action {
 	case device.ActAssignGroup:

@@ -24,14 +24,9 @@ func (s *Service) Act(ctx context.Context, account posture.AccountID, r ActionRe
 	if !known {
 		return Outcome{}, errs.InvalidField("types", "There is no action %q", string(r.Action))
 	}
-	if r.ExemptFor < 0 {
-		return Outcome{}, errs.InvalidField("exempt_time", "An exemption cannot last less than no time")
-	}
-	if r.Action == ActScanThreats {
-		err := r.Scan.Check()
-		if err != nil {
-			return Outcome{}, err
-		}
+	err := r.check()
+	if err != nil {
+		return Outcome{}, err
 	}
 	out := Outcome{Result: ActionDone}
 	d, err := s.Find(ctx, account, r.Device)
@@ -56,12 +51,7 @@ var actions = map[Action]func(s *Service, ctx context.Context, ref Ref, r *Actio
 		if !d.Monitored() {
 			return errUnsupported
 		}
-		e := Exemption{Since: at}
-		if r.ExemptFor > 0 {
-			e.Until = at.Add(r.ExemptFor)
-		}
-		e.By = r.Actor
-		d.exempt(e)
+		d.exempt(r.exemption(at))
 		return nil
 	}),
 	ActUnexempt: adjustment(event.Unexempted, func(d *Device, _ *ActionRequest, _ time.Time) error {
@@ -87,10 +77,31 @@ var actions = map[Action]func(s *Service, ctx context.Context, ref Ref, r *Actio
 	ActScanThreats: (*Service).command,
 }
 
+// check refuses what makes no sense for any device.
+func (r *ActionRequest) check() error {
+	switch {
+	case r.ExemptFor < 0 || r.ExemptFor > MaxExemptHours*time.Hour:
+		return errs.InvalidField("exempt_time", "An exemption lasts at most %d hours, or is for good with 0", MaxExemptHours)
+	case r.Action == ActScanThreats:
+		return r.Scan.Check()
+	default:
+		return checkReason(r.Reason)
+	}
+}
+
+// exemption is the one that the request asks for.
+func (r *ActionRequest) exemption(at time.Time) Exemption {
+	e := Exemption{Since: at, Reason: r.Reason, By: r.Actor}
+	if r.ExemptFor > 0 {
+		e.Until = at.Add(r.ExemptFor)
+	}
+	return e
+}
+
 // adjustment makes an action of a change to the device alone.
 func adjustment(kind event.Kind, change func(d *Device, r *ActionRequest, at time.Time) error) func(*Service, context.Context, Ref, *ActionRequest) (string, error) {
 	return func(s *Service, ctx context.Context, ref Ref, r *ActionRequest) (string, error) {
-		n := note{at: s.clock(), kind: kind, actor: r.Actor}
+		n := note{at: s.clock(), kind: kind, actor: r.Actor, detail: r.Reason}
 		return "", s.adjust(ctx, ref, n, func(_ Tx, _, d *Device) error { return change(d, r, n.at) })
 	}
 }

@@ -30,8 +30,11 @@ type ActionRequest struct {
 	Actor  string // the application that asks, for the record
 	// ExemptFor is how long an exemption lasts; zero is for good.
 	ExemptFor time.Duration
-	Group     posture.GroupID
-	Scan      CommandParams
+	// Reason is why a device is exempted, no longer exempted, ignored or no longer ignored; the compatible API has no place
+	// for it.
+	Reason string
+	Group  posture.GroupID
+	Scan   CommandParams
 }
 
 // MaxExemptHours is the longest exemption that ends: the compatible API asks for less than 65 000 hours.

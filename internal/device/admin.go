@@ -18,25 +18,51 @@ func (s *Service) Delete(ctx context.Context, account posture.AccountID, id stri
 	return s.remove(ctx, Ref{Account: account, ID: id}, removal{lifecycle: Deleted, kind: event.Deleted})
 }
 
-// Exempt lets a device pass whatever the policy says, until a time, or for good when it is zero.
-// NotFound: no such live device. Invalid: the time is past, or the device has no agent.
+// Exempt lets a device pass whatever the policy says, until a time, or for good when it is zero. A device that is
+// quarantined too stays held until it is released. Who does it is event.Actor of the context.
+// NotFound: no such live device. Invalid: the time is past or too far ahead, the reason too long, or the device has no
+// agent.
 func (s *Service) Exempt(ctx context.Context, account posture.AccountID, id, reason string, until time.Time) error {
-	at := s.clock()
-	if !until.IsZero() && !until.After(at) {
-		return errs.InvalidField("until", "The end of the exemption lies in the past")
+	e := Exemption{Since: s.clock(), Until: until, Reason: reason, By: event.Actor(ctx)}
+	err := e.check()
+	if err != nil {
+		return err
 	}
-	return s.adjust(ctx, Ref{Account: account, ID: id}, note{at: at, kind: event.Exempted}, func(_ Tx, _, d *Device) error {
+	n := note{at: e.Since, kind: event.Exempted, actor: e.By, detail: e.Reason}
+	return s.adjust(ctx, Ref{Account: account, ID: id}, n, func(_ Tx, _, d *Device) error {
 		if !d.Monitored() {
 			return errs.New(errs.Invalid, "Only a monitored device can be exempted")
 		}
-		d.exempt(Exemption{Since: at, Until: until, Reason: reason, By: event.Actor(ctx)})
+		d.exempt(e)
 		return nil
 	})
 }
 
+// check refuses an exemption that makes no sense.
+func (e *Exemption) check() error {
+	switch {
+	case e.Until.IsZero():
+	case !e.Until.After(e.Since):
+		return errs.InvalidField("until", "The end of the exemption lies in the past")
+	case e.Until.Sub(e.Since) > MaxExemptHours*time.Hour:
+		return errs.InvalidField("until", "An exemption that ends may last at most %d hours", MaxExemptHours)
+	}
+	return checkReason(e.Reason)
+}
+
+// maxReason is how long a reason may be, in characters.
+const maxReason = 1024
+
+func checkReason(reason string) error {
+	if utf8.RuneCountInString(reason) > maxReason || !utf8.ValidString(reason) || hasControl(reason) {
+		return errs.InvalidField("reason", "reason must have at most %d characters, none of them a control character", maxReason)
+	}
+	return nil
+}
+
 // Unexempt ends an exemption; the device stands where its last verdict put it. NotFound: no such live device.
 func (s *Service) Unexempt(ctx context.Context, account posture.AccountID, id string) error {
-	n := note{at: s.clock(), kind: event.Unexempted}
+	n := note{at: s.clock(), kind: event.Unexempted, actor: event.Actor(ctx)}
 	return s.adjust(ctx, Ref{Account: account, ID: id}, n, func(_ Tx, _, d *Device) error {
 		if !d.Exempted {
 			return errNothingToDo

@@ -41,7 +41,8 @@ type Exemption struct {
 	By     string // who gave it; "" for not recorded
 }
 
-// Quarantine holds a device back whatever the policy says.
+// Quarantine holds a device back whatever the policy says, and whether or not it is exempted. It outlives the agent and
+// the device itself: only releasing the device ends it.
 type Quarantine struct {
 	Since  time.Time `json:"since"`
 	Reason string    `json:"reason,omitempty"`

@@ -116,12 +116,13 @@ func (s *Service) detach(ctx context.Context, tx Tx, old *Device, at time.Time) 
 }
 
 // forgetMachine leaves of a device what has to be known to recognise the machine and to tell that it was deleted: its
-// numbers, its credentials, the family of its system, and when what happened. The events about it stay too.
+// numbers, its credentials, the family of its system, and when what happened. The events about it stay too, and so does
+// a quarantine: else whoever deletes a device would let it in.
 func (d *Device) forgetMachine() {
 	*d = Device{
 		Account: d.Account, ID: d.ID, Lifecycle: d.Lifecycle, Cell: d.Cell, Judged: d.Judged, Managed: d.Managed,
 		HardwareID: d.HardwareID, Serial: d.Serial, OSFamily: d.OSFamily,
 		EnrolledAt: d.EnrolledAt, ReportedAt: d.ReportedAt, SeenAt: d.SeenAt, StatusAt: d.StatusAt,
-		Credentials: d.Credentials,
+		Credentials: d.Credentials, Quarantined: d.Quarantined, Quarantine: d.Quarantine,
 	}
 }

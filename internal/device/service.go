@@ -109,8 +109,11 @@ func (s *Service) newEvent(at time.Time, kind event.Kind, d *Device, from postur
 	return e
 }
 
-// recordStatus appends an event if the device changed its status.
+// recordStatus appends an event if the device changed its status, or its exemption ended by itself.
 func (s *Service) recordStatus(ctx context.Context, tx Tx, at time.Time, old, d *Device) error {
+	if old.Exempted && !d.Exempted {
+		return s.record(ctx, tx, d, old.Cell.Status, note{at: at, kind: event.Unexempted, detail: "its time was up"})
+	}
 	if old.Cell.Status == d.Cell.Status {
 		return nil
 	}

@@ -21,10 +21,13 @@ const (
 	StatusChanged Kind = "status_changed"
 	Exempted      Kind = "exempted"
 	Unexempted    Kind = "unexempted"
+	Quarantined   Kind = "quarantined" // the detail is the reason
+	Released      Kind = "released"    // from quarantine
 	Retired       Kind = "retired"
 	Deleted       Kind = "deleted"       // by an administrator
 	DeletedByAPI  Kind = "deleted_api"   // by a program
 	AgentRemoved  Kind = "agent_removed" // by an administrator or a program; the device stays
+	Merged        Kind = "merged"        // took over what was known of another device; the detail names it
 	Ignored       Kind = "ignored"
 	Unignored     Kind = "unignored"
 	Moved         Kind = "moved" // to another group; the detail is its name
@@ -54,7 +57,7 @@ var kinds = []struct {
 	category Category
 }{
 	{Enrolled, OfDevices}, {Returned, OfDevices}, {Imported, OfDevices}, {StatusChanged, OfDevices}, {Exempted, OfDevices},
-	{Unexempted, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {AgentRemoved, OfDevices}, {Ignored, OfDevices},
+	{Unexempted, OfDevices}, {Quarantined, OfDevices}, {Released, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {AgentRemoved, OfDevices}, {Merged, OfDevices}, {Ignored, OfDevices},
 	{Unignored, OfDevices}, {Moved, OfDevices}, {Reported, OfReports}, {AgentUpdated, OfDevices},
 	{CommandQueued, OfDevices}, {CommandEnded, OfDevices}, {Configured, OfAdministrators},
 }
@@ -94,7 +97,7 @@ var ComeOrGo = []Kind{Enrolled, Returned, Imported, Retired, Deleted, DeletedByA
 
 // Changing are the kinds that may be a change of status: each of ComeOrGo always is, the others are where the status
 // after differs from the status before. No other kind ever is, whatever its statuses say.
-var Changing = append([]Kind{StatusChanged, AgentRemoved, Exempted, Unexempted, Ignored, Unignored}, ComeOrGo...)
+var Changing = append([]Kind{StatusChanged, AgentRemoved, Exempted, Unexempted, Quarantined, Released, Merged, Ignored, Unignored}, ComeOrGo...)
 
 // Event is one thing that happened to one device, or to the account itself.
 type Event struct {

@@ -69,7 +69,7 @@ var listTexts = []struct {
 	{"d.link_username", func(d *device.Device, s string) { d.Link.Username = s }},
 	{"d.link_group", func(d *device.Device, s string) { d.Link.Group = s }},
 	{"d.profile", func(d *device.Device, s string) { d.PackedProfile = s }},
-	{"d.hold", func(d *device.Device, s string) { d.Quarantined = s != "" }},
+	{"d.hold", func(d *device.Device, s string) { d.Quarantine.Reason = s }}, // scanListed reads it
 }
 
 // listRow is the one column of a row of a list, of devices d and device_seen s.
@@ -124,7 +124,9 @@ func scanListed(r scanner, d *device.Device) error {
 	if d.LastReport.Before(d.ReportedAt) {
 		d.LastReport = d.ReportedAt
 	}
-	return nil
+	hold := d.Quarantine.Reason
+	d.Quarantine = device.Quarantine{}
+	return setHold(d, hold)
 }
 
 func cutNumber(row string) (n int64, rest string, err error) {

@@ -63,6 +63,57 @@ func (c *commander) shown(id string) object {
 	return decode[object](c.t, c.p.muster("device", "show", "--json", id))
 }
 
+// TestDeviceHolds exempts and quarantines with a reason, and looks where it shows.
+func TestDeviceHolds(t *testing.T) {
+	onBoth(t, func(t *testing.T, db []string) {
+		p := start(t, db, "--rate-limit", "0")
+		_, token := p.client("read")
+		mac := "00:0c:29:00:00:01"
+		a := p.register(strings.TrimSpace(p.muster("regcode", "show")), registration(mac))
+		a.report(healthy("bench", mac)).want(200)
+		p.muster("device", "exempt", a.ID, "--hours", "2", "--reason", "vendor visit")
+		if out := p.muster("device", "quarantine", mac, "--reason", "stolen"); !strings.Contains(out, "quarantined "+a.ID) {
+			t.Error(out)
+		}
+		list := decode[[]object](t, p.muster("device", "list", "--json"))
+		shown := decode[object](t, p.muster("device", "show", "--json", a.ID))
+		for _, d := range []object{list[0], shown} {
+			e, q := d["exemption"].(object), d["quarantine"].(object)
+			if d["status"] != "quarantined" || e["reason"] != "vendor visit" || e["by"] != "administrator" || e["until"] == nil ||
+				q["reason"] != "stolen" || q["by"] != "administrator" || q["since"] == nil {
+				t.Errorf("held: %v", d)
+			}
+		}
+		text := p.muster("device", "show", a.ID)
+		for _, want := range []string{"by administrator: stolen", "by administrator: vendor visit", " until "} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %q in %s", want, text)
+			}
+		}
+		if got := a.call("GET", "/policy_check", "").want(200).object()["status"]; got != "quarantined" {
+			t.Errorf("its agent is told %v", got)
+		}
+		if got := p.account(token)["devices_used"]; got != 1.0 {
+			t.Errorf("it uses %v places", got)
+		}
+		details := p.call("GET", "/o/api/v2.1/devices/"+a.ID+"?opt=0", bearer(token), "").want(200).object()
+		if details["status"] != 1.0 {
+			t.Errorf("version 2 tells %v, not that it is not compliant", details["status"])
+		}
+		p.muster("device", "release", a.ID)
+		if got := decode[object](t, p.muster("device", "show", "--json", a.ID)); got["status"] != "exempted" || got["quarantine"] != nil {
+			t.Errorf("released: %v", got)
+		}
+		if out, code := command(t, append([]string{"device", "quarantine", "nobody"}, db...)...); code != 1 || !strings.Contains(out, "Device not found") {
+			t.Errorf("of nobody: code %d: %s", code, out)
+		}
+		logs := p.call("POST", "/o/api/v3.1/logs", bearer(token), `{"event_category":"device","filter":{"events":["quarantined","released"]}}`).want(200).body
+		if !strings.Contains(logs, "Device quarantined: stolen (by administrator)") || !strings.Contains(logs, "Device released from quarantine") {
+			t.Errorf("logs: %s", logs)
+		}
+	})
+}
+
 func manageDevice(c *commander, a *agent, host, mac string) {
 	t := c.t
 	found, _ := c.run("search", "--json", strings.ToUpper(host[:5]), host[6:])

@@ -260,7 +260,7 @@ func anything(ctx context.Context, svc *device.Service, account posture.AccountI
 	if err != nil {
 		return err
 	}
-	switch rnd.IntN(10) {
+	switch rnd.IntN(12) {
 	case 0:
 		return svc.Retire(ctx, device.Ref{Account: account, ID: d.ID})
 	case 1:
@@ -274,6 +274,10 @@ func anything(ctx context.Context, svc *device.Service, account posture.AccountI
 	case 5:
 		_, err = svc.Enrol(ctx, account, device.Registration{HardwareID: fmt.Sprintf("HW-%04d", n), Adapters: Adapters(mac)})
 		return err
+	case 6:
+		return svc.Quarantine(ctx, account, d.ID, "r")
+	case 7:
+		return svc.Release(ctx, account, d.ID, "r")
 	default:
 		r := posture.Report{Adapters: Adapters(mac)}
 		r.OS.Name = fmt.Sprintf("%d/%d/%d", 3+rnd.IntN(2), rnd.IntN(3), rnd.IntN(5))
