@@ -13,10 +13,11 @@ import (
 const defaultDevicesAllowed = 1_000_000
 
 type accountCommand struct {
-	Create accountCreate `cmd:"" help:"Create an account."`
-	List   accountList   `cmd:"" help:"List the accounts."`
-	Show   accountShow   `cmd:"" help:"Show an account with its licence key, registration code and counts."`
-	Set    accountSet    `cmd:"" help:"Change an account."`
+	Create   accountCreate   `cmd:"" help:"Create an account."`
+	List     accountList     `cmd:"" help:"List the accounts."`
+	Show     accountShow     `cmd:"" help:"Show an account with its licence key, registration code and counts."`
+	Set      accountSet      `cmd:"" help:"Change an account."`
+	Settings settingsCommand `cmd:"" help:"Privacy, automatic removal, licence limit, retention and agents of an account."`
 }
 
 // jsonFlag is a flag of every command that prints things.

@@ -191,14 +191,11 @@ func (s *server) doors() *web.Mux {
 		}),
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,
-			Settings: func(context.Context, posture.AccountID) (gears.Settings, error) { return agentSettings, nil },
+			Settings: s.agentSettings,
 		}),
 		reference.New(),
 	)
 }
-
-// agentSettings is what every agent is told until accounts have settings of their own.
-var agentSettings = gears.Settings{PingEvery: time.Minute, ReportEvery: time.Hour}
 
 func (s *server) limits() ratelimit.Source {
 	if s.store.SharedLimits() {

@@ -117,3 +117,12 @@ type TokenStore interface {
 	// DeleteExpiredTokens removes those that expired before the time and says how many.
 	DeleteExpiredTokens(ctx context.Context, before time.Time) (int64, error)
 }
+
+// SettingsStore keeps what accounts decided about themselves. Both give NotFound where there is no such account.
+type SettingsStore interface {
+	// AccountSettings gives the settings and how often they were stored, from 1.
+	AccountSettings(ctx context.Context, id posture.AccountID) (Settings, int64, error)
+	// UpdateAccountSettings loads, changes and stores the settings under the next revision, and records the events that the
+	// change gives, as one step. A change that gives none stores nothing. It may be run more than once.
+	UpdateAccountSettings(ctx context.Context, id posture.AccountID, change func(s *Settings, revision int64) ([]event.Event, error)) (Settings, int64, error)
+}

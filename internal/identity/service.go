@@ -27,6 +27,7 @@ type Options struct {
 	Accounts     AccountStore
 	Applications ApplicationStore
 	Tokens       TokenStore
+	Settings     SettingsStore
 	Now          func() time.Time // time.Now if nil
 	Random       io.Reader        // crypto/rand if nil; must bear calls at the same time
 }
@@ -37,18 +38,20 @@ type Service struct {
 	accounts     AccountStore
 	applications ApplicationStore
 	tokens       TokenStore
+	settings     SettingsStore
 	now          func() time.Time
 	random       io.Reader
 
 	byLicenseKey       accountIndex
 	byRegistrationCode accountIndex
 	grants             *cache[Hash, Grant]
+	decided            *cache[posture.AccountID, Settings]
 	guard              *ratelimit.Guard
 }
 
 // New makes a Service. It panics when a store is missing: that is a programmer's mistake.
 func New(o Options) *Service {
-	if o.Accounts == nil || o.Applications == nil || o.Tokens == nil {
+	if o.Accounts == nil || o.Applications == nil || o.Tokens == nil || o.Settings == nil {
 		panic("identity: a store is missing")
 	}
 	if o.Now == nil {
@@ -58,11 +61,12 @@ func New(o Options) *Service {
 		o.Random = rand.Reader
 	}
 	return &Service{
-		accounts: o.Accounts, applications: o.Applications, tokens: o.Tokens,
+		accounts: o.Accounts, applications: o.Applications, tokens: o.Tokens, settings: o.Settings,
 		now: o.Now, random: o.Random,
 		byLicenseKey:       newAccountIndex(fitsLicenseKey, o.Accounts.AccountByLicenseKey),
 		byRegistrationCode: newAccountIndex(fitsRegistrationCode, o.Accounts.AccountByRegistrationCode),
 		grants:             newCache[Hash, Grant](cacheSize),
+		decided:            newCache[posture.AccountID, Settings](cacheSize),
 		guard:              ratelimit.NewGuard(guessers, o.Now),
 	}
 }

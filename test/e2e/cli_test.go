@@ -21,7 +21,7 @@ func TestNoDatabaseIsMadeByMistake(t *testing.T) {
 	file := path(t, "devices.csv")
 	write(t, file, "00:0c:29:00:00:01\n")
 	commands := [][]string{
-		{"account", "list"}, {"account", "show"}, {"account", "set", "--name", "x"}, {"app", "create", "--name", "x"}, {"app", "list"},
+		{"account", "list"}, {"account", "show"}, {"account", "set", "--name", "x"}, {"account", "settings", "show"}, {"app", "create", "--name", "x"}, {"app", "list"},
 		{"app", "revoke", "x"}, {"device", "list"}, {"device", "show", "x"}, {"device", "import", file}, {"device", "delete", "x"},
 		{"regcode", "show"}, {"regcode", "rotate"}, {"backup", path(t, "b")}, {"group", "list"}, {"group", "add", "x"},
 		{"group", "edit", "x", "--name", "y"}, {"group", "delete", "x"},

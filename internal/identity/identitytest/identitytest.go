@@ -16,12 +16,13 @@ import (
 	"muster/internal/posture"
 )
 
-// Stores is an AccountStore, an ApplicationStore and a TokenStore.
+// Stores is an AccountStore, an ApplicationStore, a TokenStore and a SettingsStore.
 type Stores struct {
 	mu           sync.Mutex
 	accounts     map[posture.AccountID]identity.Account
 	applications map[string]identity.Application
 	tokens       map[identity.Hash]identity.Token
+	settings     map[posture.AccountID]settings
 	events       []event.Event
 	calls        int
 	failure      error
@@ -34,6 +35,7 @@ func NewStores() *Stores {
 		accounts:     make(map[posture.AccountID]identity.Account),
 		applications: make(map[string]identity.Application),
 		tokens:       make(map[identity.Hash]identity.Token),
+		settings:     make(map[posture.AccountID]settings),
 	}
 }
 
@@ -51,7 +53,7 @@ func (s *Stores) Fail(err error) {
 	s.failure = err
 }
 
-// AfterNextFind runs f once: when the next FindToken, AccountByLicenseKey or AccountByRegistrationCode has its answer
+// AfterNextFind runs f once: when the next FindToken, AccountByLicenseKey, AccountByRegistrationCode or AccountSettings has its answer
 // and has not given it yet.
 func (s *Stores) AfterNextFind(f func()) {
 	s.mu.Lock()
@@ -312,4 +314,47 @@ func (s *Stores) DeleteExpiredTokens(_ context.Context, before time.Time) (int64
 	n := len(s.tokens)
 	maps.DeleteFunc(s.tokens, func(_ identity.Hash, t identity.Token) bool { return t.ExpiresAt.Before(before) })
 	return int64(n - len(s.tokens)), nil
+}
+
+// settings are those of an account, and how often they were changed.
+type settings struct {
+	identity.Settings
+	changes int64
+}
+
+// AccountSettings gives the settings of an account.
+func (s *Stores) AccountSettings(_ context.Context, id posture.AccountID) (identity.Settings, int64, error) {
+	defer s.answer()
+	if err := s.enter(); err != nil {
+		return identity.Settings{}, 0, err
+	}
+	if _, ok := s.accounts[id]; !ok {
+		return identity.Settings{}, 0, notFound()
+	}
+	stored := s.settings[id]
+	return stored.Settings, stored.changes + 1, nil
+}
+
+// UpdateAccountSettings changes the settings of an account.
+func (s *Stores) UpdateAccountSettings(
+	_ context.Context, id posture.AccountID, change func(*identity.Settings, int64) ([]event.Event, error),
+) (identity.Settings, int64, error) {
+	defer s.mu.Unlock()
+	if err := s.enter(); err != nil {
+		return identity.Settings{}, 0, err
+	}
+	if _, ok := s.accounts[id]; !ok {
+		return identity.Settings{}, 0, notFound()
+	}
+	stored := s.settings[id]
+	events, err := change(&stored.Settings, stored.changes+1)
+	if err != nil {
+		return identity.Settings{}, 0, err
+	}
+	if len(events) > 0 {
+		stored.changes++
+		s.settings[id] = stored
+		s.record(id, events)
+	}
+	return stored.Settings, stored.changes + 1, nil
 }

@@ -431,7 +431,7 @@ func checkPositions(ctx context.Context, t *testing.T, b *bench) {
 	}
 }
 
-func second3[T any](_ T, _ string, err error) error { return err }
+func second3[T, U any](_ T, _ U, err error) error { return err }
 
 // testChangesBySystem lists only devices of some operating systems.
 func testChangesBySystem(t *testing.T, e Engine) {
@@ -462,7 +462,7 @@ func testChangesBySystem(t *testing.T, e Engine) {
 func testAdministration(t *testing.T, e Engine) {
 	s := Open(t, e.New(t))
 	ctx := event.By(t.Context(), "command line")
-	ids := identity.New(identity.Options{Accounts: s, Applications: s, Tokens: s})
+	ids := identity.New(identity.Options{Accounts: s, Applications: s, Tokens: s, Settings: s})
 	svc := service(s, time.Now)
 	a, err := ids.CreateAccount(ctx, identity.NewAccount{Name: "acme", DevicesAllowed: 5})
 	check(t, err)

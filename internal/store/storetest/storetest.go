@@ -185,6 +185,7 @@ func Run(t *testing.T, e Engine) {
 		{"activities", testActivities},
 		{"forgetting", testForgetting},
 		{"administration", testAdministration},
+		{"settings", testSettings},
 		{"pages", testPages},
 		{"leases", testLeases},
 		{"rate limits", testRateLimits},
