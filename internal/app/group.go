@@ -15,7 +15,7 @@ type groupCommand struct {
 	List   groupList   `cmd:"" help:"List the device groups of an account."`
 	Add    groupAdd    `cmd:"" help:"Make a device group."`
 	Edit   groupEdit   `cmd:"" help:"Change a device group."`
-	Delete groupDelete `cmd:"" help:"Delete a device group that has no devices."`
+	Delete groupDelete `cmd:"" help:"Delete a device group; its devices go to another."`
 }
 
 // byAdministrator is who acts, in the record, when the command line does.
@@ -175,6 +175,7 @@ func (c *groupEdit) Run(env *environment) error {
 type groupDelete struct {
 	accountFlag `embed:""`
 	groupArg    `embed:""`
+	MoveTo      string `help:"Name or id of the group to move its devices to; without it, a group that has devices stays." placeholder:"GROUP"`
 }
 
 // Run deletes the group.
@@ -184,10 +185,21 @@ func (c *groupDelete) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
-		err = s.devices.DeleteGroup(env.ctx, a.ID, g.ID, byAdministrator)
+		if c.MoveTo == "" {
+			err = s.devices.DeleteGroup(env.ctx, a.ID, g.ID, nil, byAdministrator)
+			if err != nil {
+				return err
+			}
+			return printLine(env.stdout, "deleted group", g.ID, g.Name)
+		}
+		into, err := groupArg{c.MoveTo}.find(env, s, a.ID)
 		if err != nil {
 			return err
 		}
-		return printLine(env.stdout, "deleted group", g.ID, g.Name)
+		moved, err := s.devices.DissolveGroup(env.ctx, a.ID, g.ID, into.ID, nil, byAdministrator)
+		if err != nil {
+			return err
+		}
+		return printLine(env.stdout, "deleted group", g.ID, g.Name+"; moved", moved, "devices to", into.Name)
 	})
 }

@@ -117,28 +117,6 @@ func restate(from, to posture.Status) func(*Device, *ActionRequest, time.Time) e
 	}
 }
 
-// assignGroup moves a device to a group of its account. The group is locked, so that it cannot be deleted meanwhile; for
-// that the step names no device, since groups are locked in no order.
-func (s *Service) assignGroup(ctx context.Context, ref Ref, r *ActionRequest) (string, error) {
-	n := note{at: s.clock(), kind: event.Moved, actor: r.Actor}
-	return "", s.store.Change(ctx, Change{Do: func(tx Tx) error {
-		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
-		if err != nil {
-			return err
-		}
-		if old.Lifecycle != Live {
-			return errNoDevice()
-		}
-		group, err := tx.GroupForUpdate(ctx, ref.Account, r.Group)
-		if err != nil || old.Cell.Group == group.ID {
-			return err
-		}
-		d := old
-		d.Cell.Group, n.detail = group.ID, group.Name
-		return s.saveAndRecord(ctx, tx, &old, &d, n)
-	}})
-}
-
 // command queues a command for the agent of a device.
 func (s *Service) command(ctx context.Context, ref Ref, r *ActionRequest) (string, error) {
 	c := Command{DeviceID: ref.ID, Kind: CommandKind(r.Action), Actor: r.Actor, CreatedAt: s.clock()}

@@ -183,22 +183,11 @@ func checkPolicy(ctx context.Context, tx Tx, account posture.AccountID, id postu
 	return err
 }
 
-// DeleteGroup deletes a group without devices. NotFound: there is none. Conflict: it has devices, or is the default one.
-func (s *Service) DeleteGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, actor string) error {
-	return s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, _ time.Time) (string, error) {
-		i := slices.IndexFunc(all, func(x Group) bool { return x.ID == id })
-		if i < 0 {
-			return "", errNoGroup()
-		}
-		if id == posture.DefaultGroup {
-			return "", errs.New(errs.Conflict, "The default group cannot be deleted")
-		}
-		_, err := tx.GroupForUpdate(ctx, account, id)
-		if err != nil {
-			return "", err
-		}
-		return "group deleted: " + all[i].Name, tx.DeleteGroup(ctx, account, id)
-	})
+// DeleteGroup deletes a group without devices. NotFound: there is none. Stale: it is not as the caller expects; nil expects
+// nothing. Conflict: it has devices, or is the default one.
+func (s *Service) DeleteGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, expect *int64, actor string) error {
+	_, err := s.deleteGroup(ctx, account, id, groupRemoval{expect: expect, actor: actor})
+	return err
 }
 
 // changeGroups makes a step that changes the groups of an account, one such step at a time, and records what it did.

@@ -91,7 +91,7 @@ func (s *Store) Report(ctx context.Context, account posture.AccountID, id string
 }
 
 var selectStored = `SELECT d.account_id, d.id, d.group_id, d.status, d.digest, d.judge, d.next_change_at, d.verdict_change_at, d.silence,
-	d.verdict_flags, d.failing_since, d.exempted, d.exempt_until, d.issues_critical, d.issues_warning, d.link_username, d.link_group, d.reported_at,
+	d.verdict_flags, d.failing_since, d.exempted, d.exempt_until, d.issues_critical, d.issues_warning, d.link_username, d.link_group, d.pinned, d.reported_at,
 	s.reported_at, ` + currentPolicy("d") + ` FROM devices d
 	LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id
 	WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0 AND d.managed = 1`
@@ -103,7 +103,7 @@ func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string
 	var lastReport *int64
 	var flags int
 	err := s.queryRow(ctx, selectStored, account, id).Scan(&d.Account, &d.ID, &d.Cell.Group, &d.Cell.Status, &d.Digest, &d.Judge, &change,
-		&verdictChange, &silence, &flags, &failing, &d.Exempted, &until, &d.Issues.Critical, &d.Issues.Warning, &d.Link.Username, &d.Link.Group, &reported,
+		&verdictChange, &silence, &flags, &failing, &d.Exempted, &until, &d.Issues.Critical, &d.Issues.Warning, &d.Link.Username, &d.Link.Group, &d.Pinned, &reported,
 		&lastReport, &d.Policy.ID, &d.Policy.Version)
 	d.Managed = true
 	d.NextChange, d.VerdictChange, d.FailingSince, d.Exemption.Until = timeOf(change), timeOf(verdictChange), timeOf(failing), timeOf(until)

@@ -154,6 +154,12 @@ func TestGroupsOnTheCommandLine(t *testing.T) {
 				t.Errorf("muster %v: code %d: %s", args, exit, out)
 			}
 		}
+		if out := p.muster("group", "delete", "attic", "--move-to", "default"); !strings.Contains(out, "moved 1 devices to Default") {
+			t.Errorf("deleting a group with its devices moved: %s", out)
+		}
+		if list := decode[[]object](t, p.muster("group", "list", "--json")); len(list) != 1 || list[0]["devices"] != 2.0 {
+			t.Errorf("left: %v", list)
+		}
 		if out, exit := command(t, append([]string{"group", "delete", "Default"}, db...)...); exit != 1 {
 			t.Errorf("deleting the default group: code %d: %s", exit, out)
 		}

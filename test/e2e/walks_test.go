@@ -147,7 +147,7 @@ func walksUnderWrites(w *town) {
 			name := fmt.Sprintf("group %02d and %d", n%20, n)
 			g, err := svc.CreateGroup(ctx, account, device.GroupChange{Name: &name}, "test")
 			if err == nil && (n%3 > 0 || n > 200) {
-				err = svc.DeleteGroup(ctx, account, g.ID, "test")
+				err = svc.DeleteGroup(ctx, account, g.ID, nil, "test")
 			}
 			if err == nil && n < 300 {
 				err = svc.RecordActivity(ctx, account, device.Activity{Action: device.AccessBlocked, AppName: name})

@@ -291,7 +291,7 @@ func exerciseActions(ctx context.Context, t *testing.T, s *store.Store, account 
 	check(t, err)
 	check(t, second(svc.UpdateGroup(ctx, account, g.ID, device.GroupChange{}, "")))
 	check(t, second(svc.Groups(ctx, account)))
-	check(t, svc.DeleteGroup(ctx, account, g.ID, ""))
+	check(t, second(svc.DissolveGroup(ctx, account, g.ID, posture.DefaultGroup, nil, "")))
 	for _, mode := range []device.RemoveMode{device.RemoveAgent, device.RemoveData, device.RemoveAndArchive} {
 		en, err := svc.Enrol(ctx, account, device.Registration{})
 		check(t, err)

@@ -64,13 +64,13 @@ func testGroups(t *testing.T, e Engine) {
 		t.Fatalf("%v %s", err, diff)
 	}
 	for id, code := range map[posture.GroupID]errs.Code{posture.DefaultGroup: errs.Conflict, 99: errs.NotFound} {
-		wantCode(t, b.svc.DeleteGroup(ctx, b.account, id, ""), code)
+		wantCode(t, b.svc.DeleteGroup(ctx, b.account, id, nil, ""), code)
 	}
-	wantCode(t, b.svc.DeleteGroup(ctx, other, lab.ID, ""), errs.NotFound)
+	wantCode(t, b.svc.DeleteGroup(ctx, other, lab.ID, nil, ""), errs.NotFound)
 	wantCode(t, second(b.svc.UpdateGroup(ctx, other, lab.ID, name("x"), "")), errs.NotFound)
 	wantCode(t, second(b.svc.CreateGroup(ctx, 99, name("x"), "")), errs.NotFound)
-	check(t, b.svc.DeleteGroup(ctx, b.account, office, "administrator"))
-	wantCode(t, b.svc.DeleteGroup(ctx, b.account, office, ""), errs.NotFound)
+	check(t, b.svc.DeleteGroup(ctx, b.account, office, nil, "administrator"))
+	wantCode(t, b.svc.DeleteGroup(ctx, b.account, office, nil, ""), errs.NotFound)
 	if next := b.group(t, "next", false); next != office+1 {
 		t.Errorf("the id %d follows %d: that of a deleted group must not come again", next, office)
 	}
@@ -141,11 +141,11 @@ func testGroupsAndDevices(t *testing.T, e Engine) {
 	}
 	b.enrol(t, device.Registration{HardwareID: "HW-none", GroupID: fmt.Sprint(lab)})
 	want("one in service registers again", 3, 1, 1)
-	wantCode(t, b.svc.DeleteGroup(ctx, b.account, closed, ""), errs.Conflict)
+	wantCode(t, b.svc.DeleteGroup(ctx, b.account, closed, nil, ""), errs.Conflict)
 	check(t, b.svc.Retire(ctx, device.Ref{Account: b.account, ID: id["none"]}))
 	check(t, b.svc.Delete(ctx, b.account, id["joined"]))
 	want("gone", 3, 0, 0)
-	check(t, b.svc.DeleteGroup(ctx, b.account, closed, ""))
+	check(t, b.svc.DeleteGroup(ctx, b.account, closed, nil, ""))
 	b.enrol(t, device.Registration{HardwareID: "HW-none"})
 	b.enrol(t, device.Registration{HardwareID: "HW-joined"})
 	if diff := cmp.Diff(map[posture.GroupID]int64{posture.DefaultGroup: 4, lab: 1}, b.members(t)); diff != "" {
@@ -199,7 +199,7 @@ func testGroupsAtOnce(t *testing.T, e Engine) {
 						t.Error(err)
 					}
 				}
-				err = svc.DeleteGroup(t.Context(), b.account, g.ID-posture.GroupID(i%3), "")
+				err = svc.DeleteGroup(t.Context(), b.account, g.ID-posture.GroupID(i%3), nil, "")
 				mu.Lock()
 				switch {
 				case err == nil:

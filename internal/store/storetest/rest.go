@@ -260,7 +260,7 @@ func anything(ctx context.Context, svc *device.Service, account posture.AccountI
 	if err != nil {
 		return err
 	}
-	switch rnd.IntN(12) {
+	switch rnd.IntN(16) {
 	case 0:
 		return svc.Retire(ctx, device.Ref{Account: account, ID: d.ID})
 	case 1:
@@ -278,11 +278,31 @@ func anything(ctx context.Context, svc *device.Service, account posture.AccountI
 		return svc.Quarantine(ctx, account, d.ID, "r")
 	case 7:
 		return svc.Release(ctx, account, d.ID, "r")
+	case 8, 9:
+		return second(svc.Act(ctx, account, device.ActionRequest{
+			Action: device.ActAssignGroup, Device: device.Selector{ID: d.ID}, Group: posture.GroupID(1 + rnd.IntN(9)),
+		}))
+	case 10:
+		return anyGroup(ctx, svc, account, rnd)
 	default:
 		r := posture.Report{Adapters: Adapters(mac)}
 		r.OS.Name = fmt.Sprintf("%d/%d/%d", 3+rnd.IntN(2), rnd.IntN(3), rnd.IntN(5))
 		return svc.Report(ctx, device.Ref{Account: account, ID: d.ID}, Submission(r, fmt.Sprint(rnd.IntN(4))))
 	}
+}
+
+// anyGroup makes a group, or lets one go up in another.
+func anyGroup(ctx context.Context, svc *device.Service, account posture.AccountID, rnd *rand.Rand) error {
+	if rnd.IntN(2) == 0 {
+		name := fmt.Sprint("group ", rnd.Uint64())
+		return second(svc.CreateGroup(ctx, account, device.GroupChange{Name: &name}, ""))
+	}
+	list, err := svc.Groups(ctx, account)
+	if err != nil {
+		return err
+	}
+	id, into := list[rnd.IntN(len(list))].ID, list[rnd.IntN(len(list))].ID
+	return second(svc.DissolveGroup(ctx, account, id, into, nil, ""))
 }
 
 func testLeases(t *testing.T, e Engine) {

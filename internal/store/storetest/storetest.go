@@ -177,6 +177,8 @@ func Run(t *testing.T, e Engine) {
 		{"groups", testGroups},
 		{"groups and devices", testGroupsAndDevices},
 		{"groups at once", testGroupsAtOnce},
+		{"moves are judged", testMovesAreJudged},
+		{"dissolving groups", testDissolving},
 		{"changes of status", testStatusChanges},
 		{"changes in one moment", testChangesInOneMoment},
 		{"walk of changes", testWalkOfChanges},
