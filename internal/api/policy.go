@@ -42,26 +42,50 @@ type appliesTo struct {
 func renderPolicy(p *policy.Policy) map[string]map[string]any {
 	out := make(map[string]map[string]any)
 	for _, def := range policy.Definitions() {
-		entries := slices.DeleteFunc(slices.Clone(p.Checks), func(c policy.Check) bool { return c.ID != def.ID })
-		if len(entries) == 0 {
-			continue
+		for _, entries := range entriesOf(p, def.ID) {
+			showCheck(out, &def, entries)
 		}
-		key := policyCategory(def.Category)
-		if out[key] == nil {
-			out[key] = map[string]any{"apply_to": appliesTo{}}
-		}
-		all, _ := out[key]["apply_to"].(appliesTo)
-		out[key]["apply_to"] = all.or(appliesTo{
-			appliesToType(entries, posture.Laptop), appliesToType(entries, posture.Desktop),
-			appliesToType(entries, posture.Server), appliesToType(entries, posture.VM),
-		})
-		shown := policyCheck{Desc: def.Title}
-		for i := range entries {
-			shown.add(&entries[i])
-		}
-		out[key][titleWords(def.ID)] = shown
 	}
 	return out
+}
+
+// entriesOf gives the entries of a check, together those that are about the same: a check may be made several times on
+// one machine, under different names.
+func entriesOf(p *policy.Policy, id string) [][]policy.Check {
+	var out [][]policy.Check
+	for i := range p.Checks {
+		c := &p.Checks[i]
+		if c.ID != id {
+			continue
+		}
+		same := slices.IndexFunc(out, func(o []policy.Check) bool { return o[0].Name == c.Name })
+		if same < 0 {
+			same, out = len(out), append(out, nil)
+		}
+		out[same] = append(out[same], *c)
+	}
+	return out
+}
+
+func showCheck(out map[string]map[string]any, def *policy.Definition, entries []policy.Check) {
+	key := policyCategory(def.Category)
+	if out[key] == nil {
+		out[key] = map[string]any{"apply_to": appliesTo{}}
+	}
+	all, _ := out[key]["apply_to"].(appliesTo)
+	out[key]["apply_to"] = all.or(appliesTo{
+		appliesToType(entries, posture.Laptop), appliesToType(entries, posture.Desktop),
+		appliesToType(entries, posture.Server), appliesToType(entries, posture.VM),
+	})
+	shown := policyCheck{Desc: cmp.Or(entries[0].Title, def.Title)}
+	for i := range entries {
+		shown.add(&entries[i])
+	}
+	name := titleWords(def.ID)
+	if entries[0].Name != "" {
+		name += "_" + entries[0].Name
+	}
+	out[key][name] = shown
 }
 
 func (c *policyCheck) add(entry *policy.Check) {

@@ -5,9 +5,9 @@ import "muster/internal/posture"
 // Default is the policy of a new account. docs/policy.md describes it; a test compares the two.
 func Default() *Policy {
 	return &Policy{
-		Version: "default-1",
-		Name:    "Default policy",
-		Checks:  defaultChecks(),
+		Name:        "Default policy",
+		Description: "What Muster asks of every device until somebody says otherwise.",
+		Checks:      defaultChecks(),
 		Rules: []Rule{
 			{Name: "Critical issue", MinCritical: 1, Status: NonCompliant},
 			{Name: "Three or more warnings", MinWarnings: 3, Status: NonCompliant},

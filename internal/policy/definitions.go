@@ -12,22 +12,26 @@ type definition struct {
 	category posture.Category
 	title    string
 	params   []string // the members of Check that it reads, besides the common ones
+	needs    []string // of these, one must be there unless the check is off
 	remedy   advice
 	explains bool // failing, it accounts for the failures of the checks of its area that follow
+	named    bool // several entries with different names may be made on one machine
 	// One of the two: a question about one product, or about the machine.
 	product func(*subject, *Check, *posture.Application) finding
 	device  func(*subject, *Check) finding
 }
 
-// area is a group of checks that are judged together.
+// area is a group of checks that are judged together. Its judge appends the results to out.
 type area struct {
 	checks []definition
-	judge  func(*subject, []active) []posture.Issue
+	judge  func(s *subject, checks []active, out []result) []result
 }
 
 // areas lists every check there is. Issues come in this order.
 var areas = []area{
 	antimalwareArea, firewallArea, encryptionArea, updatesArea, authenticationArea, integrityArea, unwantedArea,
+	antiphishingArea, backupArea, patchAgentArea, lossPreventionArea, patchesArea, vulnerabilitiesArea, disksArea, systemArea,
+	threatsArea, softwareArea, customArea,
 }
 
 // Definition describes a check for those who write policies.
@@ -35,8 +39,12 @@ type Definition struct {
 	ID       string           `json:"check"`
 	Category posture.Category `json:"category"`
 	Title    string           `json:"title"`
-	// Params are the members of Check that it reads: max_age, max_idle, allowed.
+	// Params are the members of Check that it reads, besides those that all checks have.
 	Params []string `json:"params,omitempty"`
+	// Needs are parameters of which one must be there.
+	Needs []string `json:"needs,omitempty"`
+	// Named says that it may be made several times on one machine, by entries with different names.
+	Named bool `json:"named,omitempty"`
 }
 
 // Definitions lists every check there is, in the order in which issues come.
@@ -44,7 +52,7 @@ func Definitions() []Definition {
 	var out []Definition
 	for _, a := range areas {
 		for _, d := range a.checks {
-			out = append(out, Definition{ID: d.id, Category: d.category, Title: d.title, Params: slices.Clone(d.params)})
+			out = append(out, Definition{d.id, d.category, d.title, slices.Clone(d.params), slices.Clone(d.needs), d.named})
 		}
 	}
 	return out
@@ -62,13 +70,23 @@ func define(id string) *definition {
 	return nil
 }
 
-func knownOS(f posture.OSFamily) bool {
-	switch f {
-	case posture.Windows, posture.MacOS, posture.Linux, posture.IOS, posture.Android:
-		return true
-	default:
-		return false
+// position is where a check stands in the order of its area.
+func position(d *definition) int {
+	for i := range areas {
+		for j := range areas[i].checks {
+			if &areas[i].checks[j] == d {
+				return j
+			}
+		}
 	}
+	return -1
 }
 
-func knownType(d posture.DeviceType) bool { return d != "" && posture.ParseDeviceType(string(d)) == d }
+// Everything that a machine can be.
+var (
+	families    = []posture.OSFamily{posture.Windows, posture.MacOS, posture.Linux, posture.IOS, posture.Android}
+	deviceTypes = []posture.DeviceType{posture.Desktop, posture.Laptop, posture.Server, posture.VM, posture.Phone, posture.Tablet}
+)
+
+func knownOS(f posture.OSFamily) bool     { return slices.Contains(families, f) }
+func knownType(d posture.DeviceType) bool { return slices.Contains(deviceTypes, d) }

@@ -9,6 +9,7 @@ import (
 
 var encryptionArea = area{judge: judgeEach, checks: []definition{{
 	id: "disk_encryption", category: posture.Encryption, title: "The system disk or device storage is encrypted",
+	params: []string{"volumes"},
 	device: diskEncryption,
 	remedy: advice{
 		"":              "Encrypt the disk; ask your administrator if you do not know how.",
@@ -20,24 +21,31 @@ var encryptionArea = area{judge: judgeEach, checks: []definition{{
 	},
 }}}
 
-const encryptionAsked = "the policy asks that every volume that holds the system is encrypted"
+// encryptionAsked says what the policy asks for.
+func encryptionAsked(c *Check) string {
+	is := " is encrypted"
+	if len(c.Volumes) > 1 && !slices.Contains(c.Volumes, allVolumes) {
+		is = " are encrypted"
+	}
+	return "the policy asks that " + volumeWords(c.Volumes) + is
+}
 
 // diskEncryption looks at the whole-device answer of phones and tablets, and at the volumes of everything else. A
 // computer that names no volumes may give the whole-device answer too.
-func diskEncryption(s *subject, _ *Check) finding {
+func diskEncryption(s *subject, c *Check) finding {
 	volumes := volumesOf(s.products[posture.Encryption])
 	if mobile(s.report) || len(volumes) == 0 && s.report.StorageEncrypted != posture.NotReported {
 		return factFinding(s.report.StorageEncrypted, "the storage of the device", "encrypted")
 	}
 	if len(volumes) > 0 {
-		return volumesEncrypted(volumes)
+		return volumesEncrypted(volumes, c)
 	}
 	if s.report.Looked(posture.Encryption) {
 		return finding{outcome: posture.Fail,
-			evidence: "The agent looked for encrypted volumes and found none; " + encryptionAsked + "."}
+			evidence: "The agent looked for encrypted volumes and found none; " + encryptionAsked(c) + "."}
 	}
 	return finding{outcome: posture.Unknown,
-		evidence: "The agent did not say whether the disk is encrypted; " + encryptionAsked + "."}
+		evidence: "The agent did not say whether the disk is encrypted; " + encryptionAsked(c) + "."}
 }
 
 // mobile reports whether the machine has storage rather than volumes.
@@ -71,27 +79,43 @@ func volumesOf(products []*posture.Application) []posture.Volume {
 	return out
 }
 
-// volumesEncrypted judges the system volumes. Where none is marked as such any of them may be, so all must agree.
-func volumesEncrypted(volumes []posture.Volume) finding {
-	system := slices.DeleteFunc(slices.Clone(volumes), func(v posture.Volume) bool { return !v.System })
-	marked := len(system) > 0
-	if !marked {
-		system = volumes
+// volumesEncrypted judges the volumes that the entry means. Where none is marked as that of the system any of them may
+// be, so all must agree.
+func volumesEncrypted(volumes []posture.Volume, c *Check) finding {
+	marked := slices.ContainsFunc(volumes, func(v posture.Volume) bool { return v.System })
+	sure := marked || len(c.Volumes) > 0 && !slices.Contains(c.Volumes, systemVolumes)
+	var chosen []posture.Volume
+	for _, v := range volumes {
+		if meant(c.Volumes, v.Name, v.System, marked) {
+			chosen = append(chosen, v)
+		}
 	}
-	plain, silent := namesWith(system, posture.No), namesWith(system, posture.NotReported)
+	plain, silent := namesWith(chosen, posture.No), append(namesWith(chosen, posture.NotReported), c.missing(volumes)...)
 	switch {
 	case len(plain) == 0 && len(silent) == 0:
 		return passed
-	case len(plain) > 0 && (marked || len(plain) == len(system)):
+	case len(plain) > 0 && (sure || len(plain) == len(chosen)):
 		return finding{outcome: posture.Fail, product: plain[0],
-			evidence: fmt.Sprintf("Reported as not encrypted: %s; %s.", list(plain), encryptionAsked)}
-	case marked:
+			evidence: fmt.Sprintf("Reported as not encrypted: %s; %s.", list(plain), encryptionAsked(c))}
+	case sure:
 		return finding{outcome: posture.Unknown, product: silent[0],
-			evidence: fmt.Sprintf("The agent did not say whether %s is encrypted; %s.", list(silent), encryptionAsked)}
+			evidence: fmt.Sprintf("The agent did not say whether %s is encrypted; %s.", list(silent), encryptionAsked(c))}
 	default:
 		return finding{outcome: posture.Unknown, evidence: fmt.Sprintf(
-			"The agent did not say which volume holds the system, and not all are known to be encrypted; %s.", encryptionAsked)}
+			"The agent did not say which volume holds the system, and not all are known to be encrypted; %s.", encryptionAsked(c))}
 	}
+}
+
+// missing lists the volumes that the entry names and the agent does not.
+func (c *Check) missing(volumes []posture.Volume) []string {
+	var out []string
+	for _, name := range c.Volumes {
+		if name != systemVolumes && name != allVolumes &&
+			!slices.ContainsFunc(volumes, func(v posture.Volume) bool { return sameVolume(name, v.Name) }) {
+			out = append(out, named(name))
+		}
+	}
+	return out
 }
 
 // namesWith lists the volumes with the given answer.

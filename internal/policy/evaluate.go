@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 // holds, at NextChange the new one does.
 const tick = time.Millisecond
 
-// subject is one report under judgement at one time.
+// subject is one device under judgement at one time.
 type subject struct {
+	*Subject
 	report   *posture.Report
 	now      time.Time
 	products map[posture.Category][]*posture.Application
@@ -20,15 +22,8 @@ type subject struct {
 	changes *[]time.Time
 }
 
-// Evaluate judges a report by a policy that Validate accepts. It fills what follows from the policy: Status (compliant
-// or non-compliant), Severity, Rule, Issues, Policy, Judged and NextChange.
-func Evaluate(p *Policy, r *posture.Report, now time.Time) posture.Verdict {
-	var changes []time.Time
-	s := &subject{report: r, now: now.Truncate(tick), products: byCategory(r), changes: &changes}
-	v := judge(p, s)
-	v.Judged = now
-	v.NextChange = nextChange(p, s, &v, changes)
-	return v
+func newSubject(s *Subject, now time.Time) *subject {
+	return &subject{Subject: s, report: s.Report, now: now.Truncate(tick), products: byCategory(s.Report)}
 }
 
 // byCategory collects the products that checks look at, in the order reported.
@@ -42,72 +37,37 @@ func byCategory(r *posture.Report) map[posture.Category][]*posture.Application {
 	return m
 }
 
-// judge makes everything of a verdict but the times.
-func judge(p *Policy, s *subject) posture.Verdict {
-	v := posture.Verdict{Issues: []posture.Issue{}, Policy: p.Version}
-	for i := range areas {
-		if active := s.active(p, &areas[i]); len(active) > 0 {
-			v.Issues = append(v.Issues, areas[i].judge(s, active)...)
-		}
+// Evaluate judges a device as of a time. It fills what follows from the policy: all but Findings, Levels and Catalogue.
+func (c *Compiled) Evaluate(subject *Subject, now time.Time) posture.Verdict {
+	var changes []time.Time
+	s := newSubject(subject, now)
+	s.changes = &changes
+	issues := c.issues(s)
+	v := posture.Verdict{Issues: issues, Policy: c.ref, Judged: now, LinkedMatters: c.linked}
+	for i := range issues {
+		v.Severity = max(v.Severity, issues[i].Severity)
 	}
-	for i := range v.Issues {
-		v.Severity = max(v.Severity, v.Issues[i].Severity)
-	}
-	v.Status, v.Rule = p.decide(&v)
+	v.NextChange = c.nextChange(s, issues, changes)
+	c.decide(s, &v)
+	s.date(issues)
 	return v
 }
 
-// decide finds the first rule that holds. A policy without one, which Validate refuses, lets nothing pass.
-func (p *Policy) decide(v *posture.Verdict) (posture.Status, string) {
-	_, critical, warnings := v.CountIssues()
-	for i := range p.Rules {
-		if p.Rules[i].holds(critical, warnings) {
-			return p.Rules[i].Status.status(), p.Rules[i].Name
+// Explain tells what each check that the policy asks of the device found, passed or not.
+func (c *Compiled) Explain(subject *Subject, now time.Time) []posture.CheckResult {
+	results := c.results(newSubject(subject, now))
+	out := make([]posture.CheckResult, len(results))
+	for i := range results {
+		r := &results[i]
+		out[i] = posture.CheckResult{
+			Check: r.def.id, Name: r.check.Name, Title: r.title(), Category: r.def.category, Outcome: r.outcome, Severity: r.severity,
+			Product: r.product, Evidence: r.evidence, Entry: r.entry, Issue: r.issue,
 		}
-	}
-	return posture.StatusNonCompliant, ""
-}
-
-// active is a check that is made on this machine, with the entry of the policy that says how.
-type active struct {
-	def   *definition
-	check *Check
-}
-
-func (s *subject) active(p *Policy, a *area) []active {
-	var out []active
-	for i := range a.checks {
-		if c := p.entry(a.checks[i].id, s.report); c != nil && c.Severity.issue() != posture.NoIssue {
-			out = append(out, active{def: &a.checks[i], check: c})
+		if r.outcome == posture.Pass && r.evidence == "" {
+			out[i].Evidence = "As the policy asks: " + r.title() + "."
 		}
 	}
 	return out
-}
-
-// entry finds what the policy says about a check for this machine. A machine that does not say what it is gets the
-// strictest entry it might fall under, so that keeping silent never helps.
-func (p *Policy) entry(id string, r *posture.Report) *Check {
-	sure := knownOS(r.OS.Family) && knownType(r.DeviceType)
-	var strictest *Check
-	for i := range p.Checks {
-		c := &p.Checks[i]
-		if c.ID != id || !c.covers(r) {
-			continue
-		}
-		if sure {
-			return c
-		}
-		if strictest == nil || c.Severity.issue() > strictest.Severity.issue() {
-			strictest = c
-		}
-	}
-	return strictest
-}
-
-func (c *Check) covers(r *posture.Report) bool {
-	osFits := len(c.OS) == 0 || !knownOS(r.OS.Family) || slices.Contains(c.OS, r.OS.Family)
-	typeFits := len(c.DeviceTypes) == 0 || !knownType(r.DeviceType) || slices.Contains(c.DeviceTypes, r.DeviceType)
-	return osFits && typeFits
 }
 
 // finding is what one check found on one machine or in one product.
@@ -119,15 +79,17 @@ type finding struct {
 
 var passed = finding{outcome: posture.Pass}
 
-// issue turns a finding into an issue, where the policy makes one of it.
-func (a active) issue(s *subject, f finding) (posture.Issue, bool) {
-	if !a.raises(f.outcome) {
-		return posture.Issue{}, false
-	}
-	return posture.Issue{
-		Category: a.def.category, Check: a.def.id, Outcome: f.outcome, Severity: a.check.Severity.issue(),
-		Product: f.product, Evidence: f.evidence, Remediation: a.def.remedy.on(s.report.OS.Family),
-	}, true
+// result is what came of a check that was made.
+type result struct {
+	active
+	finding
+	// issue says that an issue is made of it, severity how bad that is or would be.
+	issue    bool
+	severity posture.IssueSeverity
+}
+
+func (a active) result(f finding) result {
+	return result{active: a, finding: f, issue: a.raises(f.outcome), severity: a.check.Severity.issue()}
 }
 
 // raises reports whether an outcome makes an issue.
@@ -142,15 +104,90 @@ func (a active) raises(o posture.Outcome) bool {
 	}
 }
 
-// judgeEach makes every check of an area on its own.
-func judgeEach(s *subject, checks []active) []posture.Issue {
-	var out []posture.Issue
-	for _, a := range checks {
-		if issue, ok := a.issue(s, a.def.device(s, a.check)); ok {
-			out = append(out, issue)
+// title is what the check is called in front of people.
+func (a active) title() string { return cmp.Or(a.check.Title, a.def.title) }
+
+// results makes every check that the policy asks of the machine.
+func (c *Compiled) results(s *subject) []result {
+	p := c.planFor(s.report.OS.Family, s.report.DeviceType)
+	out := make([]result, 0, p.size)
+	for i := range p.areas {
+		a := &p.areas[i]
+		if len(a.alternatives) == 1 {
+			out = a.judge(s, a.alternatives[0], out)
+			continue
+		}
+		out = append(out, a.worst(s)...)
+	}
+	return out
+}
+
+// worst makes the checks of a machine that does not say what it is as if it were each thing that it might be, and takes
+// the worst that each of them finds: keeping silent never helps.
+func (a *areaPlan) worst(s *subject) []result {
+	var out []result
+	for _, checks := range a.alternatives {
+		for _, r := range a.judge(s, checks, nil) {
+			i := slices.IndexFunc(out, func(o result) bool { return o.def == r.def && o.check.Name == r.check.Name })
+			switch {
+			case i < 0:
+				out = append(out, r)
+			case r.worse(&out[i]):
+				out[i] = r
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(x, y result) int { return cmp.Compare(position(x.def), position(y.def)) })
+	return out
+}
+
+// worse reports whether the result weighs more than another of the same check.
+func (r *result) worse(o *result) bool {
+	if r.issue != o.issue {
+		return r.issue
+	}
+	return r.severity > o.severity
+}
+
+// issues gives the issues that the checks raise, in their order, without Since. It is never nil.
+func (c *Compiled) issues(s *subject) []posture.Issue {
+	out := []posture.Issue{}
+	results := c.results(s)
+	for i := range results {
+		if results[i].issue {
+			out = append(out, results[i].asIssue(s.report.OS.Family))
 		}
 	}
 	return out
+}
+
+func (r *result) asIssue(f posture.OSFamily) posture.Issue {
+	return posture.Issue{
+		Category: r.def.category, Check: r.def.id, Name: r.check.Name, Outcome: r.outcome, Severity: r.severity, Product: r.product,
+		Evidence: r.evidence, Remediation: cmp.Or(r.check.Remediation, r.def.remedy.on(f)), Entry: r.entry,
+	}
+}
+
+// judgeEach makes every check of an area on its own.
+func judgeEach(s *subject, checks []active, out []result) []result {
+	for _, a := range checks {
+		out = append(out, a.result(a.def.device(s, a.check)))
+	}
+	return out
+}
+
+// date tells since when each issue is there: one that the last verdict had keeps its time.
+func (s *subject) date(issues []posture.Issue) {
+	for i := range issues {
+		issues[i].Since = s.now
+		for j := range s.Before {
+			b := &s.Before[j]
+			if b.Check == issues[i].Check && b.Name == issues[i].Name && b.Product == issues[i].Product && !b.Since.IsZero() {
+				issues[i].Since = b.Since
+				break
+			}
+		}
+	}
 }
 
 // turnsAt notes that a check will turn at t, if that is still to come.
@@ -163,16 +200,19 @@ func (s *subject) turnsAt(t time.Time) {
 // maxTurns bounds the work that one report with very many dated products can cause.
 const maxTurns = 8
 
-// nextChange finds the first of the noted moments at which the verdict really differs: a check that turns may be
-// hidden behind another product that passes. All else in a verdict follows from its issues. After maxTurns tries it settles for a moment that may be too early,
-// which costs one judgement too many and never misses a change.
-func nextChange(p *Policy, s *subject, v *posture.Verdict, turns []time.Time) time.Time {
+// nextChange finds the first of the noted moments at which the issues really differ: a check that turns may be hidden
+// behind another product that passes. After maxTurns tries it settles for a moment that may be too early, which costs
+// one judgement too many and never misses a change.
+func (c *Compiled) nextChange(s *subject, issues []posture.Issue, turns []time.Time) time.Time {
 	slices.SortFunc(turns, time.Time.Compare)
 	turns = slices.CompactFunc(turns, time.Time.Equal)
 	for i, t := range turns {
+		if i == maxTurns {
+			return t
+		}
 		later := *s
 		later.now, later.changes = t, nil
-		if i == maxTurns || !slices.Equal(judge(p, &later).Issues, v.Issues) {
+		if !slices.Equal(c.issues(&later), issues) {
 			return t
 		}
 	}

@@ -84,7 +84,7 @@ func TestVerdictStaysTheSameBetweenChanges(t *testing.T) {
 	r := windowsLaptop()
 	definitions(now.Add(-30 * day))(r)
 	a, b := Evaluate(Default(), r, now), Evaluate(Default(), r, now.Add(40*day))
-	if fmt.Sprint(a.Issues) != fmt.Sprint(b.Issues) || len(a.Issues) != 1 {
+	if !same(a.Issues, b.Issues) || len(a.Issues) != 1 {
 		t.Errorf("issues of an unchanged report differ:\n%v\n%v", a.Issues, b.Issues)
 	}
 }

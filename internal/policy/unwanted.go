@@ -26,6 +26,7 @@ var unwanted = []struct {
 	{posture.DeveloperTool, "developer tool"},
 	{posture.Uninstaller, "uninstaller"},
 	{posture.VirtualMachine, "virtual-machine program"},
+	{posture.Browser, "browser"},
 }
 
 var unwantedArea = newUnwantedArea()

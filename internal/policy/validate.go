@@ -4,18 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"muster/internal/errs"
+	"muster/internal/posture"
 )
 
 // Bounds that keep a policy sensible to store, show and evaluate.
 const (
-	maxText    = 255
-	maxChecks  = 500
-	maxRules   = 50
-	maxAllowed = 200
+	maxText     = 255
+	maxLongText = 20_000
+	maxScript   = 200_000
+	maxChecks   = 500
+	maxRules    = 50
+	maxList     = 200
 )
 
 // mistakes collects what is wrong with a policy.
@@ -27,26 +32,93 @@ func (m *mistakes) add(field, format string, args ...any) {
 
 // text checks a member that must be there and may not be long.
 func (m *mistakes) text(field, s string) {
-	if s == "" {
+	if strings.TrimSpace(s) == "" {
 		m.add(field, "%s is missing", field)
 	}
+	m.line(field, s)
+}
+
+// line checks a member of one line that may be missing.
+func (m *mistakes) line(field, s string) {
 	if utf8.RuneCountInString(s) > maxText {
 		m.add(field, "%s is longer than %d characters", field, maxText)
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) {
+		m.add(field, "%s has characters that cannot be shown", field)
+	}
+}
+
+// prose checks a member of several lines that may be missing.
+func (m *mistakes) prose(field, s string, most int) {
+	if utf8.RuneCountInString(s) > most {
+		m.add(field, "%s is longer than %d characters", field, most)
+	}
+	hidden := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }
+	if strings.ContainsFunc(s, hidden) || !utf8.ValidString(s) {
+		m.add(field, "%s has characters that cannot be shown", field)
+	}
+}
+
+// word checks a member of few possible values.
+func word[T ~string](m *mistakes, field string, v T, allowed ...T) {
+	if slices.Contains(allowed, v) {
+		return
+	}
+	var words []string
+	for _, a := range allowed {
+		if a != "" {
+			words = append(words, string(a))
+		}
+	}
+	m.add(field, "%q is not one of %s", v, strings.Join(words, ", "))
+}
+
+// words checks a list of few possible values, each at most once.
+func words[T ~string](m *mistakes, field string, values, allowed []T) {
+	for i, v := range values {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		word(m, at, v, allowed...)
+		if slices.Contains(values[:i], v) {
+			m.add(at, "%q stands in the list twice", v)
+		}
+	}
+}
+
+// lines checks a list of texts.
+func (m *mistakes) lines(field string, values []string) {
+	if len(values) > maxList {
+		m.add(field, "there are more than %d entries", maxList)
+	}
+	for i, v := range values {
+		m.text(fmt.Sprintf("%s[%d]", field, i), v)
+	}
+}
+
+// number checks that a number is neither negative nor too high.
+func (m *mistakes) number(field string, n, high int) {
+	if n < 0 || n > high {
+		m.add(field, "%d is not between 0 and %d", n, high)
+	}
+}
+
+func (m *mistakes) duration(field string, d Duration) {
+	if d < 0 || time.Duration(d) > maxDays*day {
+		m.add(field, "%s is not between 0 and %d days", d, maxDays)
 	}
 }
 
 // Validate reports every mistake in the policy at once, each as an errs.Error that names the member.
 func (p *Policy) Validate() error {
 	var m mistakes
-	m.text("version", p.Version)
 	m.text("name", p.Name)
+	m.prose("description", p.Description, maxLongText)
 	if len(p.Checks) > maxChecks {
 		m.add("checks", "there are more than %d checks", maxChecks)
 	}
 	for i := range p.Checks {
 		m.check(fmt.Sprintf("checks[%d]", i), p.Checks[:i], &p.Checks[i])
 	}
-	m.rules(p.Rules)
+	m.rules(p.Rules, p.Checks)
 	return errors.Join(m...)
 }
 
@@ -56,34 +128,38 @@ func (m *mistakes) check(at string, before []Check, c *Check) {
 		m.add(at+".check", "there is no check %q", c.ID)
 		return
 	}
-	if !slices.Contains([]Severity{Off, Warning, Critical}, c.Severity) {
-		m.add(at+".severity", "%q is not a severity: use critical, warning or off", c.Severity)
-	}
-	if !slices.Contains([]OnUnknown{"", Raise, LetPass}, c.OnUnknown) {
-		m.add(at+".on_unknown", "%q is not a treatment of the unknown: use issue or pass", c.OnUnknown)
-	}
-	m.scope(at, before, c)
+	word(m, at+".severity", c.Severity, Off, Warning, Critical)
+	word(m, at+".on_unknown", c.OnUnknown, "", Raise, LetPass)
+	m.prose(at+".remediation", c.Remediation, maxLongText)
+	words(m, at+".os", c.OS, families)
+	words(m, at+".device_types", c.DeviceTypes, deviceTypes)
+	m.name(at+".name", def, c)
 	m.params(at, def, c)
-}
-
-// scope checks where an entry applies, and that an earlier entry of the same check does not leave it nothing.
-func (m *mistakes) scope(at string, before []Check, c *Check) {
-	for _, f := range c.OS {
-		if !knownOS(f) {
-			m.add(at+".os", "%q is not an operating system family", f)
-		}
-	}
-	for _, d := range c.DeviceTypes {
-		if !knownType(d) {
-			m.add(at+".device_types", "%q is not a device type", d)
-		}
-	}
 	for i := range before {
-		if before[i].ID == c.ID && within(c.OS, before[i].OS) && within(c.DeviceTypes, before[i].DeviceTypes) {
-			m.add(at, "this entry of %s is never used: checks[%d] covers the same machines", c.ID, i)
+		if before[i].key() == c.key() && within(c.OS, before[i].OS) && within(c.DeviceTypes, before[i].DeviceTypes) {
+			m.add(at, "this entry of %s is never used: checks[%d] covers the same machines", c.key(), i)
 			return
 		}
 	}
+}
+
+// name checks the name of an entry. That of a custom check is an id: agents report by it.
+func (m *mistakes) name(field string, def *definition, c *Check) {
+	switch {
+	case c.ID == customCheckID:
+		if !isID(c.Name) {
+			m.add(field, "a custom check needs a name of 1 to 64 letters, digits, hyphens, underscores and dots")
+		}
+	case c.Name != "" && !def.named:
+		m.add(field, "%s is made once on a machine, so its entries have no names", c.ID)
+	default:
+		m.line(field, c.Name)
+	}
+}
+
+// isID reports whether a text can be the id of a custom check.
+func isID(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == ""
 }
 
 // within reports whether every machine that a restriction admits is admitted by another; empty admits all.
@@ -94,38 +170,10 @@ func within[T comparable](inner, outer []T) bool {
 	return len(inner) > 0 && !slices.ContainsFunc(inner, func(v T) bool { return !slices.Contains(outer, v) })
 }
 
-// params checks the parameters: those that the check reads must make sense, others must not be there.
-func (m *mistakes) params(at string, def *definition, c *Check) {
-	m.duration(at+".max_age", def.reads("max_age"), c.MaxAge)
-	m.duration(at+".max_idle", def.reads("max_idle"), c.MaxIdle)
-	if c.ID == "antimalware_definitions" && c.MaxAge == 0 && c.Severity != Off {
-		m.add(at+".max_age", "%s needs a maximum age", c.ID)
-	}
-	if len(c.Allowed) > 0 && !def.reads("allowed") {
-		m.add(at+".allowed", "%s has no list of allowed products", c.ID)
-	}
-	if len(c.Allowed) > maxAllowed {
-		m.add(at+".allowed", "there are more than %d allowed products", maxAllowed)
-	}
-	for i, name := range c.Allowed {
-		m.text(fmt.Sprintf("%s.allowed[%d]", at, i), name)
-	}
-}
-
 func (d *definition) reads(param string) bool { return slices.Contains(d.params, param) }
 
-func (m *mistakes) duration(field string, read bool, d Duration) {
-	switch {
-	case d == 0:
-	case !read:
-		m.add(field, "this check has no such parameter")
-	case d < 0 || time.Duration(d) > maxDays*day:
-		m.add(field, "%s is not between 0 and %d days", d, maxDays)
-	}
-}
-
 // rules checks the status rules, of which the last must decide whatever came before.
-func (m *mistakes) rules(rules []Rule) {
+func (m *mistakes) rules(rules []Rule, checks []Check) {
 	if len(rules) == 0 || !rules[len(rules)-1].unconditional() {
 		m.add("rules", "the last rule must be without conditions, so that every machine gets a status")
 	}
@@ -140,14 +188,83 @@ func (m *mistakes) rules(rules []Rule) {
 			m.add(at+".name", "another rule is called %q", r.Name)
 		}
 		seen[r.Name] = true
-		if r.Status != Compliant && r.Status != NonCompliant {
-			m.add(at+".status", "%q is not a status: use compliant or non-compliant", r.Status)
-		}
-		if r.MinCritical < 0 || r.MinWarnings < 0 {
-			m.add(at, "a condition is negative")
-		}
+		m.rule(at, r, checks)
 		if i < len(rules)-1 && r.unconditional() {
 			m.add(at, "this rule has no conditions, so the rules after it never apply")
 		}
+		for j := range rules[:i] {
+			if !rules[j].unconditional() && rules[j].sameConditions(r) {
+				m.add(at, "this rule is never used: rules[%d] has the same conditions", j)
+				break
+			}
+		}
 	}
+}
+
+func (m *mistakes) rule(at string, r *Rule, checks []Check) {
+	word(m, at+".status", r.Status, Compliant, NonCompliant)
+	word(m, at+".issues", r.Issues, "", NoIssues, AnyIssue, CriticalIssue)
+	m.number(at+".min_critical", r.MinCritical, maxChecks)
+	m.number(at+".min_warnings", r.MinWarnings, maxChecks)
+	if r.Issues == NoIssues && (r.MinCritical > 0 || r.MinWarnings > 0 || len(r.Categories) > 0 || len(r.Checks) > 0) {
+		m.add(at, "this rule is never used: it asks for no issues, and for some")
+	}
+	words(m, at+".categories", r.Categories, categories())
+	for i, id := range r.Checks {
+		m.raised(fmt.Sprintf("%s.checks[%d]", at, i), id, checks)
+	}
+	m.level(at, r.MinLevel, r.ScoreType)
+	m.lines(at+".cves", r.CVEs)
+	m.duration(at+".silent_for", r.SilentFor)
+	m.lines(at+".groups", r.Groups)
+	m.lines(at+".users", r.Users)
+	words(m, at+".os", r.OS, families)
+	words(m, at+".device_types", r.DeviceTypes, deviceTypes)
+	if r.Expression != "" {
+		if _, err := compileExpression(deviceEnvironment, r.Expression); err != nil {
+			m.add(at+".expression", "%s", messageOf(err))
+		}
+	}
+	m.duration(at+".grace", r.Grace)
+	if r.Grace > 0 && r.Status == Compliant {
+		m.add(at+".grace", "grace is for a rule that gives non-compliant")
+	}
+}
+
+// raised checks that some entry of the policy may raise an issue of a check that a rule names.
+func (m *mistakes) raised(field, id string, checks []Check) {
+	known := slices.ContainsFunc(checks, func(c Check) bool { return c.ID == id || c.key().String() == id })
+	if name, _, _ := strings.Cut(id, "/"); define(name) == nil {
+		m.add(field, "there is no check %q", id)
+	} else if !known {
+		m.add(field, "the policy has no entry of the check %q", id)
+	}
+}
+
+// messageOf gives the text of an error that may be shown.
+func messageOf(err error) string {
+	if e, ok := errors.AsType[*errs.Error](err); ok {
+		return e.Message
+	}
+	return "the expression cannot be read"
+}
+
+// sameConditions reports whether two rules hold for the same devices, by their text.
+func (r *Rule) sameConditions(o *Rule) bool {
+	a, b := *r, *o
+	for _, x := range []*Rule{&a, &b} {
+		x.Name, x.Status, x.Grace = "", "", 0
+	}
+	return equal(a, b)
+}
+
+// categories lists those in which checks are made.
+func categories() []posture.Category {
+	var out []posture.Category
+	for _, d := range Definitions() {
+		if !slices.Contains(out, d.Category) {
+			out = append(out, d.Category)
+		}
+	}
+	return out
 }

@@ -53,15 +53,14 @@ func TestValidateNamesEachMistake(t *testing.T) {
 		spoil func(*Policy)
 		field string
 	}{
-		{"no version", func(p *Policy) { p.Version = "" }, "version"},
 		{"no name", func(p *Policy) { p.Name = "" }, "name"},
 		{"long name", func(p *Policy) { p.Name = strings.Repeat("ü", 256) }, "name"},
 		{"unknown check", func(p *Policy) { p.Checks[0].ID = "antimalware" }, "checks[0].check"},
 		{"no severity", func(p *Policy) { p.Checks[2].Severity = "" }, "checks[2].severity"},
 		{"unknown severity", func(p *Policy) { p.Checks[2].Severity = "high" }, "checks[2].severity"},
 		{"unknown treatment", func(p *Policy) { p.Checks[1].OnUnknown = "fail" }, "checks[1].on_unknown"},
-		{"unknown family", func(p *Policy) { p.Checks[7].OS = []posture.OSFamily{"macos"} }, "checks[7].os"},
-		{"unknown type", func(p *Policy) { p.Checks[4].DeviceTypes = []posture.DeviceType{"notebook"} }, "checks[4].device_types"},
+		{"unknown family", func(p *Policy) { p.Checks[7].OS = []posture.OSFamily{"macos"} }, "checks[7].os[0]"},
+		{"unknown type", func(p *Policy) { p.Checks[4].DeviceTypes = []posture.DeviceType{"notebook"} }, "checks[4].device_types[0]"},
 		{"definitions without age", func(p *Policy) { p.Checks[3].MaxAge = 0 }, "checks[3].max_age"},
 		{"negative age", func(p *Policy) { p.Checks[3].MaxAge = -1 }, "checks[3].max_age"},
 		{"immense age", func(p *Policy) { p.Checks[3].MaxAge = Duration((maxDays + 1) * day) }, "checks[3].max_age"},
@@ -69,7 +68,7 @@ func TestValidateNamesEachMistake(t *testing.T) {
 		{"idle time where there is none", func(p *Policy) { p.Checks[0].MaxIdle = 1 }, "checks[0].max_idle"},
 		{"allowed where there is none", func(p *Policy) { p.Checks[0].Allowed = []string{"x"} }, "checks[0].allowed"},
 		{"empty allowed name", func(p *Policy) { p.Checks[14].Allowed = []string{"x", ""} }, "checks[14].allowed[1]"},
-		{"too many allowed", func(p *Policy) { p.Checks[14].Allowed = slices.Repeat([]string{"x"}, 201) }, "checks[14].allowed"},
+		{"too many allowed", func(p *Policy) { p.Checks[14].Allowed = slices.Repeat([]string{"x"}, maxList+1) }, "checks[14].allowed"},
 		{"an entry never used", func(p *Policy) { p.Checks[8].DeviceTypes = []posture.DeviceType{posture.Phone} }, "checks[8]"},
 		{"the same entry twice", func(p *Policy) { p.Checks = append(p.Checks, p.Checks[0]) }, "checks[18]"},
 		{"no rules", func(p *Policy) { p.Rules = nil }, "rules"},
@@ -78,7 +77,7 @@ func TestValidateNamesEachMistake(t *testing.T) {
 		{"two rules of a name", func(p *Policy) { p.Rules[1].Name = p.Rules[0].Name }, "rules[1].name"},
 		{"a rule without status", func(p *Policy) { p.Rules[0].Status = "" }, "rules[0].status"},
 		{"a status that rules cannot give", func(p *Policy) { p.Rules[0].Status = "exempted" }, "rules[0].status"},
-		{"a negative condition", func(p *Policy) { p.Rules[1].MinCritical = -1 }, "rules[1]"},
+		{"a negative condition", func(p *Policy) { p.Rules[1].MinCritical = -1 }, "rules[1].min_critical"},
 		{"a default rule before the last", func(p *Policy) { p.Rules[0].MinCritical = 0 }, "rules[0]"},
 		{"very many checks", func(p *Policy) {
 			p.Checks = slices.Repeat([]Check{{ID: "screen_lock", Severity: Off, OS: []posture.OSFamily{"x"}}}, maxChecks+1)
@@ -101,10 +100,10 @@ func TestValidateNamesEachMistake(t *testing.T) {
 
 func TestValidateReportsAllAtOnce(t *testing.T) {
 	p := &Policy{
-		Checks: []Check{{ID: "nonsense"}, {ID: "screen_lock", Severity: "high", OnUnknown: "perhaps", MaxAge: -1}},
+		Checks: []Check{{ID: "nonsense"}, {ID: "screen_lock", Severity: "high", OnUnknown: "perhaps", MaxAge: 1}},
 		Rules:  []Rule{{Name: "a", MinCritical: 1, Status: "maybe"}},
 	}
-	want := []string{"version", "name", "checks[0].check", "checks[1].severity", "checks[1].on_unknown", "checks[1].max_age",
+	want := []string{"name", "checks[0].check", "checks[1].severity", "checks[1].on_unknown", "checks[1].max_age",
 		"rules", "rules[0].status"}
 	if got := fields(t, p.Validate()); !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
@@ -121,10 +120,14 @@ func TestCheckIDsAreStable(t *testing.T) {
 		}
 	}
 	want := strings.Fields(`antimalware_installed antimalware_running antimalware_real_time antimalware_definitions
-		firewall_installed firewall_running firewall_enabled disk_encryption os_security_updates user_password screen_lock
+		antimalware_scan firewall_installed firewall_running firewall_enabled disk_encryption os_security_updates user_password screen_lock
 		device_genuine unwanted_public_file_sharing unwanted_remote_control unwanted_toolbars unwanted_unclassified_pua
 		unwanted_instant_messenger unwanted_cloud_storage unwanted_recording_web_meeting unwanted_media_player
-		unwanted_vpn_client unwanted_cleaner_optimizer unwanted_developer_tool unwanted_uninstaller unwanted_virtual_machine`)
+		unwanted_vpn_client unwanted_cleaner_optimizer unwanted_developer_tool unwanted_uninstaller unwanted_virtual_machine
+		unwanted_browser antiphishing_installed antiphishing_enabled backup_installed backup_recent patch_agent_installed
+		patch_agent_running patch_agent_enabled dlp_installed dlp_running missing_patches vulnerabilities disk_space os_version
+		reboot_recent domain_member agent_version threats repeated_threats suspicious_addresses required_products
+		product_versions forbidden_products forbidden_processes custom_check`)
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}

@@ -22,6 +22,7 @@ const (
 type Issue struct {
 	Category    Category      `json:"category"`
 	Check       string        `json:"check"`
+	Name        string        `json:"name,omitempty"` // of the entry, where a check may be made several times
 	Outcome     Outcome       `json:"outcome"`
 	Severity    IssueSeverity `json:"severity"`
 	Product     string        `json:"product,omitempty"`
@@ -36,6 +37,7 @@ type Issue struct {
 // CheckResult is what one check that the policy asks for found on a device, passed or not.
 type CheckResult struct {
 	Check    string        `json:"check"`
+	Name     string        `json:"name,omitempty"` // of the entry, where a check may be made several times
 	Title    string        `json:"title"`
 	Category Category      `json:"category"`
 	Outcome  Outcome       `json:"outcome"`

@@ -33,7 +33,7 @@ var House = Rules{
 		"internal/event":                   ground,
 		"internal/ratelimit":               ground,
 		"internal/ratelimit/ratelimittest": with(ground, "internal/ratelimit"),
-		"internal/policy":                  ground,
+		"internal/policy":                  with(ground, "internal/vuln/version"),
 		"internal/run":                     ground,
 		"internal/policies":                with(ground, "internal/policy", "internal/event", "internal/run"),
 		"internal/webhook":                 with(ground, "internal/event"),
