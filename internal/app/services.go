@@ -57,7 +57,7 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	return &services{
 		store:    st,
 		policy:   judge.policy.Policy(),
-		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st}),
+		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st}),
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{judge.catalogue},
 		}),

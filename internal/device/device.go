@@ -197,6 +197,8 @@ type Registration struct {
 	HostName     string
 	AgentVersion string
 	GroupID      string
+	Domain       string // the directory domain, where the agent says so
+	Code         string // id of the registration code; "" for that of the account itself
 	Type         posture.DeviceType
 	OS           posture.OS
 	Adapters     []posture.Adapter

@@ -62,7 +62,7 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, r
 	}
 	d := old
 	if !old.Monitored() || !old.Managed {
-		d.Cell.Group, err = groupFor(ctx, tx, account, r.GroupID, old.Cell.Group)
+		err = s.admit(ctx, tx, &d, account, r, full, at)
 		if err != nil {
 			return Device{}, false, err
 		}

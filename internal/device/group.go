@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -74,8 +73,12 @@ type GroupTx interface {
 	HasPolicy(ctx context.Context, account posture.AccountID, id posture.PolicyID) (bool, error)
 	// InsertRun stores work over many devices that is to begin, and ends what waits or goes on about the same devices.
 	InsertRun(ctx context.Context, r *run.Run) error
-	// DeleteGroup removes a group that has no live devices. Conflict: it has.
-	DeleteGroup(ctx context.Context, account posture.AccountID, id posture.GroupID) error
+	// DeleteGroup removes a group that has no live devices; registration codes that led to it lead to the heir, or nowhere
+	// where that is 0. Conflict: it has some.
+	DeleteGroup(ctx context.Context, account posture.AccountID, id, heir posture.GroupID) error
+	// UseCode counts a use of a registration code, and gives the group that it leads to, 0 for none. NotFound: there is no
+	// such code, or it is revoked, expired at this time, or used up.
+	UseCode(ctx context.Context, account posture.AccountID, id string, at time.Time) (posture.GroupID, error)
 }
 
 // Groups gives the groups of an account with the counts of their live devices, in the order of their ids.
@@ -246,27 +249,4 @@ func set[T any](to, from *T) {
 	if from != nil {
 		*to = *from
 	}
-}
-
-// groupFor gives the group in which a device enrols that is new or was gone: the one that its agent names, where devices
-// may join it; else the one it was in, where that still is; else the default one.
-func groupFor(ctx context.Context, tx Tx, account posture.AccountID, named string, was posture.GroupID) (posture.GroupID, error) {
-	id, err := strconv.ParseInt(named, 10, 64)
-	if err == nil {
-		g, err := tx.GroupForUpdate(ctx, account, posture.GroupID(id))
-		if err == nil && g.AutoJoin {
-			return g.ID, nil
-		}
-		if err != nil && !errs.Is(err, errs.NotFound) {
-			return 0, err
-		}
-	}
-	if was == 0 || was == posture.DefaultGroup {
-		return posture.DefaultGroup, nil
-	}
-	_, err = tx.GroupForUpdate(ctx, account, was)
-	if errs.Is(err, errs.NotFound) {
-		return posture.DefaultGroup, nil
-	}
-	return was, err
 }

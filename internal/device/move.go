@@ -101,8 +101,8 @@ func (s *Service) judgeMoved(ctx context.Context, ref Ref) error {
 // moveChunk is how many devices are moved in one step: reports wait for each step, not for the whole group.
 const moveChunk = 50
 
-// DissolveGroup moves the devices of a group to another one and deletes it; it says how many it moved. If it breaks
-// off, those that were moved stay so, and doing it again does the rest. They are judged by their new policy soon after. NotFound: there is none of the two groups. Stale: the group is not as the
+// DissolveGroup moves the devices of a group to another one and deletes it; codes that lead to it lead there. It says how many it moved. If it
+// breaks off, those that were moved stay so, and doing it again does the rest. They are judged by their new policy soon after. NotFound: there is none of the two groups. Stale: the group is not as the
 // caller expects. Invalid: they are the same. Conflict: it is the default one.
 func (s *Service) DissolveGroup(ctx context.Context, account posture.AccountID, id, into posture.GroupID, expect *int64, actor string) (int, error) {
 	if id == into {
@@ -180,7 +180,7 @@ func (s *Service) deleteGroup(ctx context.Context, account posture.AccountID, id
 		if err != nil {
 			return "", err
 		}
-		err = tx.DeleteGroup(ctx, account, id)
+		err = tx.DeleteGroup(ctx, account, id, r.into)
 		full = errs.Is(err, errs.Conflict)
 		if err == nil && r.judge {
 			err = tx.InsertRun(ctx, &run.Run{

@@ -22,6 +22,7 @@ import (
 // What the fakes know: two accounts with a device each, and a deleted device in the first.
 const (
 	theCode, theKey       = "AB12CD34", "0123456789abcdef0123456789abcdef"
+	extraCode             = "EX77EX77"
 	otherCode, otherKey   = "ZZ99YY88", "fedcba9876543210fedcba9876543210"
 	theDevice, theOther   = "0193593aa1b27c3d8e4f5a6b7c8d9e0f", "0193593aa1b27c3d8e4f5a6b7c8d9e10"
 	goneDevice            = "0193593aa1b27c3d8e4f5a6b7c8d9e11"
@@ -53,6 +54,15 @@ func (f fakeAccounts) AccountByRegistrationCode(_ context.Context, code string) 
 		panic("a code that cannot be right was looked up")
 	}
 	return f.find(func(a identity.Account) bool { return a.RegistrationCode == code })
+}
+
+// EnrolmentCode knows the codes of the accounts, and one more.
+func (f fakeAccounts) EnrolmentCode(ctx context.Context, code string) (identity.Account, identity.RegistrationCode, error) {
+	if f.fail == nil && code == extraCode {
+		return testAccounts[0], identity.RegistrationCode{ID: "code-1", Account: 1}, nil
+	}
+	a, err := f.AccountByRegistrationCode(ctx, code)
+	return a, identity.RegistrationCode{}, err
 }
 
 func (f fakeAccounts) AccountByLicenseKey(_ context.Context, key string) (identity.Account, error) {

@@ -18,7 +18,8 @@ import (
 
 // Devices is what the door needs of the device service.
 type Devices interface {
-	// Enrol registers a device and gives it new credentials. OverLicence: the account has no room for it.
+	// Enrol registers a device and gives it new credentials. OverLicence: the account has no room for it. NotFound: the
+	// registration code lets no more devices in.
 	Enrol(ctx context.Context, account posture.AccountID, r device.Registration) (device.Enrolment, error)
 	// Authenticate names the device that a pair of credentials belongs to; the two may come in either order.
 	// Unauthenticated: they belong to no live device of that id in the account.
@@ -45,9 +46,11 @@ type Devices interface {
 	Retire(ctx context.Context, ref device.Ref) error
 }
 
-// Accounts finds the account that an agent names. Both give NotFound when there is none. AccountByLicenseKey is called
+// Accounts finds the account that an agent names. All give NotFound when there is none. AccountByLicenseKey is called
 // for every ping, so it should answer from memory.
 type Accounts interface {
+	// EnrolmentCode gives the registration code too, the zero one where it is the account's own.
+	EnrolmentCode(ctx context.Context, code string) (identity.Account, identity.RegistrationCode, error)
 	AccountByRegistrationCode(ctx context.Context, code string) (identity.Account, error)
 	AccountByLicenseKey(ctx context.Context, key string) (identity.Account, error)
 }

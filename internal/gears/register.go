@@ -1,10 +1,12 @@
 package gears
 
 import (
+	"context"
 	"net/http"
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/identity"
 	"muster/internal/web"
 )
 
@@ -15,7 +17,12 @@ func (d *door) register(w http.ResponseWriter, r *http.Request) error {
 	if code == "" {
 		return errs.InvalidField("Gears-Auth", "The header Gears-Auth with the registration code is missing")
 	}
-	account, err := d.accountByCode(r, code, d.Accounts.AccountByRegistrationCode)
+	var with identity.RegistrationCode
+	account, err := d.accountByCode(r, code, func(ctx context.Context, code string) (identity.Account, error) {
+		a, c, err := d.Accounts.EnrolmentCode(ctx, code)
+		with = c
+		return a, err
+	})
 	if err != nil {
 		return err
 	}
@@ -27,7 +34,11 @@ func (d *door) register(w http.ResponseWriter, r *http.Request) error {
 	if reg.GroupID == "" {
 		reg.GroupID = group
 	}
+	reg.Code = with.ID
 	e, err := d.Devices.Enrol(r.Context(), account.ID, reg)
+	if errs.Is(err, errs.NotFound) {
+		return errUnknownCode // used up: who has it has guessed nothing
+	}
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,19 @@ func TestRegistrationCodeMayCarryAGroup(t *testing.T) {
 	}
 }
 
+// TestRegistrationWithAnotherCode: the service is told which code it was, and nothing of the account's own.
+func TestRegistrationWithAnotherCode(t *testing.T) {
+	for code, want := range map[string]string{extraCode: "code-1", extraCode + "_17": "code-1", theCode: ""} {
+		v := newWorld()
+		if status, answer := v.register(t, code, `{"hostname":"a"}`); status != 200 {
+			t.Fatalf("%s: status %d: %s", code, status, answer)
+		}
+		if got := v.devices.enrolled[0].Code; got != want {
+			t.Errorf("%s: code %q, want %q", code, got, want)
+		}
+	}
+}
+
 func TestRegisterErrors(t *testing.T) {
 	const ok = `{"hostname":"a"}`
 	for _, tc := range []struct {
@@ -136,6 +149,7 @@ func TestRegisterErrors(t *testing.T) {
 		{"no code", "", ok, nil, 400, `{"errors":[{"error_type":"400000","details":"The header Gears-Auth with the registration code is missing"}]}`},
 		{"over the licence", theCode, ok, errs.New(errs.OverLicence, "no room"), 406,
 			`{"errors":[{"error_type":"Exceeded token usage","details":"Exceeded token usage"}]}`},
+		{"used up", theCode, ok, errs.New(errs.NotFound, "used up"), 404, `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`},
 		{"refused by the service", theCode, ok, errs.InvalidField("device_name", "The name is taken"), 400,
 			`{"errors":[{"error_type":"400000","details":"The name is taken"}]}`},
 		{"no body", theCode, "", nil, 400, `{"errors":[{"error_type":"400000","details":"The body is empty; a JSON object is expected"}]}`},

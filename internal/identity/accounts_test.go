@@ -211,7 +211,7 @@ func TestAgentLookUpsComeFromMemory(t *testing.T) {
 				t.Errorf("the store was asked %d times, want once", n)
 			}
 			// Another process changes the account: this service does not learn of it.
-			elsewhere := identity.New(identity.Options{Accounts: f.stores, Applications: f.stores, Tokens: f.stores, Settings: f.stores, Now: f.clock.Now})
+			elsewhere := identity.New(identity.Options{Accounts: f.stores, Applications: f.stores, Tokens: f.stores, Settings: f.stores, Codes: f.stores, Now: f.clock.Now})
 			renamed := "Renamed by " + name
 			if _, err := elsewhere.UpdateAccount(f.ctx, a.ID, identity.AccountChange{Name: &renamed}); err != nil {
 				t.Fatal(err)

@@ -42,7 +42,7 @@ func (c *clock) advance(d time.Duration) {
 func newFixture(t testing.TB) *fixture {
 	stores, c := identitytest.NewStores(), &clock{now: start}
 	service := identity.New(identity.Options{
-		Accounts: stores, Applications: stores, Tokens: stores, Settings: stores, Now: c.Now,
+		Accounts: stores, Applications: stores, Tokens: stores, Settings: stores, Codes: stores, Now: c.Now,
 	})
 	return &fixture{Service: service, stores: stores, clock: c, ctx: t.Context()}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"strings"
 	"time"
 
 	"muster/internal/errs"
@@ -28,6 +27,7 @@ type Options struct {
 	Applications ApplicationStore
 	Tokens       TokenStore
 	Settings     SettingsStore
+	Codes        CodeStore
 	Now          func() time.Time // time.Now if nil
 	Random       io.Reader        // crypto/rand if nil; must bear calls at the same time
 }
@@ -39,19 +39,21 @@ type Service struct {
 	applications ApplicationStore
 	tokens       TokenStore
 	settings     SettingsStore
+	codes        CodeStore
 	now          func() time.Time
 	random       io.Reader
 
 	byLicenseKey       accountIndex
 	byRegistrationCode accountIndex
 	grants             *cache[Hash, Grant]
+	byCode             *cache[string, RegistrationCode]
 	decided            *cache[posture.AccountID, Settings]
 	guard              *ratelimit.Guard
 }
 
 // New makes a Service. It panics when a store is missing: that is a programmer's mistake.
 func New(o Options) *Service {
-	if o.Accounts == nil || o.Applications == nil || o.Tokens == nil || o.Settings == nil {
+	if o.Accounts == nil || o.Applications == nil || o.Tokens == nil || o.Settings == nil || o.Codes == nil {
 		panic("identity: a store is missing")
 	}
 	if o.Now == nil {
@@ -61,11 +63,12 @@ func New(o Options) *Service {
 		o.Random = rand.Reader
 	}
 	return &Service{
-		accounts: o.Accounts, applications: o.Applications, tokens: o.Tokens, settings: o.Settings,
+		accounts: o.Accounts, applications: o.Applications, tokens: o.Tokens, settings: o.Settings, codes: o.Codes,
 		now: o.Now, random: o.Random,
 		byLicenseKey:       newAccountIndex(fitsLicenseKey, o.Accounts.AccountByLicenseKey),
 		byRegistrationCode: newAccountIndex(fitsRegistrationCode, o.Accounts.AccountByRegistrationCode),
 		grants:             newCache[Hash, Grant](cacheSize),
+		byCode:             newCache[string, RegistrationCode](cacheSize),
 		decided:            newCache[posture.AccountID, Settings](cacheSize),
 		guard:              ratelimit.NewGuard(guessers, o.Now),
 	}
@@ -100,10 +103,10 @@ func (s *Service) AccountByLicenseKey(ctx context.Context, key string) (Account,
 	return s.byLicenseKey.lookUp(ctx, key, s.now())
 }
 
-// AccountByRegistrationCode finds the account that a code enrols into. People type these codes, so letters of either
-// case do. It answers from memory for up to a second. NotFound: there is none.
+// AccountByRegistrationCode finds the account that a code enrols into: see EnrolmentCode.
 func (s *Service) AccountByRegistrationCode(ctx context.Context, code string) (Account, error) {
-	return s.byRegistrationCode.lookUp(ctx, strings.ToUpper(code), s.now())
+	a, _, err := s.EnrolmentCode(ctx, code)
+	return a, err
 }
 
 // accountIndex finds accounts by something that agents send with every call.

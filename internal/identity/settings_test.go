@@ -155,7 +155,7 @@ func TestSettingsComeFromMemory(t *testing.T) {
 	if !private(f.ctx) {
 		t.Error("a change made here is not seen at once")
 	}
-	elsewhere := identity.New(identity.Options{Accounts: f.stores, Applications: f.stores, Tokens: f.stores, Settings: f.stores, Now: f.clock.Now})
+	elsewhere := identity.New(identity.Options{Accounts: f.stores, Applications: f.stores, Tokens: f.stores, Settings: f.stores, Codes: f.stores, Now: f.clock.Now})
 	if _, _, err := elsewhere.UpdateSettings(f.ctx, a.ID, nil, set(false)); err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{stores: identitytest.NewStores(), clock: &clock{now: start}, log: &syncBuffer{}}
 	f.identity = identity.New(identity.Options{
-		Accounts: f.stores, Applications: f.stores, Tokens: f.stores, Settings: f.stores, Now: f.clock.Now, Random: &counter{},
+		Accounts: f.stores, Applications: f.stores, Tokens: f.stores, Settings: f.stores, Codes: f.stores, Now: f.clock.Now, Random: &counter{},
 	})
 	f.handler = serve(oauth.New(f.identity), f.log)
 	a, err := f.identity.CreateAccount(t.Context(), identity.NewAccount{Name: "Acme", DevicesAllowed: 5})

@@ -110,13 +110,17 @@ func (tx *Tx) UpdateGroup(ctx context.Context, account posture.AccountID, g *dev
 
 // DeleteGroup implements device.GroupTx. The devices themselves are asked: the counts of the step are not written yet.
 // Devices that are gone keep the number of their group; when one comes back, it is looked for.
-func (tx *Tx) DeleteGroup(ctx context.Context, account posture.AccountID, id posture.GroupID) error {
+func (tx *Tx) DeleteGroup(ctx context.Context, account posture.AccountID, id, heir posture.GroupID) error {
 	list, err := ids(ctx, tx, "SELECT id FROM devices WHERE account_id = ? AND group_id = ? AND lifecycle = 0 LIMIT 1", account, id)
 	if err != nil {
 		return err
 	}
 	if len(list) > 0 {
 		return errs.New(errs.Conflict, "The group has devices; move them to another one first")
+	}
+	err = tx.moveCodes(ctx, account, id, heir)
+	if err != nil {
+		return err
 	}
 	delete(tx.moved, countKey{account, id}) // what earlier steps moved out of it
 	for _, query := range []string{

@@ -135,7 +135,7 @@ func newSite(t testing.TB, url string, level slog.Level) *site {
 	s.devices = device.New(device.Options{
 		Store: st, Judge: j, Decode: gears.Decode, Now: now, Random: random, Log: log, Catalogue: j,
 	})
-	who := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Now: now, Random: random})
+	who := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st, Now: now, Random: random})
 	address := func(*http.Request) string { return "https://muster.example" }
 	s.mux = web.NewMux(
 		oauth.New(who),

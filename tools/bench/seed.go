@@ -93,7 +93,7 @@ func (f *fleet) makeAccount(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ids := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st})
+	ids := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st})
 	f.account, err = ids.CreateAccount(ctx, identity.NewAccount{Name: "Bench", DevicesAllowed: 10_000_000})
 	if err != nil {
 		return err

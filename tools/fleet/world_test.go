@@ -32,7 +32,7 @@ func newWorld(t *testing.T, clock func() time.Time) *world {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	w := &world{store: storetest.Open(t, store.Options{Dir: t.TempDir(), Log: log})}
-	accounts := identity.New(identity.Options{Accounts: w.store, Applications: w.store, Tokens: w.store, Now: clock})
+	accounts := identity.New(identity.Options{Accounts: w.store, Applications: w.store, Tokens: w.store, Settings: w.store, Codes: w.store, Now: clock})
 	w.devices = device.New(device.Options{Store: w.store, Judge: newJudge(t), Now: clock, Log: log})
 	a, err := accounts.CreateAccount(t.Context(), identity.NewAccount{Name: "Example", DevicesAllowed: 500})
 	if err != nil {

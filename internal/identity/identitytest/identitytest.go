@@ -16,13 +16,14 @@ import (
 	"muster/internal/posture"
 )
 
-// Stores is an AccountStore, an ApplicationStore, a TokenStore and a SettingsStore.
+// Stores is an AccountStore, an ApplicationStore, a TokenStore, a SettingsStore and a CodeStore.
 type Stores struct {
 	mu           sync.Mutex
 	accounts     map[posture.AccountID]identity.Account
 	applications map[string]identity.Application
 	tokens       map[identity.Hash]identity.Token
 	settings     map[posture.AccountID]settings
+	codes        []identity.RegistrationCode
 	events       []event.Event
 	calls        int
 	failure      error

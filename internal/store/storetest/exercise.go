@@ -55,6 +55,7 @@ func Exercise(t *testing.T, s *store.Store) {
 		}
 	}
 	exerciseActions(ctx, t, s, account)
+	exerciseCodes(ctx, t, s, account)
 	exerciseRest(ctx, t, s, account)
 	exerciseSoftware(ctx, t, s)
 }

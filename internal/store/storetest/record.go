@@ -462,7 +462,7 @@ func testChangesBySystem(t *testing.T, e Engine) {
 func testAdministration(t *testing.T, e Engine) {
 	s := Open(t, e.New(t))
 	ctx := event.By(t.Context(), "command line")
-	ids := identity.New(identity.Options{Accounts: s, Applications: s, Tokens: s, Settings: s})
+	ids := identity.New(identity.Options{Accounts: s, Applications: s, Tokens: s, Settings: s, Codes: s})
 	svc := service(s, time.Now)
 	a, err := ids.CreateAccount(ctx, identity.NewAccount{Name: "acme", DevicesAllowed: 5})
 	check(t, err)

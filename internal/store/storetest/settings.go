@@ -21,7 +21,7 @@ func testSettings(t *testing.T, e Engine) {
 	ctx := t.Context()
 	s := Open(t, e.New(t))
 	a, b := Account(t, s, "acme", 5), Account(t, s, "other", 5)
-	ids := identity.New(identity.Options{Accounts: s, Applications: s, Tokens: s, Settings: s})
+	ids := identity.New(identity.Options{Accounts: s, Applications: s, Tokens: s, Settings: s, Codes: s})
 	wantSettings(ctx, t, s, a, identity.Settings{}, 1)
 	want := identity.Settings{Licence: identity.Licence{AtLimit: identity.RefuseAtLimit}}
 	want.Privacy.HostName, want.Removal.Unseen = true, identity.RemovalRule{Enabled: true, AfterHours: 24, Uninstall: true}

@@ -80,6 +80,7 @@ CREATE INDEX runs_open ON runs (state, id) WHERE state < 2;
 -- Codes that agents register with, beside the one of the account. A code is looked up before anyone knows whose it is.
 CREATE TABLE registration_codes (
 	account_id BIGINT NOT NULL REFERENCES accounts (id),
+	id         TEXT COLLATE "C" NOT NULL,
 	code       TEXT COLLATE "C" NOT NULL UNIQUE,
 	name       TEXT    NOT NULL,
 	group_id   BIGINT NOT NULL,
@@ -88,7 +89,7 @@ CREATE TABLE registration_codes (
 	revoked_at BIGINT NOT NULL,
 	max_uses   BIGINT NOT NULL,
 	uses       BIGINT NOT NULL,
-	PRIMARY KEY (account_id, code)
+	PRIMARY KEY (account_id, id)
 );
 
 CREATE TABLE operators (

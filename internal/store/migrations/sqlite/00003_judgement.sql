@@ -80,6 +80,7 @@ CREATE INDEX runs_open ON runs (state, id) WHERE state < 2;
 -- Codes that agents register with, beside the one of the account. A code is looked up before anyone knows whose it is.
 CREATE TABLE registration_codes (
 	account_id INTEGER NOT NULL REFERENCES accounts (id),
+	id         TEXT    NOT NULL,
 	code       TEXT    NOT NULL UNIQUE,
 	name       TEXT    NOT NULL,
 	group_id   INTEGER NOT NULL,
@@ -88,7 +89,7 @@ CREATE TABLE registration_codes (
 	revoked_at INTEGER NOT NULL,
 	max_uses   INTEGER NOT NULL,
 	uses       INTEGER NOT NULL,
-	PRIMARY KEY (account_id, code)
+	PRIMARY KEY (account_id, id)
 ) WITHOUT ROWID;
 
 CREATE TABLE operators (
