@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,7 +95,29 @@ func testCodes(t *testing.T, e Engine) {
 	}
 }
 
-// testDevicesAndCodes lets devices in by codes of every kind.
+// byCode enrols another machine with a code.
+func (b *bench) byCode(t *testing.T, code string, r device.Registration) (device.Device, error) {
+	t.Helper()
+	r.Code = code
+	if r.HardwareID == "" {
+		r.HardwareID = "HW-" + posture.NewID(b.clock.at, rand.Reader)
+	}
+	en, err := b.svc.Enrol(t.Context(), b.account, r)
+	if err != nil {
+		return device.Device{}, err
+	}
+	return b.device(t, en.DeviceID), nil
+}
+
+func (b *bench) uses(t *testing.T, c identity.RegistrationCode, want int64) {
+	t.Helper()
+	got, err := b.CodeByID(t.Context(), b.account, c.ID)
+	if err != nil || got.Uses != want {
+		t.Errorf("%d uses, want %d; %v", got.Uses, want, err)
+	}
+}
+
+// testDevicesAndCodes lets devices in by codes of every kind, and refuses them.
 func testDevicesAndCodes(t *testing.T, e Engine) {
 	b := newBench(t, e)
 	ctx := t.Context()
@@ -102,26 +125,6 @@ func testDevicesAndCodes(t *testing.T, e Engine) {
 	plain, inLab := b.code(t, identity.NewRegistrationCode{}), b.code(t, identity.NewRegistrationCode{Group: lab})
 	twice := b.code(t, identity.NewRegistrationCode{Group: lab, MaxUses: 2})
 	short := b.code(t, identity.NewRegistrationCode{ExpiresAt: b.clock.at.Add(time.Minute)})
-	n := 0
-	enrol := func(code string, r device.Registration) (device.Device, error) {
-		n++
-		r.Code = code
-		if r.HardwareID == "" {
-			r.HardwareID = fmt.Sprintf("HW-%04d", n)
-		}
-		en, err := b.svc.Enrol(ctx, b.account, r)
-		if err != nil {
-			return device.Device{}, err
-		}
-		return b.device(t, en.DeviceID), nil
-	}
-	uses := func(c identity.RegistrationCode, want int64) {
-		t.Helper()
-		got, err := b.CodeByID(ctx, b.account, c.ID)
-		if err != nil || got.Uses != want {
-			t.Errorf("%d uses, want %d; %v", got.Uses, want, err)
-		}
-	}
 	for _, c := range []struct {
 		name   string
 		code   string
@@ -139,49 +142,57 @@ func testDevicesAndCodes(t *testing.T, e Engine) {
 		{"for two, the second", twice.ID, device.Registration{HardwareID: "HW-second"}, lab, true},
 		{"for two, the first once more: it is in service", twice.ID, device.Registration{HardwareID: "HW-first"}, lab, true},
 	} {
-		d, err := enrol(c.code, c.reg)
+		d, err := b.byCode(t, c.code, c.reg)
 		if err != nil || d.Cell.Group != c.group || d.Pinned != c.pinned {
 			t.Errorf("%s: in group %d, pinned %v; %v", c.name, d.Cell.Group, d.Pinned, err)
 		}
 	}
 	before := CheckCounts(ctx, t, b.Store, b.account)
-	wantCode(t, second(enrol(twice.ID, device.Registration{})), errs.NotFound)
-	wantCode(t, second(enrol("nobody", device.Registration{})), errs.NotFound)
+	wantCode(t, second(b.byCode(t, twice.ID, device.Registration{})), errs.NotFound)
+	wantCode(t, second(b.byCode(t, "nobody", device.Registration{})), errs.NotFound)
 	b.clock.advance(time.Minute)
-	wantCode(t, second(enrol(short.ID, device.Registration{})), errs.NotFound)
+	wantCode(t, second(b.byCode(t, short.ID, device.Registration{})), errs.NotFound)
 	check(t, second(identities(b.Store, b.clock.now).RevokeRegistrationCode(ctx, b.account, plain.ID)))
-	wantCode(t, second(enrol(plain.ID, device.Registration{})), errs.NotFound)
+	wantCode(t, second(b.byCode(t, plain.ID, device.Registration{})), errs.NotFound)
 	other := Account(t, b.Store, "other", 10)
 	wantCode(t, second(b.svc.Enrol(ctx, other, device.Registration{Code: inLab.ID})), errs.NotFound)
 	if after := CheckCounts(ctx, t, b.Store, b.account); after != before {
 		t.Errorf("refused registrations left something: %+v", after)
 	}
-	uses(plain, 2)
-	uses(inLab, 2)
-	uses(twice, 2)
-	uses(short, 0)
-	// One that is gone comes back by a code that has a use left, and not by one that has none.
-	check(t, b.svc.Delete(ctx, b.account, b.device(t, "HW-first").ID))
-	wantCode(t, second(enrol(twice.ID, device.Registration{HardwareID: "HW-first"})), errs.NotFound)
-	if d, err := enrol(inLab.ID, device.Registration{HardwareID: "HW-first"}); err != nil || d.Cell.Group != lab {
-		t.Errorf("back: %+v, %v", d, err)
+	for c, want := range map[identity.RegistrationCode]int64{plain: 2, inLab: 2, twice: 2, short: 0} {
+		b.uses(t, c, want)
 	}
-	uses(inLab, 3)
+}
+
+// testCodesAndLives follows a code through the lives of devices and groups.
+func testCodesAndLives(t *testing.T, e Engine) {
+	b := newBench(t, e)
+	ctx := t.Context()
+	lab, office := b.group(t, "Lab", false), b.group(t, "Office", false)
+	once, inLab := b.code(t, identity.NewRegistrationCode{MaxUses: 1}), b.code(t, identity.NewRegistrationCode{Group: lab})
+	d, err := b.byCode(t, once.ID, device.Registration{HardwareID: "HW-first"})
+	check(t, err)
+	check(t, b.svc.Delete(ctx, b.account, d.ID))
+	wantCode(t, second(b.byCode(t, once.ID, device.Registration{HardwareID: "HW-first"})), errs.NotFound)
+	if d, err = b.byCode(t, inLab.ID, device.Registration{HardwareID: "HW-first"}); err != nil || d.Cell.Group != lab {
+		t.Errorf("back by a code that has a use left: %+v, %v", d, err)
+	}
+	b.uses(t, inLab, 1)
 	// A group that goes up in another takes its codes with it; one that is only deleted leaves them leading nowhere.
-	check(t, second(b.svc.DissolveGroup(ctx, b.account, lab, open, nil, "")))
-	if d, err := enrol(inLab.ID, device.Registration{}); err != nil || d.Cell.Group != open {
+	check(t, second(b.svc.DissolveGroup(ctx, b.account, lab, office, nil, "")))
+	if d, err = b.byCode(t, inLab.ID, device.Registration{}); err != nil || d.Cell.Group != office {
 		t.Errorf("its group went up in another: %+v, %v", d, err)
 	}
 	empty := b.group(t, "Empty", false)
 	inEmpty := b.code(t, identity.NewRegistrationCode{Group: empty})
 	check(t, b.svc.DeleteGroup(ctx, b.account, empty, nil, ""))
-	if d, err := enrol(inEmpty.ID, device.Registration{}); err != nil || d.Cell.Group != posture.DefaultGroup || d.Pinned {
+	if d, err = b.byCode(t, inEmpty.ID, device.Registration{}); err != nil || d.Cell.Group != posture.DefaultGroup || d.Pinned {
 		t.Errorf("its group is gone: %+v, %v", d, err)
 	}
 	// Who finds no room uses no code.
 	check(t, second(b.UpdateAccount(ctx, b.account, func(a *identity.Account) ([]event.Event, error) { a.DevicesAllowed = 1; return nil, nil })))
-	wantCode(t, second(enrol(inLab.ID, device.Registration{})), errs.OverLicence)
-	uses(inLab, 4)
+	wantCode(t, second(b.byCode(t, inLab.ID, device.Registration{})), errs.OverLicence)
+	b.uses(t, inLab, 2)
 	CheckCounts(ctx, t, b.Store, b.account)
 }
 

@@ -176,6 +176,7 @@ func Run(t *testing.T, e Engine) {
 		{"commands and time", testCommandsAndTime},
 		{"registration codes", testCodes},
 		{"devices and codes", testDevicesAndCodes},
+		{"codes and lives", testCodesAndLives},
 		{"codes at once", testCodesAtOnce},
 		{"groups", testGroups},
 		{"groups and devices", testGroupsAndDevices},
