@@ -277,7 +277,7 @@ func TestWhatCallsAskFor(t *testing.T) {
 		{"POST", "v3.1/logs", `{"event_category":"device"}`, "Since:0001"},
 		{"POST", "v3.2/logs", `{"event_category":"device"}`, "Since:2026-01-02 02:04:05"},
 		{"POST", "v3.2/logs", `{"event_category":"device","age":60,"end_time":"1000"}`, "Since:0001-01-01 00:00:00 +0000 UTC Until:1970-01-01 00:00:01 "},
-		{"POST", "v3.1/logs", `{"category":"webhook"}`, "Kinds:[none]"},
+		{"POST", "v3.1/logs", `{"category":"webhook"}`, "Kinds:[webhook_delivered webhook_failed]"},
 		{"POST", "v3.3/logs", `{"event_category":"admin","filter":{"events":["added"]}}`, "Kinds:[none]"},
 		{"POST", "v3.2/logs", `{"event_category":"device","filter":{"events":["deleted","non-compliant"]}}`, "Kinds:[deleted deleted_api status_changed] To:[non-compliant]"},
 		{"POST", "v3.3/logs", `{"event_category":"device","filter":{"events":"deleted"}}`, "Kinds:[deleted] To:[]"},

@@ -273,6 +273,8 @@ var logWords = []spelling[logWord]{
 	{word: "agent_version", means: logWord{Kind: event.AgentUpdated}},
 	{word: "report", means: logWord{Kind: event.Reported}},
 	{word: "configuration", means: logWord{Kind: event.Configured}},
+	{word: "webhook_delivered", means: logWord{Kind: event.WebhookDelivered}},
+	{word: "webhook_failed", means: logWord{Kind: event.WebhookFailed}},
 }
 
 // eventsOf gives the kinds that the words stand for, within a category if one was named, and the statuses to which changes
@@ -367,6 +369,9 @@ var eventTexts = map[event.Kind]string{
 	event.CommandQueued: "Command queued",
 	event.CommandEnded:  "Command ended",
 	event.Configured:    "Configuration changed",
+
+	event.WebhookDelivered: "Webhook called",
+	event.WebhookFailed:    "Webhook failed",
 }
 
 // eventText is one line for people: what, details, and who was behind it.

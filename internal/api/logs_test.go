@@ -21,8 +21,8 @@ func TestEventsOfAsksForNoMoreThanWasMeant(t *testing.T) {
 		kinds    []event.Kind
 		to       []posture.Status
 	}{
-		"a category without kinds":         {v33, nil, event.OfWebhooks, none, nil},
-		"the same, in v3.1":                {v31, nil, event.OfWebhooks, none, nil},
+		"a category that does not exist":   {v33, nil, "x", none, nil},
+		"webhooks":                         {v31, nil, event.OfWebhooks, []event.Kind{event.WebhookDelivered, event.WebhookFailed}, nil},
 		"a word in it":                     {v33, []logWord{deleted}, event.OfWebhooks, none, nil},
 		"a word of another category":       {v33, []logWord{nonCompliant}, event.OfAdministrators, none, nil},
 		"a category":                       {v33, nil, event.OfReports, event.Kinds(event.OfReports), nil},

@@ -57,7 +57,15 @@ func (s *server) forgetEvents(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, a := range accounts {
-		n, err := s.devices.ForgetBefore(ctx, a.ID, now.AddDate(0, 0, -s.cfg.KeepEvents))
+		before := now.AddDate(0, 0, -s.cfg.KeepEvents)
+		lost, err := s.webhooks.Forget(ctx, a.ID, before)
+		if lost > 0 {
+			s.log.Error("gave up changes that webhooks could not be told", "account", a.ID, "changes", lost, "days_kept", s.cfg.KeepEvents)
+		}
+		if err != nil {
+			return err
+		}
+		n, err := s.devices.ForgetBefore(ctx, a.ID, before)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	drift    prometheus.Counter
+	webhooks *prometheus.CounterVec
 	log      *slog.Logger
 }
 
@@ -35,7 +36,13 @@ func newMetrics(s *services, log *slog.Logger) *metrics {
 			Name: "muster_count_drift_total", Help: "Times the self-check found kept counts that differ from the rows. Anything but 0 is a bug.",
 		}),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, m.drift, collectors.NewGoCollector(),
+	m.webhooks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "muster_webhook_requests_total", Help: "Requests to webhooks, by what came of them: delivered or failed.",
+	}, []string{"result"})
+	for _, result := range []string{webhookDelivered, webhookFailed} {
+		m.webhooks.WithLabelValues(result) // a rate needs the 0 before the first
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.drift, m.webhooks, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newInventory(s, log))
 	return m
 }
@@ -54,6 +61,20 @@ func (m *metrics) observe(operation string, status int, took time.Duration) {
 	}
 	m.requests.WithLabelValues(operation, statusText(status)).Inc()
 	m.seconds.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+// What became of a request to a webhook.
+const (
+	webhookDelivered = "delivered"
+	webhookFailed    = "failed"
+)
+
+func (m *metrics) observeWebhook(delivered bool) {
+	result := webhookFailed
+	if delivered {
+		result = webhookDelivered
+	}
+	m.webhooks.WithLabelValues(result).Inc()
 }
 
 // statusText spares the hot path a conversion.

@@ -28,6 +28,7 @@ import (
 	"muster/internal/reference"
 	"muster/internal/store"
 	"muster/internal/web"
+	"muster/internal/webhook"
 )
 
 // listenFlags are the flags of the commands that listen.
@@ -39,7 +40,10 @@ type listenFlags struct {
 	TLSKey        string `name:"tls-key" help:"Key of the certificate in PEM form." placeholder:"FILE"`
 	BehindProxy   string `help:"Something in front ends TLS; believe the forwarding headers of these networks." placeholder:"NETWORKS"`
 	KeepEvents    int    `help:"Days for which the record of events is kept; 0 is for good." default:"90" placeholder:"DAYS"`
-	BaseURL       string `name:"base-url" help:"Address under which people reach the server, for links." placeholder:"URL"`
+
+	WebhookAllowPrivate string `help:"Let webhooks be sent to these networks, which are not public." placeholder:"NETWORKS"`
+
+	BaseURL string `name:"base-url" help:"Address under which people reach the server, for links." placeholder:"URL"`
 }
 
 func (f *listenFlags) config(g *globals) config.Server {
@@ -47,6 +51,7 @@ func (f *listenFlags) config(g *globals) config.Server {
 		Database: g.database(), Listen: f.Listen, MetricsListen: f.MetricsListen,
 		RateLimit: f.RateLimit, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: f.BehindProxy,
 		KeepEvents: f.KeepEvents, BaseURL: strings.TrimSuffix(f.BaseURL, "/"),
+		WebhookAllowPrivate: f.WebhookAllowPrivate,
 	}
 }
 
@@ -104,6 +109,11 @@ func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*serve
 	if err != nil {
 		return nil, errors.Join(err, s.release())
 	}
+	networks, err := cfg.WebhookNetworks()
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.allowWebhooks(networks)
 	s.metrics = newMetrics(s.services, log)
 	err = s.bind(ctx)
 	if err != nil {
@@ -233,6 +243,7 @@ func (s *server) run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	var working sync.WaitGroup
 	working.Go(func() { s.devices.Run(background) })
+	working.Go(func() { s.deliverer().Run(background) })
 	working.Go(func() { jobs.New(s.store, s.log, time.Now, s.jobs()...).Run(background) })
 	s.log.Info("listening", "address", s.addr(), "tls", s.cfg.TLS(), "database", s.store.Engine(), "version", Version)
 	var err error
@@ -246,6 +257,13 @@ func (s *server) run(ctx context.Context) error {
 	err = errors.Join(err, s.closeAfter(working.Wait))
 	s.log.Info("stopped")
 	return err
+}
+
+// deliverer sends what webhooks are to be told.
+func (s *server) deliverer() *webhook.Deliverer {
+	return webhook.NewDeliverer(webhook.DelivererOptions{
+		Outbox: s.store, Sender: s.sender, Wake: s.store.Outbox(), Observe: s.metrics.observeWebhook, Log: s.log,
+	})
 }
 
 func (s *server) serveOne(i int) error {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 
 	"muster/internal/config"
 	"muster/internal/device"
@@ -11,6 +12,8 @@ import (
 	"muster/internal/policy"
 	"muster/internal/store"
 	"muster/internal/vuln"
+	"muster/internal/webhook"
+	"muster/internal/webhook/sender"
 )
 
 // services are the parts below the doors.
@@ -18,6 +21,8 @@ type services struct {
 	store    *store.Store
 	identity *identity.Service
 	devices  *device.Service
+	webhooks *webhook.Service
+	sender   *sender.Sender // that webhooks is made with
 	policy   *policy.Policy // that of every account, until accounts have policies of their own
 }
 
@@ -54,14 +59,23 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	if err != nil {
 		return nil, err
 	}
-	return &services{
+	s := &services{
 		store:    st,
 		policy:   judge.policy.Policy(),
 		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st}),
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{judge.catalogue},
 		}),
-	}, nil
+	}
+	s.allowWebhooks(nil)
+	return s, nil
+}
+
+// allowWebhooks says to which networks that are not public webhooks may be sent.
+func (s *services) allowWebhooks(networks []netip.Prefix) {
+	guard := webhook.Guard{Allowed: networks}
+	s.sender = sender.New(guard, "Muster/"+Version)
+	s.webhooks = webhook.New(webhook.Options{Store: s.store, Sender: s.sender, Guard: guard})
 }
 
 // close ends what the services hold.

@@ -31,6 +31,8 @@ type Server struct {
 	BehindProxy string
 	// KeepEvents is for how many days the record of events is kept; 0 is for good.
 	KeepEvents int
+	// WebhookAllowPrivate lists networks, comma separated, that webhooks may be sent to though they are not public.
+	WebhookAllowPrivate string
 	// BaseURL is the address under which people reach the server, for links; "" to take it from each request.
 	BaseURL string
 }
@@ -50,6 +52,10 @@ func (s *Server) Validate() error {
 		bad("behind-proxy", "%v", err)
 	case s.BehindProxy != "" && len(proxies) == 0:
 		bad("behind-proxy", "name the networks of what ends TLS in front, such as 10.0.0.0/8")
+	}
+	_, err = s.WebhookNetworks()
+	if err != nil {
+		bad("webhook-allow-private", "%v", err)
 	}
 	for field, addr := range map[string]string{"listen": s.Listen, "metrics-listen": s.MetricsListen} {
 		if addr == "" && field == "metrics-listen" {
@@ -82,9 +88,15 @@ func (s *Server) Validate() error {
 func (s *Server) TLS() bool { return s.TLSCert != "" }
 
 // Proxies gives the networks of BehindProxy; a single address stands for itself.
-func (s *Server) Proxies() ([]netip.Prefix, error) {
+func (s *Server) Proxies() ([]netip.Prefix, error) { return Networks(s.BehindProxy) }
+
+// WebhookNetworks gives the networks of WebhookAllowPrivate likewise.
+func (s *Server) WebhookNetworks() ([]netip.Prefix, error) { return Networks(s.WebhookAllowPrivate) }
+
+// Networks reads networks with commas between them; a single address stands for itself.
+func Networks(list string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
-	for _, text := range strings.FieldsFunc(s.BehindProxy, func(r rune) bool { return r == ',' || r == ' ' }) {
+	for _, text := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
 			addr, addrErr := netip.ParseAddr(text)

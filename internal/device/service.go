@@ -95,13 +95,14 @@ func (s *Service) flush(ctx context.Context) {
 func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
 // newEvent makes the event that tells of a change of d, which had another status before, or the same. A change of status
-// becomes the device's last one, which Record stores. A device's changes never go back in time, whatever the clocks of
-// servers do: else two of them could be its first since some moment, or none.
+// becomes the device's last one, which Record stores. Each of a device's changes is later than the one before, whatever the
+// clocks of servers do: else two of them could be its first since some moment, or none, and receivers of webhooks could
+// not tell their order.
 func (s *Service) newEvent(at time.Time, kind event.Kind, d *Device, from posture.Status) event.Event {
 	e := event.Event{Account: d.Account, Kind: kind, DeviceID: d.ID, From: from, To: d.Cell.Status}
 	if e.Changes() {
-		if at.Before(d.StatusAt) {
-			at = d.StatusAt
+		if !at.After(d.StatusAt) {
+			at = d.StatusAt.Add(time.Millisecond)
 		}
 		e.Previous, d.StatusAt = d.StatusAt, at
 	}

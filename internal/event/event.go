@@ -38,6 +38,9 @@ const (
 	CommandEnded  Kind = "command_ended"
 	// Configured is what an administrator changed about the account; the detail says it.
 	Configured Kind = "configured"
+	// WebhookDelivered and WebhookFailed are requests to a webhook; the detail names it.
+	WebhookDelivered Kind = "webhook_delivered"
+	WebhookFailed    Kind = "webhook_failed"
 )
 
 // Category is the part of the record that a kind of event belongs to.
@@ -47,7 +50,7 @@ type Category string
 const (
 	OfDevices        Category = "device"
 	OfAdministrators Category = "admin"
-	OfWebhooks       Category = "webhook" // of which there are no kinds yet
+	OfWebhooks       Category = "webhook"
 	OfReports        Category = "device_report"
 )
 
@@ -60,6 +63,7 @@ var kinds = []struct {
 	{Unexempted, OfDevices}, {Quarantined, OfDevices}, {Released, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {AgentRemoved, OfDevices}, {Merged, OfDevices}, {Ignored, OfDevices},
 	{Unignored, OfDevices}, {Moved, OfDevices}, {Reported, OfReports}, {AgentUpdated, OfDevices},
 	{CommandQueued, OfDevices}, {CommandEnded, OfDevices}, {Configured, OfAdministrators},
+	{WebhookDelivered, OfWebhooks}, {WebhookFailed, OfWebhooks},
 }
 
 // Kinds gives the kinds of a category; none for a category that has none, or that does not exist.
@@ -92,8 +96,14 @@ func (k Kind) Category() Category {
 	return ""
 }
 
+// Leaving are the kinds by which a device leaves the inventory.
+var Leaving = []Kind{Retired, Deleted, DeletedByAPI}
+
+// Leaves reports whether a device leaves the inventory by an event of this kind.
+func (k Kind) Leaves() bool { return slices.Contains(Leaving, k) }
+
 // ComeOrGo are the kinds by which a device comes into the inventory or leaves it.
-var ComeOrGo = []Kind{Enrolled, Returned, Imported, Retired, Deleted, DeletedByAPI}
+var ComeOrGo = append([]Kind{Enrolled, Returned, Imported}, Leaving...)
 
 // Changing are the kinds that may be a change of status: each of ComeOrGo always is, the others are where the status
 // after differs from the status before. No other kind ever is, whatever its statuses say.

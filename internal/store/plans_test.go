@@ -36,7 +36,7 @@ func TestPlans(t *testing.T) {
 //
 // Those of what is installed are not small, but are not the more the more devices there are, and lists of them sort and
 // search them. wanted is what a statement is given to look for.
-var small = regexp.MustCompile(`^(SCAN (accounts|a|rate_windows|wanted)|SEARCH (device_counts|applications|accounts|device_groups|registration_codes|products|vulnerabilities|patches))\b`)
+var small = regexp.MustCompile(`^(SCAN (accounts|a|w|rate_windows|wanted)|SEARCH (device_counts|webhooks|w|applications|accounts|device_groups|registration_codes|products|vulnerabilities|patches))\b`)
 
 // gathered is what an earlier step of the same plan gathered, as far as its limit goes: see unionAll.
 var gathered = regexp.MustCompile(`^SCAN parts?\d*$`)

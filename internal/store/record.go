@@ -50,7 +50,7 @@ func (tx *Tx) Record(ctx context.Context, e event.Event) error {
 	if err != nil || !e.Changes() {
 		return err
 	}
-	return tx.execOne(ctx, "UPDATE devices SET status_at = ? WHERE account_id = ? AND id = ?", millis(e.At), e.Account, e.DeviceID)
+	return tx.changed(ctx, &e)
 }
 
 func scanEvent(r scanner, e *event.Event) error {

@@ -60,12 +60,17 @@ type writer struct {
 	mu     sync.RWMutex
 	closed bool
 
-	conn *sql.Conn // used by the loop only
-	stmt map[string]*sql.Stmt
+	// stored is told when a transaction that put something into the outbox is on disk.
+	stored chan struct{}
+
+	// These are used by the loop only.
+	conn   *sql.Conn
+	stmt   map[string]*sql.Stmt
+	outbox bool // the transaction under way, or one that was undone, put something there
 }
 
 func newWriter(s *Store) *writer {
-	w := &writer{store: s, steps: make(chan *step, maxBatch), ended: make(chan struct{})}
+	w := &writer{store: s, steps: make(chan *step, maxBatch), ended: make(chan struct{}), stored: make(chan struct{}, 1)}
 	go w.loop()
 	return w
 }
@@ -340,6 +345,7 @@ func (w *writer) commit(tx *Tx) error {
 		return err
 	}
 	_, err = w.conn.ExecContext(context.Background(), "COMMIT")
+	w.tellOutbox()
 	if err == nil {
 		return nil
 	}
@@ -349,6 +355,18 @@ func (w *writer) commit(tx *Tx) error {
 		return err
 	}
 	return errs.Wrap(errs.Unavailable, errors.Join(errInDoubt, err), "The database did not confirm the change; look before trying again")
+}
+
+// tellOutbox tells of what was put into the outbox. Whoever is told looks for it: once too often does no harm.
+func (w *writer) tellOutbox() {
+	if !w.outbox {
+		return
+	}
+	w.outbox = false
+	select {
+	case w.stored <- struct{}{}:
+	default: // it was told already
+	}
 }
 
 // rollback undoes the transaction; a connection that cannot even do that is given up, which undoes it too.

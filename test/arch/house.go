@@ -50,6 +50,8 @@ var House = Rules{
 		"internal/store/dialect":   ground,
 		"internal/store/storetest": slices.Concat(ground, domain, suites, []string{"internal/store", "internal/store/dialect", "internal/testpg"}),
 		"internal/jobs":            slices.Concat(ground, domain),
+		// It sends by HTTP, which the domain does not.
+		"internal/webhook/sender": {"internal/webhook"},
 
 		// The doors translate a protocol into calls of the domain. None imports another.
 		"internal/web":   {"internal/errs"},

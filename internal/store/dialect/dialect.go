@@ -57,6 +57,9 @@ type Dialect struct {
 	Begin string
 	// ForUpdate, after a SELECT, keeps others from changing the rows until the transaction ends.
 	ForUpdate string
+	// LockEvents keeps others from writing events until the transaction ends, and waits for those who have; readers go on.
+	// Empty where there is one writer anyway.
+	LockEvents string
 	// Unindexed, before a column in a condition, keeps the planner from finding rows by that column, where it needs to be
 	// told.
 	Unindexed string

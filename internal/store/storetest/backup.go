@@ -68,11 +68,12 @@ var columnKinds = []struct{ part, kind string }{
 	{"cves", "number"}, {"kev", "number"}, {"state", "number"}, {"next", "number"}, {"facet", "number"}, {"rate_limit", "number"}, {"tokens.kind", "number"},
 	{"policies.version", "number"}, {"policy_versions.version", "number"}, {"revision", "number"}, {"uses", "number"}, {"enabled", "number"}, {"failures", "number"}, {"took", "number"},
 	{"attempt", "number"}, {"total", "number"}, {"done", "number"}, {"changed", "number"}, {"failed", "number"}, {"webhook_deliveries.events", "number"},
+	{"topics", "number"}, {"lease_until", "number"},
 }
 
 // texts are columns that are texts though their names look otherwise.
 var texts = []string{"device_commands.id", "access_activities.id", "device_id", "client_id", "catalogue", "category", "released",
-	"runs.id", "operators.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id", "webhook_pending.status"}
+	"runs.id", "operators.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id"}
 
 // sample gives a row with a value of the right kind in each column.
 func sample(table string, columns []string) []any {

@@ -58,6 +58,7 @@ func Exercise(t *testing.T, s *store.Store) {
 	exerciseCodes(ctx, t, s, account)
 	exerciseRest(ctx, t, s, account)
 	exerciseSoftware(ctx, t, s)
+	exerciseWebhooks(ctx, t, s)
 }
 
 func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {

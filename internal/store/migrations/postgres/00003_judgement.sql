@@ -115,16 +115,16 @@ CREATE TABLE shared_hardware (
 	PRIMARY KEY (account_id, hardware_id)
 );
 
--- failures, retry_at, delivered_at and last_error are how it goes; the rest is what was asked for. events is JSON.
+-- topics is a set of bits: see webhook.Topics. credential is the API key, or the signing secret, as it is sent or signed
+-- with. failures, retry_at, delivered_at and last_error are how it goes; lease_holder is which server delivers to it.
 CREATE TABLE webhooks (
 	account_id   BIGINT NOT NULL REFERENCES accounts (id),
 	id           TEXT COLLATE "C" NOT NULL,
 	name         TEXT    NOT NULL,
 	url          TEXT    NOT NULL,
 	form         TEXT    NOT NULL,
-	api_key      TEXT    NOT NULL,
-	secret       TEXT    NOT NULL,
-	events       TEXT    NOT NULL,
+	credential   TEXT    NOT NULL,
+	topics       BIGINT NOT NULL,
 	enabled      BIGINT NOT NULL,
 	created_at   BIGINT NOT NULL,
 	modified_at  BIGINT NOT NULL,
@@ -133,34 +133,42 @@ CREATE TABLE webhooks (
 	retry_at     BIGINT NOT NULL,
 	delivered_at BIGINT NOT NULL,
 	last_error   TEXT    NOT NULL,
+	lease_holder TEXT    NOT NULL,
+	lease_until  BIGINT NOT NULL,
 	PRIMARY KEY (account_id, id)
 );
 
--- What a webhook has still to be told: a row is written with the event and removed once it is delivered.
+-- What a webhook has still to be told: a row is written with the event, and removed once it is delivered. The ids of
+-- events are in the order of a device's changes.
 CREATE TABLE webhook_pending (
-	account_id BIGINT NOT NULL,
-	webhook_id TEXT COLLATE "C" NOT NULL,
-	event_id   TEXT COLLATE "C" NOT NULL,
-	device_id  TEXT COLLATE "C" NOT NULL,
-	status     TEXT    NOT NULL,
-	detail     TEXT    NOT NULL,
-	at         BIGINT NOT NULL,
-	PRIMARY KEY (account_id, webhook_id, event_id)
+	account_id  BIGINT NOT NULL,
+	webhook_id  TEXT COLLATE "C" NOT NULL,
+	device_id   TEXT COLLATE "C" NOT NULL,
+	event_id    TEXT COLLATE "C" NOT NULL,
+	kind        TEXT    NOT NULL,
+	status_from BIGINT NOT NULL,
+	status_to   BIGINT NOT NULL,
+	at          BIGINT NOT NULL,
+	detail      TEXT    NOT NULL,
+	attempts    BIGINT NOT NULL,
+	retry_at    BIGINT NOT NULL,
+	PRIMARY KEY (account_id, webhook_id, device_id, event_id)
 );
+CREATE INDEX webhook_pending_retry ON webhook_pending (account_id, webhook_id, retry_at, event_id);
 
--- One row for each attempt. event_ids is JSON.
+-- One row for each request; events is 0 for a test.
 CREATE TABLE webhook_deliveries (
 	account_id  BIGINT NOT NULL,
 	webhook_id  TEXT COLLATE "C" NOT NULL,
 	id          TEXT COLLATE "C" NOT NULL,
 	at          BIGINT NOT NULL,
 	attempt     BIGINT NOT NULL,
+	events      BIGINT NOT NULL,
 	first_event TEXT    NOT NULL,
 	last_event  TEXT    NOT NULL,
-	events      BIGINT NOT NULL,
+	device_id   TEXT    NOT NULL,
 	status_code BIGINT NOT NULL,
 	took        BIGINT NOT NULL,
 	error       TEXT    NOT NULL,
 	PRIMARY KEY (account_id, webhook_id, id)
 );
-CREATE INDEX webhook_deliveries_at ON webhook_deliveries (at);

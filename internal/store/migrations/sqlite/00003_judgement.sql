@@ -115,16 +115,16 @@ CREATE TABLE shared_hardware (
 	PRIMARY KEY (account_id, hardware_id)
 ) WITHOUT ROWID;
 
--- failures, retry_at, delivered_at and last_error are how it goes; the rest is what was asked for. events is JSON.
+-- topics is a set of bits: see webhook.Topics. credential is the API key, or the signing secret, as it is sent or signed
+-- with. failures, retry_at, delivered_at and last_error are how it goes; lease_holder is which server delivers to it.
 CREATE TABLE webhooks (
 	account_id   INTEGER NOT NULL REFERENCES accounts (id),
 	id           TEXT    NOT NULL,
 	name         TEXT    NOT NULL,
 	url          TEXT    NOT NULL,
 	form         TEXT    NOT NULL,
-	api_key      TEXT    NOT NULL,
-	secret       TEXT    NOT NULL,
-	events       TEXT    NOT NULL,
+	credential   TEXT    NOT NULL,
+	topics       INTEGER NOT NULL,
 	enabled      INTEGER NOT NULL,
 	created_at   INTEGER NOT NULL,
 	modified_at  INTEGER NOT NULL,
@@ -133,37 +133,45 @@ CREATE TABLE webhooks (
 	retry_at     INTEGER NOT NULL,
 	delivered_at INTEGER NOT NULL,
 	last_error   TEXT    NOT NULL,
+	lease_holder TEXT    NOT NULL,
+	lease_until  INTEGER NOT NULL,
 	PRIMARY KEY (account_id, id)
 ) WITHOUT ROWID;
 
--- What a webhook has still to be told: a row is written with the event and removed once it is delivered.
+-- What a webhook has still to be told: a row is written with the event, and removed once it is delivered. The ids of
+-- events are in the order of a device's changes.
 CREATE TABLE webhook_pending (
-	account_id INTEGER NOT NULL,
-	webhook_id TEXT    NOT NULL,
-	event_id   TEXT    NOT NULL,
-	device_id  TEXT    NOT NULL,
-	status     TEXT    NOT NULL,
-	detail     TEXT    NOT NULL,
-	at         INTEGER NOT NULL,
-	PRIMARY KEY (account_id, webhook_id, event_id)
+	account_id  INTEGER NOT NULL,
+	webhook_id  TEXT    NOT NULL,
+	device_id   TEXT    NOT NULL,
+	event_id    TEXT    NOT NULL,
+	kind        TEXT    NOT NULL,
+	status_from INTEGER NOT NULL,
+	status_to   INTEGER NOT NULL,
+	at          INTEGER NOT NULL,
+	detail      TEXT    NOT NULL,
+	attempts    INTEGER NOT NULL,
+	retry_at    INTEGER NOT NULL,
+	PRIMARY KEY (account_id, webhook_id, device_id, event_id)
 ) WITHOUT ROWID;
+CREATE INDEX webhook_pending_retry ON webhook_pending (account_id, webhook_id, retry_at, event_id);
 
--- One row for each attempt. event_ids is JSON.
+-- One row for each request; events is 0 for a test.
 CREATE TABLE webhook_deliveries (
 	account_id  INTEGER NOT NULL,
 	webhook_id  TEXT    NOT NULL,
 	id          TEXT    NOT NULL,
 	at          INTEGER NOT NULL,
 	attempt     INTEGER NOT NULL,
+	events      INTEGER NOT NULL,
 	first_event TEXT    NOT NULL,
 	last_event  TEXT    NOT NULL,
-	events      INTEGER NOT NULL,
+	device_id   TEXT    NOT NULL,
 	status_code INTEGER NOT NULL,
 	took        INTEGER NOT NULL,
 	error       TEXT    NOT NULL,
 	PRIMARY KEY (account_id, webhook_id, id)
 ) WITHOUT ROWID;
-CREATE INDEX webhook_deliveries_at ON webhook_deliveries (at);
 
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('policies', 'policies', '1000 100 1'),
@@ -175,7 +183,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('operators', 'operators', '1000 100 1'),
 	('shared_hardware', 'shared_hardware', '100 10 1'),
 	('webhooks', 'webhooks', '100 10 1'),
-	('webhook_pending', 'webhook_pending', '1000000 100000 50000 1'),
-	('webhook_deliveries', 'webhook_deliveries', '1000000 100000 50000 1'),
-	('webhook_deliveries', 'webhook_deliveries_at', '1000000 2');
+	('webhook_pending', 'webhook_pending', '1000000 100000 50000 2 1'),
+	('webhook_pending', 'webhook_pending_retry', '1000000 100000 50000 2 1'),
+	('webhook_deliveries', 'webhook_deliveries', '1000000 100000 50000 1');
 ANALYZE sqlite_schema;
