@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"muster/internal/identity"
-	"muster/internal/policy"
-	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/web"
 )
@@ -39,9 +37,8 @@ type Deps struct {
 	Limiter       Limiter
 	Devices       Devices
 	// BaseURL gives the address under which the client reached the server, without a slash at the end, for links.
-	BaseURL func(*http.Request) string
-	// Policy is the policy that judges the devices of an account's default group.
-	Policy func(context.Context, posture.AccountID) (*policy.Policy, error)
+	BaseURL  func(*http.Request) string
+	Policies Policies
 	// Pages remembers where pages of lists begin; in memory when nil, which does for a server that has its database alone.
 	Pages Pages
 	// Now gives the time; time.Now when nil.

@@ -20,7 +20,6 @@ import (
 	"muster/internal/errs"
 	"muster/internal/identity"
 	"muster/internal/identity/scope"
-	"muster/internal/policy"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/web"
@@ -138,11 +137,9 @@ func newLab() *lab {
 			ownToken: grant(scope.Write, 3), freeToken: grant(scope.Write, 0), otherToken: other,
 		},
 		Limiter: l.limits, Devices: l.devices, RateLimit: 10,
-		BaseURL: func(*http.Request) string { return "https://muster.example" },
-		Policy: func(context.Context, posture.AccountID) (*policy.Policy, error) {
-			return policy.Default(), l.devices.err
-		},
-		Now: func() time.Time { return l.now },
+		BaseURL:  func(*http.Request) string { return "https://muster.example" },
+		Policies: l.devices,
+		Now:      func() time.Time { return l.now },
 	}))
 	l.Handler = &web.Server{Next: l.mux, Log: slog.New(slog.DiscardHandler)}
 	return l

@@ -59,7 +59,7 @@ func (d *door) categoriesOf(c *call, one *device.Device, v *posture.Verdict) ([]
 	if one.ReportedAt.IsZero() {
 		return nil, nil
 	}
-	rules, err := d.Policy(c.r.Context(), c.account.ID)
+	rules, err := d.Policies.OfGroup(c.r.Context(), c.account.ID, one.Cell.Group)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (d *door) categoriesOf(c *call, one *device.Device, v *posture.Verdict) ([]
 	if err != nil {
 		return nil, err
 	}
-	out := rules.Covered(one.OSFamily, one.Type)
+	out := rules.Policy().Covered(one.OSFamily, one.Type)
 	for i := range v.Issues {
 		out = append(out, v.Issues[i].Category)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"muster/internal/device"
+	"muster/internal/policy"
 	"muster/internal/posture"
 )
 
@@ -16,6 +17,14 @@ type Devices interface {
 	changes
 	records
 	software
+}
+
+// Policies is what this door asks about policies. package policies says what each method does.
+type Policies interface {
+	// OfGroup gives the policy that judges the devices of a group. NotFound: there is no such group.
+	OfGroup(ctx context.Context, account posture.AccountID, group posture.GroupID) (*policy.Compiled, error)
+	// Names gives the names of all policies.
+	Names(ctx context.Context, account posture.AccountID) (map[posture.PolicyID]string, error)
 }
 
 type counting interface {

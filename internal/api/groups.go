@@ -73,7 +73,7 @@ func (d *door) groups(c *call) error {
 
 // listGroups gives the groups whose name or policy holds the text, whatever the letter case.
 func (d *door) listGroups(c *call, search string) ([]group, error) {
-	policy, err := d.Policy(c.r.Context(), c.account.ID)
+	policies, err := d.Policies.Names(c.r.Context(), c.account.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (d *door) listGroups(c *call, search string) ([]group, error) {
 	}
 	out := make([]group, 0, len(found))
 	for i := range found {
-		g := renderGroup(&found[i], policy.Name)
+		g := renderGroup(&found[i], policies[found[i].Policy])
 		if search == "" || containsFold(g.Name, search) || containsFold(g.PolicyName, search) {
 			out = append(out, g)
 		}
@@ -95,13 +95,10 @@ func containsFold(text, part string) bool {
 	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }
 
-// policyID is that of the one policy that an account has.
-const policyID = "1"
-
 func renderGroup(g *device.Group, policyName string) group {
 	return group{
 		ID: strconv.FormatInt(int64(g.ID), 10), Name: g.Name, Domain: g.Domain, AutoJoin: g.AutoJoin,
-		PolicyID: policyID, PolicyName: policyName, Devices: g.Devices, Description: g.Description,
+		PolicyID: strconv.FormatInt(int64(g.Policy), 10), PolicyName: policyName, Devices: g.Devices, Description: g.Description,
 		CreatedDate: timestamp(g.CreatedAt), LastModified: timestamp(g.ModifiedAt),
 	}
 }

@@ -11,13 +11,13 @@ import (
 
 // accountPolicy shows the policy that judges the devices of the default group.
 func (d *door) accountPolicy(c *call) error {
-	p, err := d.Policy(c.r.Context(), c.account.ID)
+	p, err := d.Policies.OfGroup(c.r.Context(), c.account.ID, posture.DefaultGroup)
 	if err != nil {
 		return err
 	}
 	c.answer(struct {
 		Policy map[string]map[string]any `json:"policy"`
-	}{renderPolicy(p)})
+	}{renderPolicy(p.Policy())})
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"muster/internal/device"
 	"muster/internal/errs"
 	"muster/internal/page"
+	"muster/internal/policy"
 	"muster/internal/posture"
 )
 
@@ -47,7 +48,7 @@ func newStock() stock {
 	}
 	server := device.Profile{Vendor: "Debian", Architecture: "x86_64", Password: posture.No}
 	return stock{
-		groups: []device.Group{{ID: 1, Name: "Default"}, {ID: 2, Name: "Servers & <such>"}},
+		groups: []device.Group{{ID: 1, Name: "Default", Policy: 1}, {ID: 2, Name: "Servers & <such>", Policy: 1}},
 		devices: []device.Device{
 			{
 				Account: acme.ID, ID: hardwareID, Name: "lab-pc-07", HostName: "lab-pc-07.bergen.example", Type: posture.Laptop,
@@ -148,6 +149,19 @@ func (i *inventory) GroupNames(ctx context.Context, account posture.AccountID) (
 
 func (i *inventory) Groups(context.Context, posture.AccountID) ([]device.Group, error) {
 	return i.stock.groups, i.err
+}
+
+// OfGroup implements Policies.
+func (i *inventory) OfGroup(context.Context, posture.AccountID, posture.GroupID) (*policy.Compiled, error) {
+	if i.err != nil {
+		return nil, i.err
+	}
+	return policy.Compile(policy.Default(), posture.PolicyRef{ID: posture.DefaultPolicy})
+}
+
+// Names implements Policies.
+func (i *inventory) Names(context.Context, posture.AccountID) (map[posture.PolicyID]string, error) {
+	return map[posture.PolicyID]string{posture.DefaultPolicy: policy.Default().Name}, i.err
 }
 
 // fits applies a part of the filter: the parts that tests look at in the answer.

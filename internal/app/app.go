@@ -64,6 +64,8 @@ type commands struct {
 	App     appCommand     `cmd:"" help:"Create, list and revoke OAuth applications."`
 	Device  deviceCommand  `cmd:"" help:"List, show, import and delete devices."`
 	Group   groupCommand   `cmd:"" help:"List, add, edit and delete device groups."`
+	Policy  policyCommand  `cmd:"" help:"List, show, try, save and delete policies."`
+	Run     runCommand     `cmd:"" help:"List, show and cancel work over many devices."`
 	Regcode regcodeCommand `cmd:"" help:"Show, make and end the codes that agents register with."`
 	Backup  backupCommand  `cmd:"" help:"Write everything into one file, while the server goes on."`
 	Restore restoreCommand `cmd:"" help:"Fill an empty database from a backup."`

@@ -26,6 +26,7 @@ func (s *server) jobs() []jobs.Job {
 		}},
 		{Name: "old-commands", Every: time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.devices.TidyCommands(ctx) }},
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},
+		{Name: "old-runs", Every: time.Hour, Do: s.runner().ForgetOld},
 		{Name: "old-events", Every: time.Hour, Do: s.forgetEvents},
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
 		{Name: "software-check", Every: 24 * time.Hour, Do: s.checkFacets},

@@ -6,27 +6,22 @@ import (
 	"time"
 
 	"muster/internal/device"
+	"muster/internal/policies"
 	"muster/internal/policy"
 	"muster/internal/posture"
 	"muster/internal/vuln"
 )
 
-// judge puts the policies and the vulnerability catalogue together.
+// judge puts the policies of accounts and the vulnerability catalogue together.
 type judge struct {
-	policy    *policy.Compiled
+	policies  *policies.Service
+	groups    groupNames
 	catalogue *vuln.Catalogue
 }
 
-func newJudge() (*judge, error) {
-	catalogue, err := vuln.Builtin()
-	if err != nil {
-		return nil, err
-	}
-	p, err := policy.Compile(policy.Default(), posture.PolicyRef{ID: posture.DefaultPolicy})
-	if err != nil {
-		return nil, err
-	}
-	return &judge{policy: p, catalogue: catalogue}, nil
+// groupNames gives the names of an account's groups, for reading only.
+type groupNames interface {
+	GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error)
 }
 
 // Version implements device.Judge.
@@ -35,21 +30,52 @@ func (j *judge) Version(p posture.PolicyRef, group posture.GroupID) string {
 }
 
 // Judge implements device.Judge.
-func (j *judge) Judge(_ context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
-	var findings []posture.Finding
-	var levels posture.Levels
-	if s.SameReport && s.Before != nil && s.Before.Catalogue == j.catalogue.Version() {
-		findings, levels = s.Before.Findings, s.Before.Levels
-	} else {
-		findings, levels = j.catalogue.Match(s.Report)
+func (j *judge) Judge(ctx context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	p, err := j.policies.Compiled(ctx, s.Account, s.Policy)
+	if err != nil {
+		return posture.Verdict{}, err
 	}
-	subject := policy.Subject{
-		Report: s.Report, Findings: findings, Levels: levels, User: s.User, LastReport: s.LastReport, FailingSince: s.FailingSince,
+	return j.by(ctx, p, s, now)
+}
+
+// by judges by a policy.
+func (j *judge) by(ctx context.Context, p *policy.Compiled, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	subject, err := j.subject(ctx, s)
+	if err != nil {
+		return posture.Verdict{}, err
+	}
+	v := p.Evaluate(&subject, now)
+	v.Findings, v.Levels, v.Catalogue = subject.Findings, subject.Levels, j.catalogue.Version()
+	return v, nil
+}
+
+// subject gives a device as policies see it. The findings of the last verdict hold where it was about the same report.
+func (j *judge) subject(ctx context.Context, s *device.Subject) (policy.Subject, error) {
+	names, err := j.groups.GroupNames(ctx, s.Account)
+	if err != nil {
+		return policy.Subject{}, err
+	}
+	out := policy.Subject{
+		Report: s.Report, Group: names[s.Group], User: s.User, LastReport: s.LastReport, FailingSince: s.FailingSince,
 	}
 	if s.Before != nil {
-		subject.Before = s.Before.Issues
+		out.Before = s.Before.Issues
 	}
-	v := j.policy.Evaluate(&subject, now)
-	v.Findings, v.Levels, v.Catalogue = findings, levels, j.catalogue.Version()
-	return v, nil
+	if s.SameReport && s.Before != nil && s.Before.Catalogue == j.catalogue.Version() {
+		out.Findings, out.Levels = s.Before.Findings, s.Before.Levels
+	} else {
+		out.Findings, out.Levels = j.catalogue.Match(s.Report)
+	}
+	return out, nil
+}
+
+// trial judges by one policy, whatever policy a device has.
+type trial struct {
+	*judge
+	policy *policy.Compiled
+}
+
+// Judge implements device.Judge.
+func (t trial) Judge(ctx context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	return t.by(ctx, t.policy, s, now)
 }

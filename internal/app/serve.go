@@ -22,8 +22,6 @@ import (
 	"muster/internal/identity"
 	"muster/internal/jobs"
 	"muster/internal/oauth"
-	"muster/internal/policy"
-	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/reference"
 	"muster/internal/store"
@@ -196,8 +194,8 @@ func (s *server) doors() *web.Mux {
 		oauth.New(s.identity),
 		api.New(api.Deps{
 			Authenticator: s.identity, Limiter: limiter, Devices: s.devices, RateLimit: s.cfg.RateLimit, BaseURL: s.baseURL,
-			Pages:  s.pages(),
-			Policy: func(context.Context, posture.AccountID) (*policy.Policy, error) { return s.policy, nil },
+			Pages:    s.pages(),
+			Policies: s.policies,
 		}),
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,
@@ -244,6 +242,7 @@ func (s *server) run(ctx context.Context) error {
 	var working sync.WaitGroup
 	working.Go(func() { s.devices.Run(background) })
 	working.Go(func() { s.deliverer().Run(background) })
+	working.Go(func() { s.runner().Run(background, s.runs.Added()) })
 	working.Go(func() { jobs.New(s.store, s.log, time.Now, s.jobs()...).Run(background) })
 	s.log.Info("listening", "address", s.addr(), "tls", s.cfg.TLS(), "database", s.store.Engine(), "version", Version)
 	var err error

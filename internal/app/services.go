@@ -2,14 +2,17 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"muster/internal/config"
 	"muster/internal/device"
 	"muster/internal/gears"
 	"muster/internal/identity"
-	"muster/internal/policy"
+	"muster/internal/policies"
+	"muster/internal/run"
 	"muster/internal/store"
 	"muster/internal/vuln"
 	"muster/internal/webhook"
@@ -23,7 +26,10 @@ type services struct {
 	devices  *device.Service
 	webhooks *webhook.Service
 	sender   *sender.Sender // that webhooks is made with
-	policy   *policy.Policy // that of every account, until accounts have policies of their own
+	policies *policies.Service
+	runs     *run.Service
+	judge    *judge
+	log      *slog.Logger
 }
 
 // openServices opens a database that has the right schema, or with created is given it.
@@ -55,16 +61,18 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	if err != nil {
 		return nil, err
 	}
-	judge, err := newJudge()
+	catalogue, err := vuln.Builtin()
 	if err != nil {
 		return nil, err
 	}
+	runs := run.New(st, time.Now, rand.Reader)
+	book := policies.New(policies.Options{Store: st, Now: time.Now, Random: rand.Reader, Wake: runs.Wake})
+	judge := &judge{policies: book, groups: st, catalogue: catalogue}
 	s := &services{
-		store:    st,
-		policy:   judge.policy.Policy(),
+		store: st, policies: book, runs: runs, judge: judge, log: log,
 		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st}),
 		devices: device.New(device.Options{
-			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{judge.catalogue},
+			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{catalogue}, Wake: runs.Wake,
 		}),
 	}
 	s.allowWebhooks(nil)

@@ -132,6 +132,7 @@ func (s *Service) CreateGroup(ctx context.Context, account posture.AccountID, c 
 // it is not as the caller expects. Invalid and Conflict: as for CreateGroup.
 func (s *Service) UpdateGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, c GroupChange, actor string) (Group, error) {
 	var g Group
+	judge := false
 	err := s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, at time.Time) (string, error) {
 		i := slices.IndexFunc(all, func(x Group) bool { return x.ID == id })
 		if i < 0 {
@@ -148,7 +149,8 @@ func (s *Service) UpdateGroup(ctx context.Context, account posture.AccountID, id
 		}
 		g.ModifiedAt = at
 		g.Revision++
-		if g.Policy != all[i].Policy {
+		judge = g.Policy != all[i].Policy
+		if judge {
 			err = s.changePolicy(ctx, tx, account, &g, actor, at)
 			if err != nil {
 				return "", err
@@ -156,6 +158,9 @@ func (s *Service) UpdateGroup(ctx context.Context, account posture.AccountID, id
 		}
 		return "group changed: " + g.Name, tx.UpdateGroup(ctx, account, &g)
 	})
+	if err == nil && judge {
+		s.wake()
+	}
 	return g, err
 }
 

@@ -25,6 +25,7 @@ type Service struct {
 	watch  *commandWatch
 
 	catalogue Catalogue // may be nil
+	wake      func()
 }
 
 // Options are what a Service is made of. Store and Judge must be there.
@@ -38,6 +39,8 @@ type Options struct {
 	Log    *slog.Logger     // slog.Default() when nil
 	// Catalogue describes vulnerabilities in lists; where nil they go without.
 	Catalogue Catalogue
+	// Wake, where not nil, is called when work over many devices has been stored that is to begin.
+	Wake func()
 }
 
 // New makes a Service. Its background work runs only inside Run.
@@ -52,7 +55,10 @@ func New(o Options) *Service {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.catalogue = o.Catalogue
+	s.catalogue, s.wake = o.Catalogue, o.Wake
+	if s.wake == nil {
+		s.wake = func() {}
+	}
 	s.seen = newSeenLog(o.Store)
 	s.auth = newCredentialCache(o.Store, s.now)
 	s.watch = newCommandWatch(o.Store, s.now)

@@ -18,6 +18,7 @@ type Store interface {
 	Groups
 	Records
 	Spread
+	Fleet
 	// Change makes a change that is on disk when it returns nil.
 	Change(ctx context.Context, c Change) error
 }

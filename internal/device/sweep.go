@@ -62,25 +62,34 @@ func (s *Service) judgeOnce(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	return s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
-		if !old.sameGround(&stored) {
+	_, err = s.storeVerdict(ctx, ref, &stored, &verdict, &packed, at)
+	return err
+}
+
+// storeVerdict stores a verdict on the stored report of a device that was read, and says whether that changed the status
+// of the device. It gives errJudgedMeanwhile where the device is no longer judged by what it was when it was read.
+func (s *Service) storeVerdict(ctx context.Context, ref Ref, stored *Device, v *posture.Verdict, packed *PackedReport, at time.Time) (changed bool, err error) {
+	err = s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		if !old.sameGround(stored) {
 			return errJudgedMeanwhile
 		}
 		d.LastReport = stored.LastReport
-		d.takeVerdict(&verdict, s.judge.Version(d.Policy, d.Cell.Group), at)
+		d.takeVerdict(v, s.judge.Version(d.Policy, d.Cell.Group), at)
 		d.Vulnerabilities = packed.Open
+		changed = old.Cell.Status != d.Cell.Status
 		err := tx.Update(ctx, old, d)
 		if err != nil {
 			return err
 		}
 		if len(stored.Digest) > 0 {
-			err = tx.PutVerdict(ctx, ref.Account, ref.ID, packed)
+			err = tx.PutVerdict(ctx, ref.Account, ref.ID, *packed)
 			if err != nil {
 				return err
 			}
 		}
 		return s.recordStatus(ctx, tx, at, old, d)
 	})
+	return changed, err
 }
 
 // giveUp takes a device out of what is due.

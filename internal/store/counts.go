@@ -62,8 +62,13 @@ var updateCounts = func() string {
 	return "UPDATE device_counts SET " + strings.Join(set, ", ") + " WHERE account_id = ? AND group_id = ?"
 }()
 
-// selectCounts reads a row as one text: drivers take longer to hand over 28 columns than databases to find them.
-var selectCounts = "SELECT " + strings.Join(countColumns, " || ' ' || ") + " FROM device_counts WHERE account_id = ?"
+// countsText is a row as one text: drivers take longer to hand over 28 columns than databases to find them.
+var countsText = strings.Join(countColumns, " || ' ' || ")
+
+var (
+	selectCounts      = "SELECT " + countsText + " FROM device_counts WHERE account_id = ?"
+	selectGroupCounts = "SELECT group_id, " + countsText + " FROM device_counts WHERE account_id = ?"
+)
 
 // Counts implements device.Inventory: it reads one row for each group, for all who ask at the same time.
 func (s *Store) Counts(ctx context.Context, account posture.AccountID) (device.Counts, error) {
@@ -74,6 +79,22 @@ func (s *Store) Counts(ctx context.Context, account posture.AccountID) (device.C
 	})
 }
 
+// GroupCounts implements device.Fleet.
+func (s *Store) GroupCounts(ctx context.Context, account posture.AccountID) (map[posture.GroupID]device.Counts, error) {
+	out := make(map[posture.GroupID]device.Counts)
+	err := s.query(ctx, func(r scanner) error {
+		var group posture.GroupID
+		var text string
+		err := r.Scan(&group, &text)
+		if err != nil {
+			return err
+		}
+		out[group], err = readCounts(text)
+		return err
+	}, selectGroupCounts, account)
+	return out, err
+}
+
 func addCounts(total *device.Counts) func(scanner) error {
 	return func(r scanner) error {
 		var text string
@@ -81,18 +102,24 @@ func addCounts(total *device.Counts) func(scanner) error {
 		if err != nil {
 			return err
 		}
-		var one device.Counts
-		places := countPointers(&one)
-		for number := range strings.SplitSeq(text, " ") {
-			*places[0], err = strconv.ParseInt(number, 10, 64)
-			if err != nil {
-				return fmt.Errorf("reading counts: %w", err)
-			}
-			places = places[1:]
-		}
+		one, err := readCounts(text)
 		total.Merge(&one)
-		return nil
+		return err
 	}
+}
+
+// readCounts reads the text that countsText makes.
+func readCounts(text string) (device.Counts, error) {
+	var one device.Counts
+	places := countPointers(&one)
+	for number := range strings.SplitSeq(text, " ") {
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return one, fmt.Errorf("reading counts: %w", err)
+		}
+		*places[0], places = n, places[1:]
+	}
+	return one, nil
 }
 
 const countRows = `SELECT status, severity, level_opswat, level_cvss2, level_cvss3, COUNT(*) FROM devices

@@ -28,6 +28,7 @@ var categoryNumbers = map[posture.Category]int64{
 	posture.VPNClient: 17, posture.CleanerOptimizer: 18, posture.DeveloperTool: 19, posture.Uninstaller: 20,
 	posture.UnclassifiedUnwanted: 21, posture.HardDrive: 22, posture.SystemSecurity: 23, posture.Browser: 24,
 	posture.VirtualMachine: 25, posture.DataLossPrevention: 26,
+	posture.Threats: 27, posture.RepeatedThreats: 28, posture.SuspiciousIPs: 29, posture.CustomCheck: 30,
 }
 
 // categoryNumber gives the id of a category as a facet; no device has an issue in one that has none.

@@ -66,17 +66,12 @@ func (s *Store) Due(ctx context.Context, account posture.AccountID, now time.Tim
 // Verdict implements device.Finder. A device that was enrolled anew has none until it reports again.
 func (s *Store) Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error) {
 	var text string
-	var v posture.Verdict
 	err := s.queryRow(ctx, `SELECT r.verdict FROM device_reports r JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id
 		WHERE r.account_id = ? AND r.device_id = ? AND d.lifecycle = 0 AND d.digest <> ?`, account, id, []byte{}).Scan(&text)
 	if err != nil {
-		return v, notFound(err, "The device has not reported yet")
+		return posture.Verdict{}, notFound(err, "The device has not reported yet")
 	}
-	err = fastjson.Unmarshal([]byte(text), &v)
-	if err != nil {
-		return v, fmt.Errorf("reading a stored verdict: %w", err)
-	}
-	return v, nil
+	return s.UnpackVerdict(text)
 }
 
 // Report implements device.Agents.
@@ -90,25 +85,64 @@ func (s *Store) Report(ctx context.Context, account posture.AccountID, id string
 	return decoder.DecodeAll(packed, nil)
 }
 
-var selectStored = `SELECT d.account_id, d.id, d.group_id, d.status, d.digest, d.judge, d.next_change_at, d.verdict_change_at, d.silence,
-	d.verdict_flags, d.failing_since, d.exempted, d.exempt_until, d.issues_critical, d.issues_warning, d.link_username, d.link_group, d.pinned, d.reported_at,
-	s.reported_at, ` + currentPolicy("d") + ` FROM devices d
-	LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id
-	WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0 AND d.managed = 1`
+// storedColumns are what device.Agents.Stored reads of devices d and device_seen s: see scanStored.
+var storedColumns = `d.account_id, d.id, d.group_id, d.status, d.digest, d.judge, d.next_change_at, d.verdict_change_at, d.silence,
+	d.verdict_flags, d.failing_since, d.exempted, d.exempt_until, d.hold <> '', d.issues_critical, d.issues_warning, d.link_username, d.link_group,
+	d.pinned, d.reported_at, s.reported_at, ` + currentPolicy("d")
 
-// Stored implements device.Agents.
-func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string) (device.Device, error) {
-	var d device.Device
+var selectStored = "SELECT " + storedColumns + " FROM" + fromListed + " WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0 AND d.managed = 1"
+
+// scanStored reads storedColumns, and more columns behind them.
+func scanStored(r scanner, d *device.Device, more ...any) error {
 	var change, verdictChange, silence, failing, until, reported int64
 	var lastReport *int64
 	var flags int
-	err := s.queryRow(ctx, selectStored, account, id).Scan(&d.Account, &d.ID, &d.Cell.Group, &d.Cell.Status, &d.Digest, &d.Judge, &change,
-		&verdictChange, &silence, &flags, &failing, &d.Exempted, &until, &d.Issues.Critical, &d.Issues.Warning, &d.Link.Username, &d.Link.Group, &d.Pinned, &reported,
-		&lastReport, &d.Policy.ID, &d.Policy.Version)
+	err := r.Scan(append([]any{
+		&d.Account, &d.ID, &d.Cell.Group, &d.Cell.Status, &d.Digest, &d.Judge, &change,
+		&verdictChange, &silence, &flags, &failing, &d.Exempted, &until, &d.Quarantined, &d.Issues.Critical, &d.Issues.Warning,
+		&d.Link.Username, &d.Link.Group, &d.Pinned, &reported, &lastReport, &d.Policy.ID, &d.Policy.Version,
+	}, more...)...)
 	d.Managed = true
 	d.NextChange, d.VerdictChange, d.FailingSince, d.Exemption.Until = timeOf(change), timeOf(verdictChange), timeOf(failing), timeOf(until)
 	d.Silence = time.Duration(silence) * time.Millisecond
 	d.LinkedMatters, d.Silent = flags&linkedMatters != 0, flags&silent != 0
 	d.ReportedAt, d.LastReport = timeOf(reported), laterOf(reported, lastReport)
+	return err
+}
+
+// Stored implements device.Agents.
+func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string) (device.Device, error) {
+	var d device.Device
+	err := scanStored(s.queryRow(ctx, selectStored, account, id), &d)
 	return d, notFound(err, noDevice)
+}
+
+var selectReported = "SELECT " + storedColumns + `, d.name, d.host_name, r.body, COALESCE(r.verdict, '') FROM` + fromListed + `
+	LEFT JOIN device_reports r ON r.account_id = d.account_id AND r.device_id = d.id
+	WHERE d.account_id = ? AND d.group_id = ? AND d.id > ? AND d.lifecycle = 0 AND d.managed = 1 ORDER BY d.id LIMIT ?`
+
+// Reported implements device.Fleet.
+func (s *Store) Reported(ctx context.Context, account posture.AccountID, group posture.GroupID, after string, limit int) ([]device.Reported, error) {
+	var out []device.Reported
+	err := s.query(ctx, func(r scanner) error {
+		var one device.Reported
+		var packed []byte
+		err := scanStored(r, &one.Device, &one.Device.Name, &one.Device.HostName, &packed, &one.Verdict)
+		if err == nil && len(packed) > 0 {
+			one.Body, err = decoder.DecodeAll(packed, nil)
+		}
+		out = append(out, one)
+		return err
+	}, selectReported, account, group, after, limit)
+	return out, err
+}
+
+// UnpackVerdict implements device.Fleet.
+func (s *Store) UnpackVerdict(text string) (posture.Verdict, error) {
+	var v posture.Verdict
+	err := fastjson.Unmarshal([]byte(text), &v)
+	if err != nil {
+		err = fmt.Errorf("reading a stored verdict: %w", err)
+	}
+	return v, err
 }

@@ -18,6 +18,7 @@ import (
 	"muster/internal/identity"
 	"muster/internal/identity/scope"
 	"muster/internal/oauth"
+	"muster/internal/policies"
 	"muster/internal/policy"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
@@ -142,7 +143,7 @@ func newSite(t testing.TB, url string, level slog.Level) *site {
 		api.New(api.Deps{
 			Authenticator: who, Limiter: &ratelimit.Limiter{Source: ratelimit.NewMemory(1 << 10), Now: now}, Devices: s.devices,
 			RateLimit: 10, Now: now, BaseURL: address,
-			Policy: func(context.Context, posture.AccountID) (*policy.Policy, error) { return j.policy.Policy(), nil },
+			Policies: policies.New(policies.Options{Store: st, Now: now, Random: random, Wake: func() {}}),
 		}),
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: who, Guard: noGuard{}, BaseURL: address,

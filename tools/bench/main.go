@@ -66,7 +66,7 @@ func mainMode(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return run(ctx, o)
+	return benchmark(ctx, o)
 }
 
 func parse(args []string) (*options, error) {
@@ -137,8 +137,8 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// run measures everything that was asked for, then writes it down.
-func run(ctx context.Context, o *options) (err error) {
+// benchmark measures everything that was asked for, then writes it down.
+func benchmark(ctx context.Context, o *options) (err error) {
 	dir, err := os.MkdirTemp("", "muster-bench-")
 	if err != nil {
 		return err

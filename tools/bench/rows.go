@@ -100,7 +100,10 @@ func (b *bench) measureRows(ctx context.Context, f *fleet, size int) (err error)
 			b.add(out)
 		}
 	}
-	return nil
+	if !b.options.rows.MatchString("judging") {
+		return nil
+	}
+	return b.measureRejudging(ctx, f, c, size)
 }
 
 // any picks a device; all are equally likely.

@@ -59,6 +59,7 @@ func Exercise(t *testing.T, s *store.Store) {
 	exerciseRest(ctx, t, s, account)
 	exerciseSoftware(ctx, t, s)
 	exerciseWebhooks(ctx, t, s)
+	exercisePolicies(ctx, t, s, account)
 }
 
 func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {

@@ -62,7 +62,8 @@ func Account(t *testing.T, s *store.Store, name string, allowed int64) posture.A
 var Epoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 
 // Judge is a judge for tests: the report's OS name says the verdict, as "status/severity/level", until the time that its
-// OS version says, if any; from then on the device is not compliant, with a critical issue.
+// OS version says, if any; from then on the device is not compliant, with a critical issue. A device whose OS version is
+// "strict" is not compliant either where its policy has a version that is stored.
 type Judge struct{}
 
 // Version implements device.Judge.
@@ -85,9 +86,9 @@ func (Judge) Judge(_ context.Context, s *device.Subject, now time.Time) (posture
 	until, err := time.Parse(time.RFC3339, r.OS.Version)
 	if err == nil && now.Before(until) {
 		v.NextChange = until
-	} else if err == nil {
+	} else if err == nil || r.OS.Version == "strict" && s.Policy.Version > 0 {
 		v.Status, v.Severity = posture.StatusNonCompliant, posture.Critical
-		v.Issues = []posture.Issue{{Severity: posture.Critical}}
+		v.Issues = []posture.Issue{{Check: "strict", Severity: posture.Critical}}
 	}
 	return v, nil
 }
@@ -183,6 +184,12 @@ func Run(t *testing.T, e Engine) {
 		{"groups at once", testGroupsAtOnce},
 		{"moves are judged", testMovesAreJudged},
 		{"dissolving groups", testDissolving},
+		{"policies", testPolicies},
+		{"policies at once", testPoliciesAtOnce},
+		{"runs", testRuns},
+		{"judging anew", testRejudging},
+		{"judging anew under load", testRejudgingUnderLoad},
+		{"trials", testTrials},
 		{"changes of status", testStatusChanges},
 		{"changes in one moment", testChangesInOneMoment},
 		{"walk of changes", testWalkOfChanges},

@@ -76,6 +76,7 @@ CREATE TABLE runs (
 	PRIMARY KEY (account_id, id)
 );
 CREATE INDEX runs_open ON runs (state, id) WHERE state < 2;
+CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at > 0;
 
 -- Codes that agents register with, beside the one of the account. A code is looked up before anyone knows whose it is.
 CREATE TABLE registration_codes (

@@ -76,6 +76,7 @@ CREATE TABLE runs (
 	PRIMARY KEY (account_id, id)
 );
 CREATE INDEX runs_open ON runs (state, id) WHERE state < 2;
+CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at > 0;
 
 -- Codes that agents register with, beside the one of the account. A code is looked up before anyone knows whose it is.
 CREATE TABLE registration_codes (
@@ -179,6 +180,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('device_groups', 'device_groups', '1000 100 1'),
 	('runs', 'sqlite_autoindex_runs_1', '10000 1000 1'),
 	('runs', 'runs_open', '10 5 1'),
+	('runs', 'runs_ended', '10000 2'),
 	('registration_codes', 'registration_codes', '1000 100 1'),
 	('operators', 'operators', '1000 100 1'),
 	('shared_hardware', 'shared_hardware', '100 10 1'),
