@@ -136,6 +136,8 @@ func CheckCounts(ctx context.Context, t *testing.T, s *store.Store, account post
 }
 
 // Run puts an engine through the whole suite.
+//
+// long: it is one table.
 func Run(t *testing.T, e Engine) {
 	for _, part := range []struct {
 		name string
