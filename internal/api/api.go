@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"muster/internal/identity"
+	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/web"
 )
@@ -39,6 +40,8 @@ type Deps struct {
 	// BaseURL gives the address under which the client reached the server, without a slash at the end, for links.
 	BaseURL  func(*http.Request) string
 	Policies Policies
+	// Private gives what an account keeps private; nothing where nil.
+	Private func(context.Context, posture.AccountID) (Private, error)
 	// Pages remembers where pages of lists begin; in memory when nil, which does for a server that has its database alone.
 	Pages Pages
 	// Now gives the time; time.Now when nil.
@@ -57,6 +60,9 @@ func New(deps Deps) *web.Door {
 	}
 	if deps.Pages == nil {
 		deps.Pages = &walks{}
+	}
+	if deps.Private != nil {
+		deps.Devices = veiled{deps.Devices, deps.Private}
 	}
 	d := &door{deps}
 	var routes []web.Route

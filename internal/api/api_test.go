@@ -122,7 +122,10 @@ type lab struct {
 	now     time.Time
 }
 
-func newLab() *lab {
+func newLab() *lab { return newPrivateLab(Private{}) }
+
+// newPrivateLab is newLab for an account that keeps something private.
+func newPrivateLab(private Private) *lab {
 	l := &lab{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	l.limits = &counter{Limiter: ratelimit.Limiter{Source: ratelimit.NewMemory(1000), Now: func() time.Time { return l.now }}}
 	l.devices = &inventory{linked: map[device.Selector]device.LinkedUser{}, stock: newStock(), world: newWorld()}
@@ -139,6 +142,7 @@ func newLab() *lab {
 		Limiter: l.limits, Devices: l.devices, RateLimit: 10,
 		BaseURL:  func(*http.Request) string { return "https://muster.example" },
 		Policies: l.devices,
+		Private:  func(context.Context, posture.AccountID) (Private, error) { return private, l.devices.err },
 		Now:      func() time.Time { return l.now },
 	}))
 	l.Handler = &web.Server{Next: l.mux, Log: slog.New(slog.DiscardHandler)}

@@ -14,15 +14,12 @@ import (
 	"muster/internal/posture"
 )
 
-// TestDeviceExchanges shows each call about devices in each version.
-func TestDeviceExchanges(t *testing.T) {
+// deviceExchanges are the calls about devices in each version.
+var deviceExchanges = func() []deviceExchange {
 	get, post := "GET", "POST"
 	all := `{"ids":["` + hardwareID + `"],"verbose":{"categories":1,"unclassified":1,"detected_patches":1}}`
 	linux := `{"ids":["` + serverID + `","nobody"],"verbose":{"system_info":0,"detected_processes":1,"detected_packages":1,"infection":0}}`
-	for _, c := range []struct {
-		name, method, target, body string
-		status                     int
-	}{
+	return []deviceExchange{
 		{"devices_v2", get, "v2/devices?limit=2", "", 200},
 		{"devices_v2.1", get, "v2.1/devices?limit=2&order=asc", "", 200},
 		{"devices_v2.2", get, "v2.2/devices?limit=2&page=2&GroupBy=host", "", 200},
@@ -61,7 +58,17 @@ func TestDeviceExchanges(t *testing.T) {
 		{"details_v3.8_ids", post, "v3.8/devices/detail", `{}`, 400},
 		{"device_info_v3", post, "v3/device_info", `{"ids":["` + hardwareID + `","` + printerID + `"]}`, 200},
 		{"device_info_v3_select", post, "v3/device_info", `{"ids":"` + hardwareID + `","select":{"categories":["firewall","anti-malware","backup"]}}`, 200},
-	} {
+	}
+}()
+
+type deviceExchange struct {
+	name, method, target, body string
+	status                     int
+}
+
+// TestDeviceExchanges shows each call about devices in each version.
+func TestDeviceExchanges(t *testing.T) {
+	for _, c := range deviceExchanges {
 		t.Run(c.name, func(t *testing.T) {
 			q := request{method: c.method, target: prefix + c.target, token: readToken, body: c.body}
 			a := newLab().do(q)

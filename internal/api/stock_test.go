@@ -171,7 +171,7 @@ func fits(d *device.Device, f *device.Filter) bool {
 		(len(f.Types) == 0 || slices.Contains(f.Types, d.Type)) &&
 		(len(f.Groups) == 0 || slices.Contains(f.Groups, d.Cell.Group)) &&
 		(len(f.Severities) == 0 || slices.Contains(f.Severities, d.Cell.Severity)) &&
-		strings.Contains(d.Name+" "+d.HostName, f.Search)
+		(strings.Contains(d.Name+" "+d.HostName, f.Search) && !f.Hidden.HostName || f.Search == "")
 }
 
 func (i *inventory) Select(_ context.Context, account posture.AccountID, q device.Query) ([]device.Device, string, error) {

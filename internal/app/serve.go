@@ -195,7 +195,7 @@ func (s *server) doors() *web.Mux {
 		api.New(api.Deps{
 			Authenticator: s.identity, Limiter: limiter, Devices: s.devices, RateLimit: s.cfg.RateLimit, BaseURL: s.baseURL,
 			Pages:    s.pages(),
-			Policies: s.policies,
+			Policies: s.policies, Private: s.private,
 		}),
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,

@@ -68,11 +68,13 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	runs := run.New(st, time.Now, rand.Reader)
 	book := policies.New(policies.Options{Store: st, Now: time.Now, Random: rand.Reader, Wake: runs.Wake})
 	judge := &judge{policies: book, groups: st, catalogue: catalogue}
+	ids := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st})
 	s := &services{
 		store: st, policies: book, runs: runs, judge: judge, log: log,
-		identity: identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st}),
+		identity: ids,
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{catalogue}, Wake: runs.Wake,
+			Rules: deviceRules(ids),
 		}),
 	}
 	s.allowWebhooks(nil)

@@ -2,10 +2,62 @@ package app
 
 import (
 	"context"
+	"slices"
 
+	"muster/internal/api"
+	"muster/internal/device"
 	"muster/internal/gears"
+	"muster/internal/identity"
+	"muster/internal/policy"
 	"muster/internal/posture"
 )
+
+// deviceRules tells the device service what accounts decide about their devices.
+func deviceRules(ids *identity.Service) func(context.Context, posture.AccountID) (device.Rules, error) {
+	return func(ctx context.Context, account posture.AccountID) (device.Rules, error) {
+		now, err := ids.Settings(ctx, account)
+		return device.Rules{Privacy: device.Privacy(now.Privacy)}, err
+	}
+}
+
+// private tells the API what an account keeps from those who call it.
+func (s *services) private(ctx context.Context, account posture.AccountID) (api.Private, error) {
+	now, err := s.identity.Settings(ctx, account)
+	out := api.Private{Privacy: device.Privacy(now.Privacy)}
+	if err != nil || !out.OtherApplications {
+		return out, err
+	}
+	out.Looked, err = s.looked(ctx, account)
+	return out, err
+}
+
+// looked gives the categories in which a policy of the account makes a check.
+func (s *services) looked(ctx context.Context, account posture.AccountID) ([]posture.Category, error) {
+	list, err := s.policies.List(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	var out []posture.Category
+	for i := range list {
+		c, err := s.policies.Compiled(ctx, account, list[i].Ref())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, covered(c)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// covered gives the categories in which a policy makes a check on machines of whatever system and type.
+func covered(c *policy.Compiled) (out []posture.Category) {
+	for _, family := range []posture.OSFamily{posture.Windows, posture.MacOS, posture.Linux, posture.IOS, posture.Android} {
+		for _, kind := range []posture.DeviceType{posture.Desktop, posture.Laptop, posture.Server, posture.VM, posture.Phone, posture.Tablet} {
+			out = append(out, c.Covered(family, kind)...)
+		}
+	}
+	return out
+}
 
 // agentSettings is what the agents of an account are told.
 func (s *services) agentSettings(ctx context.Context, account posture.AccountID) (gears.Settings, error) {

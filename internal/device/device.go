@@ -117,6 +117,7 @@ type Device struct {
 	// Pinned says that somebody chose the group: the device leaves it only when somebody chooses another.
 	Pinned bool
 	Link   LinkedUser
+	veil   Privacy // what Profile is not to show
 	// Conflict is set when another live device claims the same hardware id.
 	Conflict bool
 }
@@ -202,6 +203,7 @@ type Registration struct {
 	Type         posture.DeviceType
 	OS           posture.OS
 	Adapters     []posture.Adapter
+	Private      Privacy // set by Enrol
 }
 
 // Enrolment is the answer to a registration. Key and Token are shown this once and stored only as a digest.
@@ -224,6 +226,8 @@ type Submission struct {
 	// Body is the report as received, for keeping: it holds members that Muster does not know.
 	Body   []byte
 	Decode func() (*posture.Report, error)
+	// Hide gives the body without what is private. It must be there where accounts keep anything private.
+	Hide func(Privacy) []byte
 }
 
 // Summary is what an agent is told about itself.

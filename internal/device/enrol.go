@@ -16,11 +16,16 @@ import (
 // its own id, hardware id, serial number or a non-random adapter address, in that order, never by its name; its older
 // credentials end. OverLicence: the account has no room; the device is kept without credentials.
 func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Registration) (Enrolment, error) {
+	rules, err := s.rules(ctx, account)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	r = rules.Privacy.registration(r)
 	key, token := s.newSecret(), s.newSecret()
 	at := s.clock()
 	var d Device
 	var full bool
-	err := s.store.Change(ctx, Change{Do: func(tx Tx) error {
+	err = s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		var err error
 		d, full, err = s.enrol(ctx, tx, account, &r, at, credentialDigest(key, token))
 		return err
@@ -93,7 +98,10 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 		d.PackedProfile, d.LinkedID = "", "" // another device may have the link by now
 	}
 	if len(d.Digest) == 0 {
-		s.describe(d, func(p *Profile) { p.registration(r) })
+		s.describe(d, func(p *Profile) {
+			p.registration(r)
+			r.Private.profile(p)
+		})
 	}
 	d.Managed = true
 	keep(&d.HardwareID, posture.IdentifyingNumber(r.HardwareID))
@@ -105,6 +113,7 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 	keep(&d.OSVersion, r.OS.Version)
 	keepWord(&d.Type, r.Type)
 	keepWord(&d.OSFamily, r.OS.Family)
+	r.Private.forget(d)
 }
 
 // forgetTimes leaves nothing that time may do to the device.

@@ -96,6 +96,7 @@ var ActivityActions = []ActivityAction{AccessBlocked, AccessAllowed, AccessMonit
 type ActivityQuery struct {
 	Since, Until time.Time // both included; zero is open
 	Actions      []ActivityAction
-	Search       string // part of a device's name or id, a user, a rule or an application
+	Search       string  // part of a device's name or id, a user, a rule or an application
+	Hidden       Privacy // what nothing is found by
 	page.Window
 }

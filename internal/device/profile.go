@@ -51,15 +51,16 @@ func (p *Profile) Pack() string {
 	return string(text)
 }
 
-// Profile reads the stored profile; one that never reported has an empty one.
+// Profile reads the stored profile; one that never reported has an empty one. Of a device under a veil it gives what can be
+// shown: see Privacy.
 func (d *Device) Profile() (Profile, error) {
 	var p Profile
-	if d.PackedProfile == "" {
-		return p, nil
+	if d.PackedProfile != "" {
+		err := fastjson.Unmarshal([]byte(d.PackedProfile), &p)
+		if err != nil {
+			return Profile{}, fmt.Errorf("reading a stored profile: %w", err)
+		}
 	}
-	err := fastjson.Unmarshal([]byte(d.PackedProfile), &p)
-	if err != nil {
-		return p, fmt.Errorf("reading a stored profile: %w", err)
-	}
+	d.veil.show(&p)
 	return p, nil
 }

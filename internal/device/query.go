@@ -40,6 +40,8 @@ type Filter struct {
 	NotSeenSince time.Time `json:",omitzero"`
 	// Search holds words; each must begin a word of the device's names, users, numbers or addresses: see Words.
 	Search string `json:",omitzero"`
+	// Hidden is what nothing is found by, nor sorted.
+	Hidden Privacy `json:"-"`
 }
 
 // MaxFilterValues is how many values a member of a filter may have, and MaxSearchWords how many words a search.

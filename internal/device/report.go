@@ -15,7 +15,12 @@ import (
 // nothing new, judged by an unchanged policy at a time that changes nothing, is only noted as a contact.
 func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 	at := s.clock()
-	var report *posture.Report
+	rules, err := s.rules(ctx, ref.Account)
+	if err != nil {
+		return err
+	}
+	sub.Digest = rules.Privacy.digest(sub.Digest)
+	var j judged
 	for range maxJudgings {
 		stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
 		if errs.Is(err, errs.NotFound) {
@@ -32,13 +37,13 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 			s.seen.noteReport(ref, at)
 			return nil
 		}
-		if report == nil {
-			report, err = sub.Decode()
+		if j.report == nil {
+			j, err = s.open(&sub, rules.Privacy, at)
 			if err != nil {
 				return err
 			}
 		}
-		err = s.judgeReport(ctx, ref, &stored, judged{digest: sub.Digest, body: sub.Body, report: report, at: at})
+		err = s.judgeReport(ctx, ref, &stored, j)
 		if errors.Is(err, errJudgedMeanwhile) {
 			continue
 		}
@@ -52,6 +57,27 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 		return nil
 	}
 	return errJudgedMeanwhile
+}
+
+// open decodes a submission, and takes out of it what is private. What is left of the body is what is judged: else the
+// verdict would be another when it is judged anew.
+func (s *Service) open(sub *Submission, p Privacy, at time.Time) (judged, error) {
+	report, err := sub.Decode()
+	if err != nil {
+		return judged{}, err
+	}
+	j := judged{digest: sub.Digest, body: sub.Body, report: report, macs: report.MACs(), private: p, at: at}
+	if p.stores() {
+		return j, nil
+	}
+	j.body = sub.Hide(p)
+	j.report, err = s.decode(j.body)
+	if err != nil {
+		return judged{}, errs.Wrap(errs.Internal, err, "A report cannot be read without what is private")
+	}
+	j.report.PublicIP = report.PublicIP
+	p.report(j.report)
+	return j, nil
 }
 
 // maxJudgings bounds how often a report is judged again because something else judged the device meanwhile.
@@ -121,6 +147,8 @@ type judged struct {
 	digest  [32]byte
 	body    []byte
 	report  *posture.Report
+	macs    []posture.MAC
+	private Privacy
 	verdict *posture.Verdict
 	packed  PackedReport
 	at      time.Time
@@ -128,7 +156,11 @@ type judged struct {
 
 func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judged) error {
 	applyReport(d, j.report, j.at)
-	s.describe(d, func(p *Profile) { p.report(j.report) })
+	s.describe(d, func(p *Profile) {
+		p.report(j.report)
+		j.private.profile(p)
+	})
+	j.private.forget(d)
 	d.Digest, d.LastReport = j.digest[:], j.at
 	d.takeVerdict(j.verdict, s.judge.Version(d.Policy, d.Cell.Group), j.at)
 	d.Vulnerabilities = j.packed.Open
@@ -144,9 +176,12 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judg
 	if err != nil {
 		return err
 	}
-	err = tx.PutAdapters(ctx, d.Account, d.ID, j.report.MACs(), j.at)
-	if err != nil {
-		return err
+	// Agents that are told not to report their addresses still have those that they registered with.
+	if len(j.macs) > 0 || !j.private.MACAddress {
+		err = tx.PutAdapters(ctx, d.Account, d.ID, j.macs, j.at)
+		if err != nil {
+			return err
+		}
 	}
 	err = tx.PutReport(ctx, d.Account, d.ID, j.packed, j.at)
 	if err != nil {

@@ -24,6 +24,8 @@ type Service struct {
 	auth   *credentialCache
 	watch  *commandWatch
 
+	decided func(ctx context.Context, account posture.AccountID) (Rules, error) // may be nil
+
 	catalogue Catalogue // may be nil
 	wake      func()
 }
@@ -37,6 +39,8 @@ type Options struct {
 	Now    func() time.Time // time.Now when nil
 	Random io.Reader        // crypto/rand.Reader when nil
 	Log    *slog.Logger     // slog.Default() when nil
+	// Rules gives what an account decided about its devices; nil where no account decides anything.
+	Rules func(ctx context.Context, account posture.AccountID) (Rules, error)
 	// Catalogue describes vulnerabilities in lists; where nil they go without.
 	Catalogue Catalogue
 	// Wake, where not nil, is called when work over many devices has been stored that is to begin.
@@ -55,7 +59,7 @@ func New(o Options) *Service {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.catalogue, s.wake = o.Catalogue, o.Wake
+	s.catalogue, s.wake, s.decided = o.Catalogue, o.Wake, o.Rules
 	if s.wake == nil {
 		s.wake = func() {}
 	}

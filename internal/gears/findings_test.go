@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
@@ -153,15 +152,6 @@ func TestPublicIP(t *testing.T) {
 	send(v, "203.0.113.10:1", `{"hostname":"a"}`)
 	if diff := cmp.Diff([]string{"report", "report unchanged"}, v.devices.calls); diff != "" {
 		t.Error(diff)
-	}
-	v.settings.Privacy.PublicIP = true
-	send(v, "203.0.113.9:1", `{"hostname":"b"}`)
-	if got := v.devices.reports[1].PublicIP; got != "" {
-		t.Errorf("an address that is private was kept: %q", got)
-	}
-	v.setFail = errs.New(errs.Unavailable, "not now")
-	if status, answer := v.report(t, `{"hostname":"c"}`); status != 503 || len(v.devices.reports) != 2 {
-		t.Errorf("without settings: %d %s", status, answer)
 	}
 	if r := decoded(t, `{"hostname":"a","public_ip":"192.0.2.1"}`); r.PublicIP != "" {
 		t.Errorf("a body names its own address: %q", r.PublicIP)

@@ -22,7 +22,8 @@ func (d *door) report(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	err = d.Devices.Report(r.Context(), ref, device.Submission{
 		Digest: digest,
 		Body:   raw,
-		Decode: func() (*posture.Report, error) { return d.decode(r, ref, raw) },
+		Decode: func() (*posture.Report, error) { return decodeFrom(r, raw) },
+		Hide:   func(p device.Privacy) []byte { return withoutPrivate(raw, p) },
 	})
 	if err != nil {
 		return err
@@ -31,18 +32,14 @@ func (d *door) report(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	return nil
 }
 
-// decode reads a report and adds where it came from, which the body does not say: so a report that is the same from
+// decodeFrom reads a report and adds where it came from, which the body does not say: so a report that is the same from
 // another address says nothing new.
-func (d *door) decode(r *http.Request, ref device.Ref, raw []byte) (*posture.Report, error) {
+func decodeFrom(r *http.Request, raw []byte) (*posture.Report, error) {
 	report, err := decodeReport(raw)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := d.Settings(r.Context(), ref.Account)
-	if err != nil {
-		return nil, err
-	}
-	if from := web.ClientAddr(r); from.IsValid() && !settings.Privacy.PublicIP {
+	if from := web.ClientAddr(r); from.IsValid() {
 		report.PublicIP = from.WithZone("").String()
 	}
 	return report, nil

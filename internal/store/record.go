@@ -250,8 +250,18 @@ var (
 	selectActivities = "SELECT " + activityColumns + " FROM access_activities WHERE account_id = ? AND id > ? AND id < ? AND action IN (?" +
 		strings.Repeat(", ?", len(device.ActivityActions)-1) + ")"
 	activitySearched = []string{"device_id", "device_name", "app_user", "access_rule", "app_name"}
-	searchActivities = selectActivities + " AND (LOWER(" + strings.Join(activitySearched, ") LIKE ? ESCAPE '\\' OR LOWER(") + ") LIKE ? ESCAPE '\\')"
 )
+
+// searchActivities gives the statement that searches the columns that may be shown, and what it takes.
+func searchActivities(q *device.ActivityQuery) (text string, args []any) {
+	columns := slices.DeleteFunc(slices.Clone(activitySearched), func(column string) bool {
+		return q.Hidden.HostName && column == "device_name" || q.Hidden.UserName && column == "app_user"
+	})
+	for range columns {
+		args = append(args, likeHolding(q.Search))
+	}
+	return selectActivities + " AND (LOWER(" + strings.Join(columns, ") LIKE ? ESCAPE '\\' OR LOWER(") + ") LIKE ? ESCAPE '\\')", args
+}
 
 const newestActivities = " ORDER BY account_id DESC, id DESC LIMIT ? OFFSET ?"
 
@@ -269,10 +279,9 @@ func (s *Store) Activities(ctx context.Context, account posture.AccountID, q dev
 	_, list := inList(len(device.ActivityActions), actions)
 	text, args := selectActivities, append([]any{account, low, high}, list...)
 	if q.Search != "" {
-		text = searchActivities
-		for range activitySearched {
-			args = append(args, likeHolding(q.Search))
-		}
+		var found []any
+		text, found = searchActivities(&q)
+		args = append(args, found...)
 	}
 	args = append(args, q.Limit, q.Skip)
 	var out []device.Activity

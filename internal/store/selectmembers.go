@@ -69,6 +69,7 @@ func (s *Store) criteriaOf(ctx context.Context, account posture.AccountID, f *de
 	words, err := device.SearchWords(f.Search)
 	for _, w := range words {
 		c.members = append(c.members, member{table: inWords, from: w, to: successor(w)})
+		c.conditions = append(c.conditions, shownWord(w, f.Hidden)...)
 	}
 	return c, err
 }

@@ -56,3 +56,80 @@ func TestSettingsReachAgents(t *testing.T) {
 		}
 	})
 }
+
+// TestPrivateAccount: what an account declares private is hidden at once, and gone with the next report; the machine is still
+// found by its address, and recognised.
+func TestPrivateAccount(t *testing.T) {
+	const mac = "00:0c:29:00:00:01"
+	onBoth(t, func(t *testing.T, db []string) {
+		p := start(t, db, "--rate-limit", "0")
+		code := strings.TrimSpace(p.muster("regcode", "show"))
+		a := p.register(code, registration(mac))
+		a.report(healthy("secret-host", mac)).want(200)
+		_, token := p.client("read")
+		secrets := []string{"secret-host", mac, "192.0.2.2", "127.0.0.1"}
+		answers := func() string {
+			t.Helper()
+			out := ""
+			for _, q := range [][3]string{
+				{"POST", "v3.7/devices", "{}"}, {"GET", "v2.3/devices", ""}, {"POST", "v3.8/devices/detail", fmt.Sprintf(`{"ids":[%q]}`, a.ID)},
+				{"GET", "v2.5/devices/" + mac + "?opt=1", ""}, {"POST", "v3/device_info", fmt.Sprintf(`{"ids":[%q]}`, a.ID)},
+				{"POST", "v3.3/logs", `{"event_category":"device","token":""}`}, {"POST", "v3/devices/status_changed", "{}"},
+				{"GET", "v2.1/devices/status_changed", ""}, {"GET", "v2.1/devices/search?q=secret&in=hostname", ""},
+			} {
+				r := p.call(q[0], "/o/api/"+q[1], bearer(token), q[2]).want(200)
+				out += strings.ReplaceAll(r.body, p.url, "")
+			}
+			return out
+		}
+		leaks := func(text string) (found []string) {
+			for _, s := range secrets {
+				if strings.Contains(text, s) {
+					found = append(found, s)
+				}
+			}
+			return found
+		}
+		if got := leaks(answers()); len(got) != len(secrets) {
+			t.Fatalf("where nothing is private, only %q shows", got)
+		}
+		p.muster("account", "settings", "set", "privacy.user_name=true", "privacy.host_name=true", "privacy.public_ip=true",
+			"privacy.mac_address=true", "privacy.local_ip=true", "privacy.serial_number=true")
+		eventually(t, "nothing private is answered", func() bool { return len(leaks(answers())) == 0 })
+		if got := answers(); !strings.Contains(got, `\u003cprivate\u003e`) || !strings.Contains(got, `"total_count":0`) {
+			t.Errorf("answered: %s", got)
+		}
+		if shown := p.muster("device", "show", a.ID, "--json"); !strings.Contains(shown, "secret-host") {
+			t.Errorf("an administrator of the database sees %s", shown)
+		}
+		a.report(healthy("secret-host", mac)).want(200) // the same again
+		if got := leaks(p.stored(a.ID)); len(got) > 0 {
+			t.Errorf("stored with the next report: %q", got)
+		}
+		if again := p.register(code, registration(mac)); again.ID != a.ID {
+			t.Errorf("recognised as %s, was %s", again.ID, a.ID)
+		}
+		if got := leaks(answers()); len(got) > 0 {
+			t.Errorf("after it registered again: %q", got)
+		}
+	})
+}
+
+// stored gives the row and the body that the database has of a device.
+func (p *program) stored(id string) string {
+	p.t.Helper()
+	s := p.store()
+	accounts, err := s.ListAccounts(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	d, err := s.Device(p.t.Context(), accounts[0].ID, id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	body, err := s.Report(p.t.Context(), accounts[0].ID, id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return fmt.Sprintf("%+v %s", d, body)
+}

@@ -210,6 +210,7 @@ func Run(t *testing.T, e Engine) {
 		{"outbox and writers", testOutboxAndWriters},
 		{"redelivery", testRedelivery},
 		{"forgetting of webhooks", testForgettingWebhooks},
+		{"privacy", testPrivacy},
 		{"pages", testPages},
 		{"leases", testLeases},
 		{"rate limits", testRateLimits},
