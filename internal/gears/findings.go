@@ -17,7 +17,30 @@ type findings struct {
 	MissingPatches *missingPatches `json:"missing_patches"`
 	Threats        threats         `json:"threats"`
 	Processes      list[process]   `json:"processes"`
+	Disks          list[disk]      `json:"disks"`
+	CustomChecks   list[custom]    `json:"custom_checks"`
+	Domain         text            `json:"domain"`
 }
+
+// disk is a mounted file system.
+type disk struct {
+	Name   text  `json:"name"`
+	Total  count `json:"total_mb"`
+	Free   count `json:"free_mb"`
+	System flag  `json:"system"`
+}
+
+func (disk) form() (int, jsontext.Kind) { return maxDisks, '{' }
+
+// custom is the result of a check that the policy has the agent run.
+type custom struct {
+	ID      text    `json:"id"`
+	Outcome text    `json:"outcome"`
+	Output  clipped `json:"output"`
+	At      moment  `json:"at"`
+}
+
+func (custom) form() (int, jsontext.Kind) { return maxCustom, '{' }
 
 type missingPatches struct {
 	Checked moment      `json:"checked"`
@@ -89,6 +112,45 @@ func (f *findings) fill(r *posture.Report) {
 	r.ThreatsScanned = f.Threats.Scanned.Time
 	r.Threats = threatsOf(f.Threats.Found)
 	r.Processes = processesOf(f.Processes)
+	r.Disks = disksOf(f.Disks)
+	r.Custom = customOf(f.CustomChecks)
+	r.Domain = string(f.Domain)
+}
+
+// mebibyte is what sizes of disks are counted in.
+const mebibyte = 1 << 20
+
+// disksOf gives the sizes of a disk only where both are told: one without the other says nothing.
+func disksOf(in list[disk]) []posture.Disk {
+	var out []posture.Disk
+	for _, d := range in {
+		if d.Name == "" {
+			continue
+		}
+		p := posture.Disk{Name: string(d.Name), System: posture.Fact(d.System) == posture.Yes}
+		if d.Total.known && d.Free.known {
+			p.Total, p.Free = int64(d.Total.n)*mebibyte, int64(min(d.Free.n, d.Total.n))*mebibyte
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// customOf leaves out what names no check. An outcome that Muster does not know is no answer.
+func customOf(in list[custom]) []posture.CustomResult {
+	var out []posture.CustomResult
+	for _, c := range in {
+		if c.ID == "" {
+			continue
+		}
+		r := posture.CustomResult{ID: string(c.ID), Outcome: posture.Unknown, Output: string(c.Output), At: c.At.Time}
+		switch o := posture.Outcome(c.Outcome); o {
+		case posture.Pass, posture.Fail, posture.Errored:
+			r.Outcome = o
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // patchesOf leaves out what has neither number nor title: nobody could tell what to install.

@@ -40,6 +40,14 @@ var wantFindings = posture.Report{
 		{Source: posture.ThreatLocal, Name: "Worm", Repeat: 1},
 	},
 	Processes: []string{"explorer.exe", "svchost.exe", "lsass.exe"},
+	Domain:    "lab.example",
+	Disks: []posture.Disk{
+		{Name: "C:", Total: 476940 << 20, Free: 20480 << 20, System: true}, {Name: "D:", Total: 1000 << 20, Free: 1000 << 20}, {Name: "E:"},
+	},
+	Custom: []posture.CustomResult{
+		{ID: "dock-firmware", Outcome: posture.Fail, Output: "firmware 1.2, 1.4 is needed", At: at("2026-11-23T05:00:00Z")},
+		{ID: "vpn", Outcome: posture.Pass}, {ID: "old", Outcome: posture.Errored}, {ID: "odd", Outcome: posture.Unknown},
+	},
 }
 
 // decoded reads a report that must be good.
@@ -116,6 +124,11 @@ func TestBrokenFindings(t *testing.T) {
 		soh(`"threats":{"found":[{"product":[]}]}`):                         "Member soh.threats.found[0].product must be an object",
 		soh(`"threats":{"found":[{"engines":[{"name":true}]}]}`):            "Member soh.threats.found[0].engines[0].name must be a string",
 		soh(`"threats":{"found":[` + elements(1001, `{}`) + `]}`):           "Member soh.threats.found holds more than the 1000 elements allowed",
+		soh(`"disks":[{"free_mb":-1}]`):                                     "Member soh.disks[0].free_mb must be a whole number",
+		soh(`"disks":[` + elements(1001, `{}`) + `]`):                       "Member soh.disks holds more than the 1000 elements allowed",
+		soh(`"custom_checks":[{"outcome":true}]`):                           "Member soh.custom_checks[0].outcome must be a string",
+		soh(`"custom_checks":[` + elements(1001, `{}`) + `]`):               "Member soh.custom_checks holds more than the 1000 elements allowed",
+		soh(`"domain":[]`):                                                  "Member soh.domain must be a string",
 		soh(`"processes":[7,{}]`):                                           "Member soh.processes[1] must be a string",
 		soh(`"processes":[` + elements(10_001, `""`) + `]`):                 "Member soh.processes holds more than the 10000 elements allowed",
 		`{"core_version":[]}`:                                               "Member core_version must be a string",

@@ -20,6 +20,8 @@ const (
 	maxThreats     = 1000
 	maxEngines     = 100 // of one threat
 	maxProcesses   = 10_000
+	maxDisks       = 1000
+	maxCustom      = 1000
 	maxCount       = 1_000_000_000
 	maxCode        = 64 // characters of a registration code or licence key
 	maxGroupID     = 20
