@@ -42,14 +42,18 @@ func (c *Compiled) Evaluate(subject *Subject, now time.Time) posture.Verdict {
 	var changes []time.Time
 	s := newSubject(subject, now)
 	s.changes = &changes
-	issues := c.issues(s)
-	v := posture.Verdict{Issues: issues, Policy: c.ref, Judged: now, LinkedMatters: c.linked}
-	for i := range issues {
-		v.Severity = max(v.Severity, issues[i].Severity)
+	f := c.facts(s)
+	v := posture.Verdict{Issues: f.issues, Policy: c.ref, Judged: now, LinkedMatters: c.linked}
+	for i := range f.issues {
+		v.Severity = max(v.Severity, f.issues[i].Severity)
 	}
-	v.NextChange = c.nextChange(s, issues, changes)
-	c.decide(s, &v)
-	s.date(issues)
+	silent := s.silence()
+	decided := c.first(f, silent)
+	v.NextChange = c.nextChange(f, decided, silent, changes)
+	v.Silent = silent > 0 && c.first(f, 0) != decided
+	v.Silence = c.nextSilence(f, decided, silent)
+	s.give(&v, decided)
+	s.date(f.issues)
 	return v
 }
 
@@ -86,6 +90,8 @@ type result struct {
 	// issue says that an issue is made of it, severity how bad that is or would be.
 	issue    bool
 	severity posture.IssueSeverity
+	// hidden says that it would be an issue if another did not account for it.
+	hidden bool
 }
 
 func (a active) result(f finding) result {
@@ -146,19 +152,28 @@ func (r *result) worse(o *result) bool {
 	if r.issue != o.issue {
 		return r.issue
 	}
-	return r.severity > o.severity
+	if r.severity != o.severity {
+		return r.severity > o.severity
+	}
+	return r.hidden && !o.hidden
 }
 
-// issues gives the issues that the checks raise, in their order, without Since. It is never nil.
-func (c *Compiled) issues(s *subject) []posture.Issue {
-	out := []posture.Issue{}
+// facts makes the checks and collects what rules look at. Issues are in the order of the checks, without Since, and
+// never nil.
+func (c *Compiled) facts(s *subject) *facts {
+	f := &facts{subject: s, issues: []posture.Issue{}}
 	results := c.results(s)
 	for i := range results {
-		if results[i].issue {
-			out = append(out, results[i].asIssue(s.report.OS.Family))
+		r := &results[i]
+		switch {
+		case r.issue:
+			f.issues = append(f.issues, r.asIssue(s.report.OS.Family))
+		case r.hidden:
+			f.hidden = append(f.hidden, r.check.key())
 		}
 	}
-	return out
+	f.critical, f.warnings = weigh(results)
+	return f
 }
 
 func (r *result) asIssue(f posture.OSFamily) posture.Issue {
@@ -200,19 +215,20 @@ func (s *subject) turnsAt(t time.Time) {
 // maxTurns bounds the work that one report with very many dated products can cause.
 const maxTurns = 8
 
-// nextChange finds the first of the noted moments at which the issues really differ: a check that turns may be hidden
-// behind another product that passes. After maxTurns tries it settles for a moment that may be too early, which costs
+// nextChange finds the first of the noted moments at which the issues or the rule that decides really differ: a check that
+// turns may be hidden behind another product that passes. After maxTurns tries it settles for a moment that may be too early, which costs
 // one judgement too many and never misses a change.
-func (c *Compiled) nextChange(s *subject, issues []posture.Issue, turns []time.Time) time.Time {
+func (c *Compiled) nextChange(f *facts, decided *rule, silent time.Duration, turns []time.Time) time.Time {
 	slices.SortFunc(turns, time.Time.Compare)
 	turns = slices.CompactFunc(turns, time.Time.Equal)
 	for i, t := range turns {
 		if i == maxTurns {
 			return t
 		}
-		later := *s
+		later := *f.subject
 		later.now, later.changes = t, nil
-		if !slices.Equal(c.issues(&later), issues) {
+		then := c.facts(&later)
+		if !slices.Equal(then.issues, f.issues) || !slices.Equal(then.hidden, f.hidden) && c.first(then, silent) != decided {
 			return t
 		}
 	}

@@ -134,7 +134,8 @@ type Rule struct {
 	// MinCritical and MinWarnings are how many issues of the severity there must be.
 	MinCritical int `json:"min_critical,omitempty"`
 	MinWarnings int `json:"min_warnings,omitempty"`
-	// Categories and Checks ask for an issue of one of them. A check is an id, or id/name for one entry of several.
+	// Categories ask for an issue in one of them. Checks ask that one of them did not pass, also where an issue of another
+	// check accounts for it. A check is an id, or id/name for one entry of several.
 	Categories []posture.Category `json:"categories,omitempty"`
 	Checks     []string           `json:"checks,omitempty"`
 	// MinLevel, under ScoreType, is how bad the worst open vulnerability must be. CVEs and KEV ask for an open one that is

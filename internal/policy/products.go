@@ -45,7 +45,7 @@ func (s *subject) noProduct(checks []active, out []result) []result {
 			said = len(out)
 		default:
 			out[said].severity = max(out[said].severity, r.severity)
-			r.issue = false
+			r.issue, r.hidden = false, true
 		}
 		out = append(out, r)
 	}
@@ -69,7 +69,8 @@ func (s *subject) productResults(checks []active, app *posture.Application, out 
 	for _, a := range checks {
 		r := a.result(a.def.product(s, a.check, app))
 		r.product = named(app.Name)
-		r.issue = r.issue && r.severity > explained
+		r.hidden = r.issue && r.severity <= explained
+		r.issue = r.issue && !r.hidden
 		if r.issue && a.def.explains && r.outcome == posture.Fail {
 			explained = r.severity
 		}

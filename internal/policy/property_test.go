@@ -209,15 +209,39 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 	bad := windowsLaptop()
 	bad.Applications, bad.Collected, bad.ScreenLock = nil, nil, posture.No
-	p, err := Compile(Default(), posture.PolicyRef{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for name, r := range map[string]*posture.Report{"healthy with 600 packages": healthy, "full of issues": bad} {
-		b.Run(name, func(b *testing.B) {
+	silence := Default()
+	silence.Rules = slices.Insert(silence.Rules, 0, Rule{Name: "silent", SilentFor: Duration(7 * day), Status: NonCompliant})
+	asks := Default()
+	asks.Rules = slices.Insert(asks.Rules, 0, Rule{Name: "expression", Status: NonCompliant, Expression: `group == "x" && user != ""`})
+	looks := Default()
+	looks.Rules = slices.Insert(looks.Rules, 0, Rule{Name: "expression", Status: NonCompliant, Expression: `products.exists(p, p.name == "x")`})
+	software := Default()
+	software.Checks = append(software.Checks, Check{ID: "required_products", Severity: Warning, Products: []Product{{Name: "BitLocker"}}},
+		Check{ID: "product_versions", Severity: Warning, Products: []Product{{Name: "7-Zip", MinVersion: "24"}}})
+	nobody := *healthy
+	nobody.OS.Family, nobody.DeviceType = "", ""
+	for _, c := range []struct {
+		name   string
+		policy *Policy
+		report *posture.Report
+	}{
+		{"healthy with 600 packages", Default(), healthy},
+		{"full of issues", Default(), bad},
+		{"healthy, silence matters", silence, healthy},
+		{"healthy, an expression", asks, healthy},
+		{"healthy, an expression over 600 packages", looks, healthy},
+		{"healthy, two checks of programs", software, healthy},
+		{"does not say what it is", Default(), &nobody},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p, err := Compile(c.policy, posture.PolicyRef{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := &Subject{Report: c.report, LastReport: now, Group: "x"}
 			b.ReportAllocs()
 			for b.Loop() {
-				sink = p.Evaluate(&Subject{Report: r}, now)
+				sink = p.Evaluate(s, now)
 			}
 		})
 	}

@@ -35,26 +35,21 @@ func (r *Rule) unconditional() bool {
 		len(r.OS) == 0 && len(r.DeviceTypes) == 0 && r.Expression == ""
 }
 
-// facts is a device with its issues, in front of the rules.
+// facts is a device with what its checks found, in front of the rules.
 type facts struct {
 	*subject
 	issues             []posture.Issue
+	hidden             []key // checks that did not pass either, for which an issue of another check accounts
 	critical, warnings int
 	variables          *variables // for expressions; made when the first is asked
 }
 
-// decide fills what the rules make of the issues: Status, Rule, RuleStatus, FailingSince, GraceUntil, Silence and Silent,
-// and brings NextChange forward to the end of grace.
-func (c *Compiled) decide(s *subject, v *posture.Verdict) {
-	f := &facts{subject: s, issues: v.Issues}
-	_, f.critical, f.warnings = v.CountIssues()
-	silent := s.silence()
-	decided := c.first(f, silent)
-	v.Silent = silent > 0 && c.matters() && c.first(f, 0) != decided
-	v.Silence = c.nextSilence(f, silent, decided)
+// give fills what a rule decides: Status, Rule, RuleStatus, FailingSince and GraceUntil, and brings NextChange forward to
+// the end of grace. A policy of which no rule holds, which Validate refuses, lets nothing pass.
+func (s *subject) give(v *posture.Verdict, decided *rule) {
 	v.RuleStatus = posture.StatusNonCompliant
 	var grace Duration
-	if decided != nil { // a policy without a rule that holds, which Validate refuses, lets nothing pass
+	if decided != nil {
 		v.Rule, v.RuleStatus, grace = decided.Name, decided.Status.status(), decided.Grace
 	}
 	v.Status = v.RuleStatus
@@ -81,13 +76,8 @@ func (s *subject) silence() time.Duration {
 	return max(0, s.now.Sub(s.LastReport))
 }
 
-// matters reports whether any rule looks at silence.
-func (c *Compiled) matters() bool {
-	return slices.ContainsFunc(c.rules, func(r rule) bool { return r.SilentFor > 0 })
-}
-
 // nextSilence is the shortest longer silence under which another rule decides; zero for none.
-func (c *Compiled) nextSilence(f *facts, silent time.Duration, decided *rule) time.Duration {
+func (c *Compiled) nextSilence(f *facts, decided *rule, silent time.Duration) time.Duration {
 	var next time.Duration
 	for i := range c.rules {
 		d := time.Duration(c.rules[i].SilentFor)
@@ -134,9 +124,13 @@ func (r *rule) issuesHold(f *facts) bool {
 	}
 	return f.critical >= r.MinCritical && f.warnings >= r.MinWarnings &&
 		(len(r.Categories) == 0 || slices.ContainsFunc(f.issues, func(i posture.Issue) bool { return slices.Contains(r.Categories, i.Category) })) &&
-		(len(r.Checks) == 0 || slices.ContainsFunc(f.issues, func(i posture.Issue) bool {
-			return slices.Contains(r.Checks, i.Check) || slices.Contains(r.Checks, key{i.Check, i.Name}.String())
-		}))
+		(len(r.Checks) == 0 || slices.ContainsFunc(f.hidden, r.namesCheck) ||
+			slices.ContainsFunc(f.issues, func(i posture.Issue) bool { return r.namesCheck(key{i.Check, i.Name}) }))
+}
+
+// namesCheck reports whether a check is one of those that the rule names.
+func (r *rule) namesCheck(k key) bool {
+	return slices.Contains(r.Checks, k.id) || slices.Contains(r.Checks, k.String())
 }
 
 func (r *rule) vulnerabilitiesHold(f *facts) bool {

@@ -189,7 +189,7 @@ var memberDocs = map[string]string{
 	"rule.min_critical": "At least so many critical issues.",
 	"rule.min_warnings": "At least so many warnings.",
 	"rule.categories":   "An issue in one of these categories.",
-	"rule.checks":       "An issue of one of these checks: an id, or id/name.",
+	"rule.checks":       "One of these checks did not pass: an id, or id/name.",
 	"rule.min_level":    "The worst open vulnerability is of this level or worse.",
 	"rule.score_type":   "The scores by which the level is told: opswat_score without a word.",
 	"rule.cves":         "One of these vulnerabilities is open.",

@@ -60,7 +60,8 @@ func (s Size) roughly() string {
 		if u.size == 1 {
 			break
 		}
-		return fmt.Sprintf("%.1f %s", float64(s)/float64(u.size), u.name)
+		tenths := s / (u.size / 10) // never more than there is: 9.99 GB are not the 10 GB that are asked for
+		return fmt.Sprintf("%d.%d %s", tenths/10, tenths%10, u.name)
 	}
 	return fmt.Sprintf("%d bytes", int64(s))
 }

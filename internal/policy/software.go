@@ -56,10 +56,10 @@ func matchesName(pattern, name string) bool {
 func (p *Product) words() string {
 	w := p.Name
 	if w == "" {
-		w = "any product"
+		w = "a product"
 	}
 	if p.Category != "" {
-		w += " of " + string(p.Category)
+		w += " of the category " + string(p.Category)
 	}
 	if p.Vendor != "" {
 		w += " by " + p.Vendor
@@ -165,7 +165,7 @@ func productVersions(s *subject, c *Check) finding {
 // forbiddenProducts asks that none of the products is installed.
 func forbiddenProducts(s *subject, c *Check) finding {
 	return worstOf(c.Products, func(p *Product) finding {
-		asked := "the policy asks that there is no " + p.words()
+		asked := "the policy asks for the absence of " + p.words()
 		found, silent := s.installed(p)
 		if silent {
 			return finding{posture.Unknown, p.words(), "The agent did not say whether there is " + p.words() + "; " + asked + "."}

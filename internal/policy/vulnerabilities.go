@@ -17,7 +17,7 @@ var vulnerabilitiesArea = area{judge: judgeEach, checks: []definition{{
 
 // vulnerabilities judges what is known about the installed software. A machine that names none may have any.
 func vulnerabilities(s *subject, c *Check) finding {
-	asked := "the policy asks that there is none" + c.wantedWords()
+	asked := "the policy asks that no vulnerability" + c.wantedWords() + " is open"
 	if len(s.report.Applications) == 0 {
 		return finding{outcome: posture.Unknown,
 			evidence: "The agent did not say what is installed, so vulnerabilities cannot be known; " + asked + "."}
