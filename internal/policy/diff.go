@@ -82,7 +82,13 @@ func diffChecks(old, changed []Check) []Change {
 func pair(old, changed []Check, same func(a, b *Check) bool) []int {
 	pairs := make([]int, len(old))
 	for i := range old {
-		pairs[i] = slices.IndexFunc(changed, func(b Check) bool { return same(&old[i], &b) })
+		pairs[i] = -1
+		for j := range changed {
+			if !slices.Contains(pairs[:i], j) && same(&old[i], &changed[j]) {
+				pairs[i] = j
+				break
+			}
+		}
 	}
 	for i := range old {
 		if pairs[i] >= 0 {
