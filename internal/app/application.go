@@ -17,7 +17,7 @@ type appCommand struct {
 type appCreate struct {
 	accountFlag `embed:""`
 	Name        string `required:"" help:"Name of the program that will call." placeholder:"N"`
-	Permission  string `help:"read, or write: also link users, and later delete and act." enum:"read,write" default:"read"`
+	Permission  string `help:"read; write: also change devices; or admin: also change everything else, through the administration API." enum:"read,write,admin" default:"read"`
 	// CallsPerMinute is not called --rate-limit: that is the server's, and has the same environment variable.
 	CallsPerMinute int `help:"Its own limit of calls a minute for each operation; 0 is none, -1 the server's." default:"-1" placeholder:"N"`
 	jsonFlag       `embed:""`

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"muster/internal/admin"
 	"muster/internal/api"
 	"muster/internal/config"
 	"muster/internal/errs"
@@ -200,6 +201,9 @@ func (s *server) doors() *web.Mux {
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,
 			Settings: s.agentSettings,
+		}),
+		admin.New(admin.Deps{
+			Authenticator: s.identity, Limiter: limiter, Accounts: s.identity, Devices: s.devices, RateLimit: s.cfg.RateLimit,
 		}),
 		reference.New(),
 	)

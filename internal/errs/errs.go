@@ -7,6 +7,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code says what kind of failure an Error is.
@@ -45,6 +46,8 @@ type Error struct {
 	Message string // safe to show
 	Field   string // the parameter or member at fault, where one is
 	Err     error  // the cause; for the log only
+	// Several are the mistakes, where there is more than one: Message then tells all of them.
+	Several []*Error
 }
 
 // Error joins the message and the cause, for the log.
@@ -71,6 +74,21 @@ func Wrap(code Code, cause error, format string, args ...any) *Error {
 // InvalidField makes an Invalid error about one named parameter or member.
 func InvalidField(field, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// Several is nil, the one mistake, or one Invalid error that tells all of them.
+func Several(mistakes []*Error) error {
+	switch len(mistakes) {
+	case 0:
+		return nil
+	case 1:
+		return mistakes[0]
+	}
+	texts := make([]string, len(mistakes))
+	for i, e := range mistakes {
+		texts[i] = e.Message
+	}
+	return &Error{Code: Invalid, Message: strings.Join(texts, "; "), Several: mistakes}
 }
 
 // CodeOf gives the code of the first Error in the chain, or Internal.

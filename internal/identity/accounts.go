@@ -71,10 +71,12 @@ type AccountChange struct {
 	// CrossDomainEnabled and CrossDomainPort are the members of CrossDomain; a port is from 1 to 65535.
 	CrossDomainEnabled *bool
 	CrossDomainPort    *int
+	// Expect is the account as the caller knows it; nil changes it however it is.
+	Expect *Account
 }
 
 // UpdateAccount changes an account and gives it back. Invalid: as for CreateAccount. NotFound: there is no such account.
-// Conflict: the new name is taken.
+// Conflict: the new name is taken. Stale: something that this can change is not as the caller expects.
 func (s *Service) UpdateAccount(ctx context.Context, id posture.AccountID, c AccountChange) (Account, error) {
 	var m mistakes
 	if c.Name != nil {
@@ -95,10 +97,18 @@ func (s *Service) UpdateAccount(ctx context.Context, id posture.AccountID, c Acc
 		return Account{}, err
 	}
 	return s.changeAccount(ctx, id, func(a *Account) ([]event.Event, error) {
+		if c.Expect != nil && !c.Expect.alike(a) {
+			return nil, errs.New(errs.Stale, "The account has been changed meanwhile")
+		}
 		before := *a
 		c.apply(a)
 		return s.accountChanged(ctx, &before, a), nil
 	})
+}
+
+// alike reports whether two states of an account are the same in all that an AccountChange can change.
+func (a *Account) alike(b *Account) bool {
+	return a.Name == b.Name && a.Email == b.Email && a.DevicesAllowed == b.DevicesAllowed && a.CrossDomain == b.CrossDomain
 }
 
 // apply may run more than once: a store tries again when two changes meet.

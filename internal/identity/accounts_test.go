@@ -290,3 +290,20 @@ func TestFindAndListAccounts(t *testing.T) {
 		t.Errorf("got %+v, %v", all, err)
 	}
 }
+
+func TestUpdateAccountAsExpected(t *testing.T) {
+	f := newFixture(t)
+	a := f.account(t, "Acme Lab")
+	seen := a
+	changed, err := f.UpdateAccount(t.Context(), a.ID, identity.AccountChange{Email: new("it@acme.example"), Expect: &seen})
+	if err != nil || changed.Email != "it@acme.example" {
+		t.Fatalf("%+v, %v", changed, err)
+	}
+	if _, err = f.UpdateAccount(t.Context(), a.ID, identity.AccountChange{Name: new("Other"), Expect: &seen}); !errs.Is(err, errs.Stale) {
+		t.Errorf("as it was before: %v", err)
+	}
+	changed.LastLogin, changed.RegistrationCode = changed.CreatedAt, "ABCD1234" // which nobody changes here
+	if _, err = f.UpdateAccount(t.Context(), a.ID, identity.AccountChange{Name: new("Other"), Expect: &changed}); err != nil {
+		t.Errorf("as it is: %v", err)
+	}
+}

@@ -30,20 +30,8 @@ func (m *mistakes) check(ok bool, field, format string, args ...any) {
 	}
 }
 
-// err is nil, or Invalid with the text of every mistake. Field is set when there is just one.
-func (m mistakes) err() error {
-	switch len(m) {
-	case 0:
-		return nil
-	case 1:
-		return m[0]
-	}
-	texts := make([]string, len(m))
-	for i, e := range m {
-		texts[i] = e.Message
-	}
-	return errs.New(errs.Invalid, "%s", strings.Join(texts, "; "))
-}
+// err is nil, or Invalid with every mistake. Field is set when there is just one.
+func (m mistakes) err() error { return errs.Several(m) }
 
 func (m *mistakes) checkName(name string) {
 	m.check(fitsName(name), "name", "name must have 1 to %d characters, none of them a control character", maxNameLength)

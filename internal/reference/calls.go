@@ -105,7 +105,7 @@ func (d *document) callOf(id string, ops []found) call {
 		}
 		for _, code := range op.Responses.keys {
 			r := d.response(op.Responses.of[code])
-			if code != "200" {
+			if code[0] != '2' {
 				statuses.add(op.label, status{Code: code, Name: http.StatusText(number(code)), Text: r.Description})
 				continue
 			}

@@ -21,9 +21,12 @@ func number(code string) int {
 // curl gives a command line that makes the call. $SERVER and $TOKEN are told of at the top of the page.
 func (d *document) curl(op found) string {
 	path, query := op.path, url.Values{}
+	var headers []string
 	for _, p := range op.Parameters {
 		p = d.parameter(p)
 		switch {
+		case p.In == "header":
+			headers = append(headers, "-H '"+p.Name+": "+p.Example.Value+"'")
 		case p.In == "path":
 			path = strings.ReplaceAll(path, "{"+p.Name+"}", p.Example.Value)
 		case p.Required || p.Example.Kind != 0:
@@ -33,11 +36,26 @@ func (d *document) curl(op found) string {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	line := []string{`curl -s "$SERVER` + path + `"`}
+	verb := ""
+	if op.method != "GET" && op.method != "POST" {
+		verb = "-X " + op.method + " "
+	}
+	line := []string{`curl -s ` + verb + `"$SERVER` + path + `"`}
 	if op.Permission != "none" {
 		line = append(line, `-H "Authorization: Bearer $TOKEN"`)
 	}
+	line = append(line, headers...)
 	return strings.Join(append(line, d.curlBody(op)...), " \\\n  ")
+}
+
+// good gives the answer of success.
+func (op *operation) good() *response {
+	for _, code := range op.Responses.keys {
+		if code[0] == '2' {
+			return op.Responses.of[code]
+		}
+	}
+	return nil
 }
 
 func exampleOf(p *parameter) string {
@@ -49,6 +67,9 @@ func exampleOf(p *parameter) string {
 
 func (d *document) curlBody(op found) []string {
 	body := d.body(op.RequestBody)
+	if body == nil && op.method == "POST" {
+		return []string{"-X POST"}
+	}
 	if body == nil {
 		return nil
 	}
@@ -57,6 +78,8 @@ func (d *document) curlBody(op found) []string {
 	switch {
 	case node.Kind == 0:
 		return []string{"-X POST"}
+	case kind == "application/yaml":
+		return []string{"-H 'Content-Type: application/yaml'", "--data-binary @policy.yaml"}
 	case kind == "application/x-www-form-urlencoded":
 		var out []string
 		for i := 0; i < len(node.Content); i += 2 {
@@ -69,7 +92,7 @@ func (d *document) curlBody(op found) []string {
 
 // examples shows the answers of an operation that succeed.
 func (d *document) examples(op found) []example {
-	r := op.Responses.of["200"]
+	r := op.good()
 	if r == nil {
 		return nil
 	}

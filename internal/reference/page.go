@@ -16,8 +16,23 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"paragraphs": paragraphs, "line": line, "lower": strings.ToLower,
 }).Parse(pageText))
 
+// subject is one of the APIs, and what its page says that does not stand in its description.
+type subject struct {
+	File, FileName    string // where the description is
+	Other, OtherTitle string // the page of the other API
+	Try               string // a path to try first
+	// Problems says that errors are problem details.
+	Problems bool
+}
+
+var (
+	compatible = subject{"/openapi.yaml", "openapi.yaml", "/docs/admin", "The administration API", "/o/api/v3.1/account", false}
+	administer = subject{"/admin.yaml", "admin.yaml", "/docs", "The OAuth API", "/api/v1/account", true}
+)
+
 // page is what the template shows.
 type page struct {
+	subject
 	Title, Description string
 	Schemes            []scheme
 	Sections           []section
@@ -35,7 +50,7 @@ type section struct {
 }
 
 // errorRow is a line of the table of errors.
-type errorRow struct{ Code, Name, Word, Text string }
+type errorRow struct{ Code, Name, Word, Text, Anchor string }
 
 // shape is an object that several answers hold.
 type shape struct {
@@ -44,12 +59,12 @@ type shape struct {
 }
 
 // renderPage makes the page from the document.
-func renderPage(text []byte) ([]byte, error) {
+func renderPage(text []byte, about subject) ([]byte, error) {
 	d, err := parseDocument(text)
 	if err != nil {
 		return nil, err
 	}
-	p := page{Title: d.Info.Title, Description: d.Info.Description, Schemes: d.schemes(), Errors: d.errors()}
+	p := page{subject: about, Title: d.Info.Title, Description: d.Info.Description, Schemes: d.schemes(), Errors: d.errors()}
 	for _, t := range d.Tags {
 		p.Sections = append(p.Sections, section{
 			ID: "section-" + strings.ReplaceAll(strings.ToLower(t.Name), " ", "-"), Title: t.Name, Text: t.Description, Calls: d.calls(t.Name),
@@ -85,18 +100,26 @@ func (d *document) schemes() []scheme {
 func (d *document) errors() []errorRow {
 	var out []errorRow
 	for _, name := range d.Components.Responses.keys {
-		media := d.Components.Responses.of[name].Content.of["application/json"]
-		if media.Schema == nil || media.Schema.Ref != "#/components/schemas/Error" {
+		content := d.Components.Responses.of[name].Content
+		member, media := "error", content.of["application/json"]
+		if media.Schema == nil {
+			member, media = "type", content.of["application/problem+json"]
+		}
+		if media.Schema == nil || media.Schema.Ref != "#/components/schemas/Error" && media.Schema.Ref != "#/components/schemas/Problem" {
 			continue
 		}
 		word := ""
 		for i := 0; i < len(media.Example.Content); i += 2 {
-			if media.Example.Content[i].Value == "error" {
+			if media.Example.Content[i].Value == member {
 				word = media.Example.Content[i+1].Value
 			}
 		}
 		code := d.statusOf(name)
-		out = append(out, errorRow{code, http.StatusText(number(code)), word, d.Components.Responses.of[name].Description})
+		row := errorRow{Code: code, Name: http.StatusText(number(code)), Word: word, Text: d.Components.Responses.of[name].Description}
+		if _, anchor, ok := strings.Cut(word, "#"); ok {
+			row.Word, row.Anchor = "#"+anchor, anchor
+		}
+		out = append(out, row)
 	}
 	return out
 }

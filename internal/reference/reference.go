@@ -1,5 +1,5 @@
-// Package reference is the door at which the description of the OAuth API can be had: as a document for programs, and as a
-// page for people that needs nothing from elsewhere.
+// Package reference is the door at which the descriptions of the two APIs can be had: as documents for programs, and as
+// pages for people that need nothing from elsewhere.
 package reference
 
 import (
@@ -21,27 +21,33 @@ var style []byte
 
 // New makes the door. What it serves is the same for everybody and tells nothing of an account.
 func New() *web.Door {
-	// The page is made when somebody asks for the first time: most servers are never asked.
-	page := sync.OnceValues(func() (*file, error) {
-		text, err := renderPage(openapi.YAML)
+	return &web.Door{
+		Name: "reference", Prefixes: []string{"/docs/"}, Present: web.PresentPlain,
+		Routes: []web.Route{
+			{Method: "GET", Path: "/openapi.yaml", Name: "openapi", Scope: web.Public, Handler: newFile("application/yaml", openapi.YAML).serve},
+			{Method: "GET", Path: "/admin.yaml", Name: "admin_openapi", Scope: web.Public, Handler: newFile("application/yaml", openapi.AdminYAML).serve},
+			{Method: "GET", Path: "/docs", Name: "docs", Scope: web.Public, Handler: pageOf(openapi.YAML, compatible)},
+			{Method: "GET", Path: "/docs/admin", Name: "docs_admin", Scope: web.Public, Handler: pageOf(openapi.AdminYAML, administer)},
+			{Method: "GET", Path: "/docs/style.css", Name: "docs_style", Scope: web.Public, Handler: newFile("text/css; charset=utf-8", style).serve},
+		},
+	}
+}
+
+// pageOf serves the page of a description. It is made when somebody asks for the first time: most servers are never asked.
+func pageOf(description []byte, about subject) web.Handler {
+	made := sync.OnceValues(func() (*file, error) {
+		text, err := renderPage(description, about)
 		if err != nil {
 			return nil, err
 		}
 		return newFile("text/html; charset=utf-8", text), nil
 	})
-	return &web.Door{
-		Name: "reference", Prefixes: []string{"/docs/"}, Present: web.PresentPlain,
-		Routes: []web.Route{
-			{Method: "GET", Path: "/openapi.yaml", Name: "openapi", Scope: web.Public, Handler: newFile("application/yaml", openapi.YAML).serve},
-			{Method: "GET", Path: "/docs", Name: "docs", Scope: web.Public, Handler: func(w http.ResponseWriter, r *http.Request) error {
-				f, err := page()
-				if err != nil {
-					return err
-				}
-				return f.serve(w, r)
-			}},
-			{Method: "GET", Path: "/docs/style.css", Name: "docs_style", Scope: web.Public, Handler: newFile("text/css; charset=utf-8", style).serve},
-		},
+	return func(w http.ResponseWriter, r *http.Request) error {
+		f, err := made()
+		if err != nil {
+			return err
+		}
+		return f.serve(w, r)
 	}
 }
 

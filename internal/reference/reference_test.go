@@ -35,6 +35,8 @@ func TestDoor(t *testing.T) {
 	}{
 		{"GET", "/openapi.yaml", 200, "application/yaml"},
 		{"GET", "/docs", 200, "text/html; charset=utf-8"},
+		{"GET", "/docs/admin", 200, "text/html; charset=utf-8"},
+		{"GET", "/admin.yaml", 200, "application/yaml"},
 		{"GET", "/docs/style.css", 200, "text/css; charset=utf-8"},
 		{"GET", "/docs?x=<script>", 200, "text/html; charset=utf-8"},
 		{"GET", "/docs/", 404, "application/json"},
@@ -58,7 +60,7 @@ func TestDoor(t *testing.T) {
 
 // Who has a page already is told so, and who has another version of it is not.
 func TestETag(t *testing.T) {
-	for _, path := range []string{"/openapi.yaml", "/docs", "/docs/style.css"} {
+	for _, path := range []string{"/openapi.yaml", "/admin.yaml", "/docs", "/docs/admin", "/docs/style.css"} {
 		first := get(t, "GET", path)
 		tag := first.Header().Get("ETag")
 		if w := get(t, "GET", path, "If-None-Match", tag); w.Code != 304 || w.Body.Len() != 0 || tag == "" {
@@ -78,11 +80,16 @@ func TestETag(t *testing.T) {
 
 func render(t *testing.T) (string, *document) {
 	t.Helper()
-	text, err := renderPage(openapi.YAML)
+	return renderOne(t, openapi.YAML, compatible)
+}
+
+func renderOne(t *testing.T, description []byte, about subject) (string, *document) {
+	t.Helper()
+	text, err := renderPage(description, about)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := parseDocument(openapi.YAML)
+	d, err := parseDocument(description)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +101,13 @@ var attribute = regexp.MustCompile(`\s(href|src|id|style|on[a-z]+|action)="([^"]
 // The page needs nothing but its style sheet, and every link leads somewhere.
 func TestPageStandsAlone(t *testing.T) {
 	page, _ := render(t)
+	standsAlone(t, page, 200)
+	page, _ = renderOne(t, openapi.AdminYAML, administer)
+	standsAlone(t, page, 50)
+}
+
+func standsAlone(t *testing.T, page string, least int) {
+	t.Helper()
 	ids := map[string]bool{}
 	var links []string
 	for _, m := range attribute.FindAllStringSubmatch(page, -1) {
@@ -109,12 +123,12 @@ func TestPageStandsAlone(t *testing.T) {
 			t.Errorf("the policy does not let %s pass", m[0])
 		}
 	}
-	if len(links) < 200 {
+	if len(links) < least {
 		t.Errorf("only %d links", len(links))
 	}
 	for _, l := range links {
 		id, inside := strings.CutPrefix(l, "#")
-		if inside && !ids[id] || !inside && l != "/docs/style.css" && l != "/openapi.yaml" {
+		if inside && !ids[id] || !inside && !slices.Contains([]string{"/docs/style.css", "/openapi.yaml", "/admin.yaml", "/docs", "/docs/admin"}, l) {
 			t.Errorf("the link %s leads nowhere", l)
 		}
 	}
@@ -126,6 +140,13 @@ func TestPageStandsAlone(t *testing.T) {
 // Each element is closed where it has to be.
 func TestPageIsWellFormed(t *testing.T) {
 	page, _ := render(t)
+	wellFormed(t, page)
+	page, _ = renderOne(t, openapi.AdminYAML, administer)
+	wellFormed(t, page)
+}
+
+func wellFormed(t *testing.T, page string) {
+	t.Helper()
 	page = strings.ReplaceAll(page, "<!DOCTYPE html>", "")
 	// In strict mode an element that closes itself has to say so.
 	page = regexp.MustCompile(`<(meta|link)\b[^>]*`).ReplaceAllString(page, "$0/")
@@ -145,27 +166,7 @@ func TestPageIsWellFormed(t *testing.T) {
 // Everything that is described is on the page.
 func TestPageIsWhole(t *testing.T) {
 	page, d := render(t)
-	operations := 0
-	for _, path := range d.Paths.keys {
-		for method, op := range d.Paths.of[path].of {
-			operations++
-			line := `<li id="` + op.OperationID + `"><span class="method ` + method + `">` + strings.ToUpper(method) + `</span> <code>` + path + `</code></li>`
-			if !strings.Contains(page, line) {
-				t.Errorf("%s %s is missing", method, path)
-			}
-			if !strings.Contains(page, `href="#`+op.OperationID+`"`) || !strings.Contains(page, `<article id="`+op.Call+`">`) {
-				t.Errorf("%s is not in the index, or has no article", op.OperationID)
-			}
-		}
-	}
-	if operations < 80 {
-		t.Errorf("only %d operations", operations)
-	}
-	for _, name := range d.Components.Parameters.keys {
-		if !strings.Contains(page, "<code>"+d.Components.Parameters.of[name].Name+"</code>") {
-			t.Errorf("the parameter %s is missing", name)
-		}
-	}
+	isWhole(t, page, d, 80)
 	for _, word := range []string{"invalid_request", "invalid_token", "insufficient_scope", "not_found", "not_acceptable", "page_out_of_range", "payload_too_large", "unsupported_media_type", "rate_limit_exceeded", "server_error", "temporarily_unavailable", "method_not_allowed"} {
 		if !strings.Contains(page, "<td><code>"+word+"</code></td>") {
 			t.Errorf("the table of errors has no %s", word)
@@ -183,9 +184,64 @@ func TestPageIsWhole(t *testing.T) {
 			}
 		}
 	}
-	again, err := renderPage(openapi.YAML)
+	again, err := renderPage(openapi.YAML, compatible)
 	if err != nil || string(again) != page {
 		t.Error("the page is another each time")
+	}
+}
+
+func isWhole(t *testing.T, page string, d *document, least int) {
+	t.Helper()
+	operations := 0
+	for _, path := range d.Paths.keys {
+		for method, op := range d.Paths.of[path].of {
+			operations++
+			line := `<li id="` + op.OperationID + `"><span class="method ` + method + `">` + strings.ToUpper(method) + `</span> <code>` + path + `</code></li>`
+			if !strings.Contains(page, line) {
+				t.Errorf("%s %s is missing", method, path)
+			}
+			if !strings.Contains(page, `href="#`+op.OperationID+`"`) || !strings.Contains(page, `<article id="`+op.Call+`">`) {
+				t.Errorf("%s is not in the index, or has no article", op.OperationID)
+			}
+		}
+	}
+	if operations < least {
+		t.Errorf("only %d operations", operations)
+	}
+	for _, name := range d.Components.Parameters.keys {
+		if !strings.Contains(page, "<code>"+d.Components.Parameters.of[name].Name+"</code>") {
+			t.Errorf("the parameter %s is missing", name)
+		}
+	}
+}
+
+// The page of the administration API has all of it, and a place for each kind of problem to lead to.
+func TestAdministrationPage(t *testing.T) {
+	page, d := renderOne(t, openapi.AdminYAML, administer)
+	isWhole(t, page, d, 15)
+	kinds := 0
+	for _, name := range d.Components.Responses.keys {
+		media := d.Components.Responses.of[name].Content.of["application/problem+json"]
+		for i := 0; i+1 < len(media.Example.Content); i += 2 {
+			if media.Example.Content[i].Value != "type" {
+				continue
+			}
+			kinds++
+			_, anchor, _ := strings.Cut(media.Example.Content[i+1].Value, "#")
+			if !strings.Contains(page, `<tr id="`+anchor+`">`) && anchor != "problem-not-acceptable" { // of which there is none yet
+				t.Errorf("the table of errors has no %s", anchor)
+			}
+		}
+	}
+	if kinds < 10 {
+		t.Errorf("only %d kinds of problems", kinds)
+	}
+	for _, text := range []string{
+		`curl -s -X PATCH &#34;$SERVER/api/v1/groups/2&#34;`, `-H &#39;If-Match: &#34;3&#34;&#39;`, `curl -s -X DELETE`, `&#34;client_secret&#34;`,
+	} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the page lacks %s", text)
+		}
 	}
 }
 
@@ -327,7 +383,7 @@ func TestTextIsEscaped(t *testing.T) {
 		paths: {"/o/api/v2/x": {get: {operationId: x, summary: "` + evil + `", description: "` + evil + `", tags: [T], x-call: x, x-permission: read,
 		parameters: [{name: "` + evil + `", in: query, description: "` + evil + `", schema: {type: string, enum: ["` + evil + `"]}}],
 		responses: {"200": {description: "` + evil + `", content: {application/json: {schema: {type: object}, example: "` + evil + `"}}}}}}}}`
-	page, err := renderPage([]byte(doc))
+	page, err := renderPage([]byte(doc), compatible)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +394,7 @@ func TestTextIsEscaped(t *testing.T) {
 
 func TestBrokenDocument(t *testing.T) {
 	for _, text := range []string{"paths: [", "paths: []", "paths: {a: 1}", "tags: 1"} {
-		if _, err := renderPage([]byte(text)); err == nil {
+		if _, err := renderPage([]byte(text), compatible); err == nil {
 			t.Errorf("%q was rendered", text)
 		}
 	}
@@ -346,7 +402,7 @@ func TestBrokenDocument(t *testing.T) {
 
 func BenchmarkRender(b *testing.B) {
 	for b.Loop() {
-		if _, err := renderPage(openapi.YAML); err != nil {
+		if _, err := renderPage(openapi.YAML, compatible); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -22,6 +22,9 @@ func PresentedToken(r *http.Request) string {
 	return queryToken(r.URL.RawQuery)
 }
 
+// BearerToken gives the access token of `Authorization: Bearer`, for doors that look nowhere else; "" where there is none.
+func BearerToken(r *http.Request) string { return bearer(r.Header.Get("Authorization")) }
+
 // bearer reads an Authorization header. Other schemes are not ours: a proxy in between may use them.
 func bearer(header string) string {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")

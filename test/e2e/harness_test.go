@@ -169,7 +169,7 @@ func (p *program) call(method, path string, headers []string, body string) *resp
 	return send(p.t, http.DefaultClient, method, p.url+path, headers, body)
 }
 
-// send sees too that the answer to a call of the API is as api/openapi.yaml says.
+// send sees too that the answer to a call of one of the APIs is as its description says.
 func send(t *testing.T, c *http.Client, method, url string, headers []string, body string) *response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -190,6 +190,9 @@ func send(t *testing.T, c *http.Client, method, url string, headers []string, bo
 	}
 	if strings.HasPrefix(req.URL.Path, "/o/") {
 		openapi.Load(t).CheckExchange(t, req, []byte(body), resp.StatusCode, resp.Header, text)
+	}
+	if strings.HasPrefix(req.URL.Path, "/api/v1/") {
+		openapi.LoadAdmin(t).CheckExchange(t, req, []byte(body), resp.StatusCode, resp.Header, text)
 	}
 	return &response{t, method + " " + req.URL.Path, resp.StatusCode, resp.Header, string(text)}
 }

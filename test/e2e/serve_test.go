@@ -259,7 +259,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"account", "list"}, 0, "Two"},
 		{[]string{"account", "list", "--json"}, 0, `"Two"`},
 		{[]string{"app", "create", "--name", "x", "--account", "One", "--json"}, 0, `"client_secret"`},
-		{[]string{"app", "create", "--name", "x", "--account", "One", "--permission", "admin"}, 2, "permission"},
+		{[]string{"app", "create", "--name", "x", "--account", "One", "--permission", "owner"}, 2, "permission"},
 		{[]string{"app", "list", "--account", "One"}, 0, "CLIENT ID"},
 		{[]string{"app", "revoke", "nobody", "--account", "One"}, 1, "not found"},
 		{[]string{"regcode", "show", "--account", "Two", "--json"}, 0, `"registration_code"`},

@@ -1,5 +1,5 @@
-// Package openapi holds the server to the description of its OAuth API, api/openapi.yaml: answers that a test has seen, and
-// the routes of the doors.
+// Package openapi holds the server to the descriptions of its APIs, api/openapi.yaml and api/admin.yaml: answers that a test has
+// seen, and the routes of the doors.
 package openapi
 
 import (
@@ -23,21 +23,42 @@ import (
 	"muster/internal/web"
 )
 
-// Checker knows the description. It is safe for use by many tests at once.
-type Checker struct{ doc *openapi3.T }
+// Checker knows a description. It is safe for use by many tests at once.
+type Checker struct {
+	doc    *openapi3.T
+	file   string
+	prefix string // of the routes that it is about
+}
 
-// document is read once for all tests of a program.
-var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openapi.YAML) })
+// The documents are read once for all tests of a program.
+var (
+	oauthDocument = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openapi.YAML) })
+	adminDocument = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openapi.AdminYAML) })
+)
 
-// Load reads the description.
+// Load reads the description of the compatible API.
 func Load(t testing.TB) *Checker {
 	t.Helper()
-	doc, err := document()
-	if err != nil {
-		t.Fatalf("api/openapi.yaml: %v", err)
-	}
-	return &Checker{doc}
+	return load(t, oauthDocument, "api/openapi.yaml", "/o/")
 }
+
+// LoadAdmin reads the description of the administration API.
+func LoadAdmin(t testing.TB) *Checker {
+	t.Helper()
+	return load(t, adminDocument, "api/admin.yaml", "/api/v1/")
+}
+
+func load(t testing.TB, read func() (*openapi3.T, error), file, prefix string) *Checker {
+	t.Helper()
+	doc, err := read()
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return &Checker{doc, file, prefix}
+}
+
+// admin reports whether this is the administration API, whose paths also answer to OPTIONS.
+func (c *Checker) admin() bool { return c.prefix == "/api/v1/" }
 
 // CheckExchange fails the test if an answer is not what the description says: an undocumented path, method, status or type,
 // or a body that does not fit, be it for a member that nobody described. Every path answers 404 or 405 to what is not
@@ -48,8 +69,8 @@ func (c *Checker) CheckExchange(t testing.TB, req *http.Request, reqBody []byte,
 	t.Helper()
 	err := c.exchange(req, status, header, body)
 	if err != nil {
-		t.Errorf("%s %s with body %s was answered %d %s\nwhich is not what api/openapi.yaml says: %v",
-			req.Method, req.URL.Path, clip(reqBody), status, clip(body), err)
+		t.Errorf("%s %s with body %s was answered %d %s\nwhich is not what %s says: %v",
+			req.Method, req.URL.Path, clip(reqBody), status, clip(body), c.file, err)
 	}
 }
 
@@ -76,6 +97,8 @@ func (c *Checker) exchange(req *http.Request, status int, header http.Header, bo
 	}
 	op, err := operationFor(item, req.Method, status)
 	switch {
+	case c.admin() && item != nil && req.Method == http.MethodOptions && status == http.StatusNoContent:
+		return nil
 	case err != nil:
 		return err
 	case req.Method == http.MethodHead:
@@ -198,7 +221,7 @@ func plain(path string) string {
 	return path
 }
 
-// CheckRoutes holds the routes below /o/ and the description to each other, both ways.
+// CheckRoutes holds the routes that the description is about and it to each other, both ways.
 func (c *Checker) CheckRoutes(t testing.TB, routes []web.Route) {
 	t.Helper()
 	for _, complaint := range slices.Concat(c.Undescribed(routes), c.Unrouted(routes)) {
@@ -207,22 +230,22 @@ func (c *Checker) CheckRoutes(t testing.TB, routes []web.Route) {
 }
 
 // permissions are what the description calls the scopes of routes.
-var permissions = map[web.Scope]string{web.Public: "none", web.Read: "read", web.Write: "write"}
+var permissions = map[web.Scope]string{web.Public: "none", web.Read: "read", web.Write: "write", web.Admin: "admin"}
 
-// Undescribed names the routes below /o/ that the description does not have, or has with another permission.
+// Undescribed names the routes that the description is about and does not have, or has with another permission.
 func (c *Checker) Undescribed(routes []web.Route) []string {
 	var out []string
 	for _, rt := range routes {
-		if !strings.HasPrefix(rt.Path, "/o/") {
+		if !strings.HasPrefix(rt.Path, c.prefix) {
 			continue
 		}
 		item := c.doc.Paths.Value(plain(rt.Path))
 		switch {
 		case item == nil || item.GetOperation(rt.Method) == nil:
-			out = append(out, fmt.Sprintf("%s %s is a route, and api/openapi.yaml has no such operation", rt.Method, rt.Path))
+			out = append(out, fmt.Sprintf("%s %s is a route, and %s has no such operation", rt.Method, rt.Path, c.file))
 		case item.GetOperation(rt.Method).Extensions["x-permission"] != permissions[rt.Scope]:
-			out = append(out, fmt.Sprintf("%s %s needs the permission %s, and api/openapi.yaml says %v",
-				rt.Method, rt.Path, permissions[rt.Scope], item.GetOperation(rt.Method).Extensions["x-permission"]))
+			out = append(out, fmt.Sprintf("%s %s needs the permission %s, and %s says %v",
+				rt.Method, rt.Path, permissions[rt.Scope], c.file, item.GetOperation(rt.Method).Extensions["x-permission"]))
 		}
 	}
 	return out
@@ -238,10 +261,23 @@ func (c *Checker) Unrouted(routes []web.Route) []string {
 	for path, item := range c.doc.Paths.Map() {
 		for method := range item.Operations() {
 			if !known[method+" "+path] {
-				out = append(out, fmt.Sprintf("%s %s is in api/openapi.yaml, and no route answers it", method, path))
+				out = append(out, fmt.Sprintf("%s %s is in %s, and no route answers it", method, path, c.file))
 			}
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// BodySchema gives what the JSON body of a request has to look like, nil where the operation takes none.
+func (c *Checker) BodySchema(method, path string) *openapi3.Schema {
+	op := c.doc.Paths.Value(path).GetOperation(method)
+	if op == nil || op.RequestBody == nil {
+		return nil
+	}
+	media := op.RequestBody.Value.Content["application/json"]
+	if media == nil {
+		return nil
+	}
+	return media.Schema.Value
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	spec "muster/api"
+	"muster/internal/admin"
 	"muster/internal/api"
 	"muster/internal/oauth"
 	"muster/internal/web"
@@ -33,8 +34,10 @@ func problems(t *testing.T, text []byte) error {
 
 // The document is valid, and so is each example in it.
 func TestDocument(t *testing.T) {
-	if err := problems(t, spec.YAML); err != nil {
-		t.Error(err)
+	for _, text := range [][]byte{spec.YAML, spec.AdminYAML} {
+		if err := problems(t, text); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -65,7 +68,12 @@ func TestDocumentCheckBites(t *testing.T) {
 
 // Every object of an answer names all that may be in it. Otherwise a member that nobody described would pass unseen.
 func TestAnswersAreClosed(t *testing.T) {
-	c := Load(t)
+	answersAreClosed(t, Load(t), 100)
+	answersAreClosed(t, LoadAdmin(t), 30)
+}
+
+func answersAreClosed(t *testing.T, c *Checker, least int) {
+	t.Helper()
 	seen := map[*openapi3.Schema]bool{}
 	for path, item := range c.doc.Paths.Map() {
 		for method, op := range item.Operations() {
@@ -78,7 +86,7 @@ func TestAnswersAreClosed(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) < 100 {
+	if len(seen) < least {
 		t.Errorf("only %d schemas were looked at", len(seen))
 	}
 }
@@ -160,6 +168,8 @@ func TestEveryVersionIsDescribed(t *testing.T) {
 func TestRoutesOfTheDoors(t *testing.T) {
 	routes := web.NewMux(api.New(api.Deps{}), oauth.New(nil)).Routes()
 	Load(t).CheckRoutes(t, routes)
+	admin := web.NewMux(admin.New(admin.Deps{})).Routes()
+	LoadAdmin(t).CheckRoutes(t, admin)
 }
 
 func TestRouteCheckBites(t *testing.T) {

@@ -1,0 +1,46 @@
+package admin
+
+import (
+	"context"
+	"time"
+
+	"muster/internal/device"
+	"muster/internal/identity"
+	"muster/internal/posture"
+)
+
+// Accounts is what this door asks about accounts and applications. package identity says what each method does.
+type Accounts interface {
+	Account(ctx context.Context, id posture.AccountID) (identity.Account, error)
+	UpdateAccount(ctx context.Context, id posture.AccountID, c identity.AccountChange) (identity.Account, error)
+	StoredSettings(ctx context.Context, account posture.AccountID) (identity.Settings, int64, error)
+	UpdateSettings(ctx context.Context, account posture.AccountID, expected *int64, change func(*identity.Settings) error) (identity.Settings, int64, error)
+	RotateRegistrationCode(ctx context.Context, id posture.AccountID) (identity.Account, error)
+	CreateApplication(ctx context.Context, n identity.NewApplication) (app identity.Application, secret string, err error)
+	ListApplications(ctx context.Context, account posture.AccountID) ([]identity.Application, error)
+	RevokeApplication(ctx context.Context, account posture.AccountID, clientID string) error
+}
+
+// Devices is what this door asks of the inventory. package device says what each method does.
+type Devices interface {
+	grouping
+	exempting
+	Find(ctx context.Context, account posture.AccountID, sel device.Selector) (device.Device, error)
+	Select(ctx context.Context, account posture.AccountID, q device.Query) ([]device.Device, string, error)
+	Events(ctx context.Context, account posture.AccountID, q device.EventQuery) ([]device.LogEntry, string, error)
+}
+
+type grouping interface {
+	Groups(ctx context.Context, account posture.AccountID) ([]device.Group, error)
+	CreateGroup(ctx context.Context, account posture.AccountID, c device.GroupChange, actor string) (device.Group, error)
+	UpdateGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, c device.GroupChange, actor string) (device.Group, error)
+	DissolveGroup(ctx context.Context, account posture.AccountID, id, into posture.GroupID, expect *int64, actor string) (int, error)
+	DeleteGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, expect *int64, actor string) error
+}
+
+type exempting interface {
+	Exempt(ctx context.Context, account posture.AccountID, id, reason string, until time.Time) error
+	Unexempt(ctx context.Context, account posture.AccountID, id string) error
+	Quarantine(ctx context.Context, account posture.AccountID, id, reason string) error
+	Release(ctx context.Context, account posture.AccountID, id, reason string) error
+}
