@@ -53,6 +53,8 @@ type deviceView struct {
 	LinkUser     *device.LinkedUser `json:"link_user,omitempty"`
 	Exempted     *exemptionView     `json:"exemption,omitempty"`
 	Quarantined  *device.Quarantine `json:"quarantine,omitempty"`
+	GroupID      posture.GroupID    `json:"group_id,omitempty"`
+	Pinned       bool               `json:"pinned,omitempty"`
 	Conflict     bool               `json:"conflict,omitempty"`
 	Adapters     []adapterView      `json:"adapters,omitempty"`
 	Rule         string             `json:"rule,omitempty"`
@@ -83,6 +85,7 @@ func viewDevice(d *device.Device) deviceView {
 		ID: d.ID, Name: d.Name, HostName: d.HostName, Type: d.Type, OSFamily: d.OSFamily, OSName: d.OSName,
 		OSVersion: d.OSVersion, Status: d.Cell.Status.String(), Severity: d.Cell.Severity.String(), Managed: d.Managed,
 		AgentVersion: d.AgentVersion, EnrolledAt: d.EnrolledAt, ReportedAt: d.ReportedAt, SeenAt: d.SeenAt, Conflict: d.Conflict,
+		GroupID: d.Cell.Group, Pinned: d.Pinned,
 	}
 	if d.Link.Username != "" {
 		v.LinkUser = &d.Link

@@ -16,6 +16,8 @@ type groupCommand struct {
 	Add    groupAdd    `cmd:"" help:"Make a device group."`
 	Edit   groupEdit   `cmd:"" help:"Change a device group."`
 	Delete groupDelete `cmd:"" help:"Delete a device group; its devices go to another."`
+
+	ApplyRules groupApplyRules `cmd:"" help:"Move devices to the groups that want them by rule or domain, without waiting for their next new report."`
 }
 
 // byAdministrator is who acts, in the record, when the command line does.
@@ -83,12 +85,14 @@ func yesNo(b bool) string {
 // groupFlags are what can be said about a group; what is not given stays.
 type groupFlags struct {
 	Description *string `help:"What the group is for." placeholder:"TEXT"`
-	Domain      *string `help:"Directory domain that the group is kept in step with." placeholder:"D"`
+	Domain      *string `help:"Directory domain whose machines join by themselves; empty for none." placeholder:"D"`
 	AutoJoin    *bool   `help:"Let devices join by naming the group when they register." negatable:""`
+	JoinRule    *string `help:"Expression that says which devices join by themselves, such as 'os.family == \"linux\"'; empty for none." placeholder:"CEL"`
+	JoinOrder   *int    `help:"In which order groups are asked for devices, the lowest first." placeholder:"N"`
 }
 
 func (f groupFlags) change(name *string) device.GroupChange {
-	return device.GroupChange{Name: name, Domain: f.Domain, Description: f.Description, AutoJoin: f.AutoJoin}
+	return device.GroupChange{Name: name, Domain: f.Domain, Description: f.Description, AutoJoin: f.AutoJoin, JoinRule: f.JoinRule, JoinOrder: f.JoinOrder}
 }
 
 type groupAdd struct {
@@ -152,7 +156,7 @@ type groupEdit struct {
 func (c *groupEdit) Run(env *environment) error {
 	change := c.change(c.Name)
 	if change == (device.GroupChange{}) {
-		return errs.New(errs.Invalid, "Nothing to change: give --name, --description, --domain or --auto-join")
+		return errs.New(errs.Invalid, "Nothing to change: give --name, --description, --domain, --auto-join, --join-rule or --join-order")
 	}
 	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
 		g, err := c.find(env, s, a.ID)

@@ -74,7 +74,7 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 		identity: ids,
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{catalogue}, Wake: runs.Wake,
-			Rules: deviceRules(ids),
+			Rules: deviceRules(ids), CompileJoin: compileJoin,
 		}),
 	}
 	s.allowWebhooks(nil)

@@ -203,6 +203,7 @@ type Registration struct {
 	Type         posture.DeviceType
 	OS           posture.OS
 	Adapters     []posture.Adapter
+	Users        []posture.User
 	Private      Privacy // set by Enrol
 }
 

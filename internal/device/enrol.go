@@ -14,7 +14,8 @@ import (
 
 // Enrol registers a device of an account and gives it new credentials. A machine that enrolled before is recognised by
 // its own id, hardware id, serial number or a non-random adapter address, in that order, never by its name; its older
-// credentials end. OverLicence: the account has no room; the device is kept without credentials.
+// credentials end. OverLicence: the account has no room; the device is kept without credentials. NotFound: the
+// registration code is not valid, or is used up and the device was not in service.
 func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Registration) (Enrolment, error) {
 	rules, err := s.rules(ctx, account)
 	if err != nil {
@@ -23,11 +24,17 @@ func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Regist
 	r = rules.Privacy.registration(r)
 	key, token := s.newSecret(), s.newSecret()
 	at := s.clock()
+	// Outside of the step: within it, others would wait for the rules.
+	joins, err := s.joins.rules(ctx, account)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	wanted := joins.choose(r.report(), 0).group
 	var d Device
 	var full bool
 	err = s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		var err error
-		d, full, err = s.enrol(ctx, tx, account, &r, at, credentialDigest(key, token))
+		d, full, err = s.enrol(ctx, tx, account, &entry{&r, at, credentialDigest(key, token), wanted})
 		return err
 	}})
 	if err != nil {
@@ -42,7 +49,17 @@ func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Regist
 	return Enrolment{DeviceID: d.ID, Key: key, Token: token}, nil
 }
 
-func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, r *Registration, at time.Time, digest []byte) (Device, bool, error) {
+// entry is a registration that is ready to be stored.
+type entry struct {
+	*Registration
+	at     time.Time
+	digest []byte
+	// wanted is the group that wants the device by rule or domain; 0 for none.
+	wanted posture.GroupID
+}
+
+func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e *entry) (Device, bool, error) {
+	r, at := e.Registration, e.at
 	// The licence row is read first: it makes registrations of one account wait for each other, so that a machine that
 	// asks twice at once is recognised the second time, and the last place is given once.
 	allowed, used, err := tx.Licence(ctx, account)
@@ -67,13 +84,13 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, r
 	}
 	d := old
 	if !old.Monitored() || !old.Managed {
-		err = s.admit(ctx, tx, &d, account, r, full, at)
+		err = admit(ctx, tx, &d, account, e, full)
 		if err != nil {
 			return Device{}, false, err
 		}
 	}
 	s.applyRegistration(&d, account, r, at)
-	d.Credentials = digest
+	d.Credentials = e.digest
 	if full {
 		d.Credentials = nil
 		d.Cell.Status = posture.StatusOutOfLicence

@@ -53,6 +53,8 @@ func errNoGroup() error { return errs.New(errs.NotFound, "Group not found") }
 type Groups interface {
 	// Groups gives the groups of an account with the counts of their live devices, in the order of their ids.
 	Groups(ctx context.Context, account posture.AccountID) ([]Group, error)
+	// Joinable gives the groups that have a joining rule or a domain: id, rule, order and domain of each.
+	Joinable(ctx context.Context, account posture.AccountID) ([]Group, error)
 	// GroupNames gives the names of all groups, for reading only: others may have been given the same map.
 	GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error)
 }
@@ -110,7 +112,11 @@ type GroupChange struct {
 // letter case, or the account has MaxGroups.
 func (s *Service) CreateGroup(ctx context.Context, account posture.AccountID, c GroupChange, actor string) (Group, error) {
 	var g Group
-	err := s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, at time.Time) (string, error) {
+	err := s.checkJoinRule(c)
+	if err != nil {
+		return g, err
+	}
+	err = s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, at time.Time) (string, error) {
 		g = Group{CreatedAt: at, Policy: posture.DefaultPolicy, Revision: 1}
 		err := c.apply(&g, all)
 		if err != nil {
@@ -133,7 +139,11 @@ func (s *Service) CreateGroup(ctx context.Context, account posture.AccountID, c 
 func (s *Service) UpdateGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, c GroupChange, actor string) (Group, error) {
 	var g Group
 	judge := false
-	err := s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, at time.Time) (string, error) {
+	err := s.checkJoinRule(c)
+	if err != nil {
+		return g, err
+	}
+	err = s.changeGroups(ctx, account, actor, func(tx Tx, all []Group, at time.Time) (string, error) {
 		i := slices.IndexFunc(all, func(x Group) bool { return x.ID == id })
 		if i < 0 {
 			return "", errNoGroup()
@@ -201,6 +211,7 @@ func (s *Service) DeleteGroup(ctx context.Context, account posture.AccountID, id
 // changeGroups makes a step that changes the groups of an account, one such step at a time, and records what it did.
 func (s *Service) changeGroups(ctx context.Context, account posture.AccountID, actor string, do func(tx Tx, all []Group, at time.Time) (string, error)) error {
 	at := s.clock()
+	defer s.joins.forget(account) // even a change that failed may have been made
 	return s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		all, err := tx.GroupsForUpdate(ctx, account)
 		if err != nil {

@@ -112,6 +112,9 @@ func (s *Service) DissolveGroup(ctx context.Context, account posture.AccountID, 
 	for {
 		full, err := s.deleteGroup(ctx, account, id, groupRemoval{into, expect, actor, total > 0})
 		if !full {
+			if err == nil && total > 0 {
+				s.wake()
+			}
 			return total, err
 		}
 		moved, err := s.moveSome(ctx, account, id, into, actor)

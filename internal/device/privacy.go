@@ -110,6 +110,9 @@ func (p Privacy) registration(r Registration) Registration {
 	for i := range r.Adapters {
 		p.adapter(&r.Adapters[i])
 	}
+	if p.UserName {
+		r.Users = nil
+	}
 	r.Private = p
 	return r
 }

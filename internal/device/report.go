@@ -43,6 +43,13 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 				return err
 			}
 		}
+		moved, err := s.joinByReport(ctx, ref, &stored, j.report)
+		if err != nil {
+			return err
+		}
+		if moved {
+			continue // to be judged by the policy of its new group
+		}
 		err = s.judgeReport(ctx, ref, &stored, j)
 		if errors.Is(err, errJudgedMeanwhile) {
 			continue

@@ -23,6 +23,7 @@ type Service struct {
 	seen   *seenLog
 	auth   *credentialCache
 	watch  *commandWatch
+	joins  *joiner
 
 	decided func(ctx context.Context, account posture.AccountID) (Rules, error) // may be nil
 
@@ -45,6 +46,8 @@ type Options struct {
 	Catalogue Catalogue
 	// Wake, where not nil, is called when work over many devices has been stored that is to begin.
 	Wake func()
+	// CompileJoin reads the joining rules of groups; where nil no group can have one.
+	CompileJoin CompileJoin
 }
 
 // New makes a Service. Its background work runs only inside Run.
@@ -66,6 +69,10 @@ func New(o Options) *Service {
 	s.seen = newSeenLog(o.Store)
 	s.auth = newCredentialCache(o.Store, s.now)
 	s.watch = newCommandWatch(o.Store, s.now)
+	if o.CompileJoin == nil {
+		o.CompileJoin = func(string) (JoinRule, error) { return nil, errs.New(errs.Invalid, "there are no joining rules here") }
+	}
+	s.joins = newJoiner(o.Store, o.CompileJoin, s.now, s.log)
 	return s
 }
 

@@ -100,6 +100,7 @@ func (b *body) report() *posture.Report {
 		OS:           s.posture(),
 		Adapters:     b.adapters(s),
 		Users:        b.users(s),
+		Domain:       first(b.Domain, b.SOH.Domain),
 		Applications: b.SOH.Applications,
 		Collected:    categoriesOf(b.SOH.Collected, b.Collected),
 		Updates:      b.updates(),
@@ -129,6 +130,8 @@ func (b *body) registration() device.Registration {
 		Type:         b.deviceType(s),
 		OS:           s.posture(),
 		Adapters:     b.adapters(s),
+		Domain:       first(b.Domain, b.SOH.Domain),
+		Users:        b.users(s),
 	}
 }
 

@@ -19,7 +19,6 @@ type findings struct {
 	Processes      list[process]   `json:"processes"`
 	Disks          list[disk]      `json:"disks"`
 	CustomChecks   list[custom]    `json:"custom_checks"`
-	Domain         text            `json:"domain"`
 }
 
 // disk is a mounted file system.
@@ -114,7 +113,6 @@ func (f *findings) fill(r *posture.Report) {
 	r.Processes = processesOf(f.Processes)
 	r.Disks = disksOf(f.Disks)
 	r.Custom = customOf(f.CustomChecks)
-	r.Domain = string(f.Domain)
 }
 
 // mebibyte is what sizes of disks are counted in.

@@ -87,6 +87,7 @@ func TestRegistrationForms(t *testing.T) {
 			OS: posture.OS{Family: posture.Windows, Name: "Microsoft Windows 7 Professional", Version: "6.1.7601",
 				Vendor: "Microsoft Corporation", Architecture: "64-bit", ServicePack: "1.0"},
 			Adapters: []posture.Adapter{{MAC: mustMAC("8c:16:45:00:00:0b"), HasMAC: true, IPv4: []string{"192.0.2.61"}}},
+			Users:    []posture.User{{Name: "kari", Domain: "LAB"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

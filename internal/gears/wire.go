@@ -30,6 +30,7 @@ type body struct {
 type shared struct {
 	HardwareID      text            `json:"hardware_id"`
 	HWID            text            `json:"hwid"`
+	Domain          text            `json:"domain"`
 	SerialNumber    text            `json:"serial_number"`
 	LocalUsers      list[wireUser]  `json:"local_user"`
 	UserInfo        list[wireUser]  `json:"user_info"`

@@ -50,6 +50,18 @@ func (s *Store) Groups(ctx context.Context, account posture.AccountID) ([]device
 	return groups(ctx, s, listGroups, account)
 }
 
+// Joinable implements device.Groups.
+func (s *Store) Joinable(ctx context.Context, account posture.AccountID) ([]device.Group, error) {
+	var out []device.Group
+	err := s.query(ctx, func(r scanner) error {
+		var g device.Group
+		err := r.Scan(&g.ID, &g.JoinRule, &g.JoinOrder, &g.Domain)
+		out = append(out, g)
+		return err
+	}, "SELECT id, join_rule, join_order, domain_name FROM device_groups WHERE account_id = ? AND (join_rule <> '' OR domain_name <> '')", account)
+	return out, err
+}
+
 // GroupNames implements device.Groups. Every list of devices asks, so those who ask at the same time share a read.
 func (s *Store) GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error) {
 	ctx = context.WithoutCancel(ctx) // the others wait for it too

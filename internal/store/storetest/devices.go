@@ -22,7 +22,7 @@ func (c *clock) now() time.Time          { return c.at }
 func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
 
 func service(s *store.Store, now func() time.Time) *device.Service {
-	return device.New(device.Options{Store: s, Judge: Judge{}, Decode: Decode, Now: now, Log: slog.New(slog.DiscardHandler)})
+	return device.New(device.Options{Store: s, Judge: Judge{}, Decode: Decode, Now: now, Log: slog.New(slog.DiscardHandler), CompileJoin: CompileJoin})
 }
 
 // bench is one engine's store with a service and a clock over it, and one account.

@@ -38,7 +38,7 @@ func (j *strict) Judge(ctx context.Context, s *device.Subject, now time.Time) (p
 
 // judgedBy makes a service with another judge than that of the suite.
 func judgedBy(s *store.Store, c *clock, j device.Judge) *device.Service {
-	return device.New(device.Options{Store: s, Judge: j, Decode: Decode, Now: c.now, Log: slog.New(slog.DiscardHandler)})
+	return device.New(device.Options{Store: s, Judge: j, Decode: Decode, Now: c.now, Log: slog.New(slog.DiscardHandler), CompileJoin: CompileJoin})
 }
 
 // testMovesAreJudged moves devices to a group with another policy.

@@ -93,13 +93,15 @@ func (Judge) Judge(_ context.Context, s *device.Subject, now time.Time) (posture
 	return v, nil
 }
 
-// Decode reads the bodies of tests: the name and the version of the operating system, with a bar between them.
+// Decode reads the bodies of tests: the name and the version of the operating system and a host name that may be missing,
+// with bars between them.
 func Decode(body []byte) (*posture.Report, error) {
 	name, version, ok := strings.Cut(string(body), "|")
 	if !ok {
 		return nil, errors.New("not a report")
 	}
-	return &posture.Report{OS: posture.OS{Name: name, Version: version}}, nil
+	version, host, _ := strings.Cut(version, "|")
+	return &posture.Report{OS: posture.OS{Name: name, Version: version}, HostName: host}, nil
 }
 
 // Submission makes a report that the Judge reads.
@@ -192,6 +194,10 @@ func Run(t *testing.T, e Engine) {
 		{"judging anew", testRejudging},
 		{"judging anew under load", testRejudgingUnderLoad},
 		{"trials", testTrials},
+		{"joining when registering", testJoiningAtEnrolment},
+		{"joining by report", testJoiningByReport},
+		{"applying rules", testApplyingRules},
+		{"joining at once", testJoiningAtOnce},
 		{"changes of status", testStatusChanges},
 		{"changes in one moment", testChangesInOneMoment},
 		{"walk of changes", testWalkOfChanges},

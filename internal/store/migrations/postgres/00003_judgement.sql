@@ -26,6 +26,8 @@ ALTER TABLE devices ADD COLUMN silence BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN failing_since BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN verdict_flags BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN pinned BIGINT NOT NULL DEFAULT 0;
+-- Until now no device came to another group than the default one but by choice.
+UPDATE devices SET pinned = 1 WHERE group_id <> 1;
 
 -- When the last report came, also one that said nothing new.
 ALTER TABLE device_seen ADD COLUMN reported_at BIGINT NOT NULL DEFAULT 0;

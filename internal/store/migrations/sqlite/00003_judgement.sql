@@ -26,6 +26,8 @@ ALTER TABLE devices ADD COLUMN silence INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN failing_since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN verdict_flags INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+-- Until now no device came to another group than the default one but by choice.
+UPDATE devices SET pinned = 1 WHERE group_id <> 1;
 
 -- When the last report came, also one that said nothing new.
 ALTER TABLE device_seen ADD COLUMN reported_at INTEGER NOT NULL DEFAULT 0;

@@ -3,32 +3,36 @@ package device
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
-// admit puts a device that is new or was gone into a group: the one that its agent names, where devices may join it; else
-// that of the registration code; else the one it was in, where that still is; else the default one. One that was named
-// was chosen by whoever installed the agent, and rules leave it alone. A device that finds no room uses no code.
-func (s *Service) admit(ctx context.Context, tx Tx, d *Device, account posture.AccountID, r *Registration, full bool, at time.Time) error {
+// admit puts a device that is new or was gone into a group. The first of these that there is decides: the group that its
+// agent names, where devices may join it; that of the registration code; the one it was in, where somebody had chosen it;
+// the first that wants it by rule, or by domain; the one it was in; the default one. What was named or came with the code
+// was chosen by whoever installed the agent: rules leave it alone. A device that finds no room uses no code.
+func admit(ctx context.Context, tx Tx, d *Device, account posture.AccountID, e *entry, full bool) error {
 	var byCode posture.GroupID
-	if r.Code != "" && !full {
+	if e.Code != "" && !full {
 		var err error
-		byCode, err = tx.UseCode(ctx, account, r.Code, at)
+		byCode, err = tx.UseCode(ctx, account, e.Code, e.at)
 		if err != nil {
 			return err
 		}
 	}
-	named, err := namedGroup(ctx, tx, account, r.GroupID)
+	named, err := namedGroup(ctx, tx, account, e.GroupID)
 	if err != nil {
 		return err
+	}
+	var chosen posture.GroupID
+	if d.Pinned {
+		chosen = d.Cell.Group
 	}
 	for _, choice := range []struct {
 		group  posture.GroupID
 		pinned bool
-	}{{named, true}, {byCode, true}, {d.Cell.Group, d.Pinned}} {
+	}{{named, true}, {byCode, true}, {chosen, true}, {e.wanted, false}, {d.Cell.Group, false}} {
 		there, err := hasGroup(ctx, tx, account, choice.group)
 		if err != nil {
 			return err
