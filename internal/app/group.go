@@ -89,6 +89,17 @@ type groupFlags struct {
 	AutoJoin    *bool   `help:"Let devices join by naming the group when they register." negatable:""`
 	JoinRule    *string `help:"Expression that says which devices join by themselves, such as 'os.family == \"linux\"'; empty for none." placeholder:"CEL"`
 	JoinOrder   *int    `help:"In which order groups are asked for devices, the lowest first." placeholder:"N"`
+	Policy      *string `help:"Policy that its devices are judged by, by name or id." placeholder:"P"`
+}
+
+// addPolicy puts the policy that was named into a change.
+func (f groupFlags) addPolicy(env *environment, s *services, account posture.AccountID, c *device.GroupChange) error {
+	if f.Policy == nil {
+		return nil
+	}
+	p, err := s.findPolicy(env, account, *f.Policy)
+	c.Policy = &p.ID
+	return err
 }
 
 func (f groupFlags) change(name *string) device.GroupChange {
@@ -105,7 +116,12 @@ type groupAdd struct {
 // Run makes the group.
 func (c *groupAdd) Run(env *environment) error {
 	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		g, err := s.devices.CreateGroup(env.ctx, a.ID, c.change(&c.Name), byAdministrator)
+		change := c.change(&c.Name)
+		err := c.addPolicy(env, s, a.ID, &change)
+		if err != nil {
+			return err
+		}
+		g, err := s.devices.CreateGroup(env.ctx, a.ID, change, byAdministrator)
 		if err != nil {
 			return err
 		}
@@ -155,11 +171,15 @@ type groupEdit struct {
 // Run changes the group.
 func (c *groupEdit) Run(env *environment) error {
 	change := c.change(c.Name)
-	if change == (device.GroupChange{}) {
-		return errs.New(errs.Invalid, "Nothing to change: give --name, --description, --domain, --auto-join, --join-rule or --join-order")
+	if change == (device.GroupChange{}) && c.Policy == nil {
+		return errs.New(errs.Invalid, "Nothing to change: give --name, --description, --domain, --auto-join, --join-rule, --join-order or --policy")
 	}
 	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
 		g, err := c.find(env, s, a.ID)
+		if err != nil {
+			return err
+		}
+		err = c.addPolicy(env, s, a.ID, &change)
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func (s *services) walk(ctx context.Context, r *run.Run) (*device.Walk, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &device.Walk{Account: r.Account, Groups: groups, Position: r.Position}
+	w := &device.Walk{Account: r.Account, Groups: groups, Position: r.Position, Anew: r.Params.Anew}
 	if r.Position == "" {
 		r.Total, err = s.devices.Total(ctx, w)
 	}

@@ -159,9 +159,9 @@ func (s *Service) UpdateGroup(ctx context.Context, account posture.AccountID, id
 		}
 		g.ModifiedAt = at
 		g.Revision++
-		judge = g.Policy != all[i].Policy
+		judge = g.Policy != all[i].Policy || g.Name != all[i].Name
 		if judge {
-			err = s.changePolicy(ctx, tx, account, &g, actor, at)
+			err = s.judgeGroup(ctx, tx, account, &all[i], &g, actor, at)
 			if err != nil {
 				return "", err
 			}
@@ -182,14 +182,16 @@ func checkRevision(revision int64, expected *int64) error {
 	return nil
 }
 
-// changePolicy sees that a group can have its new policy, and has its devices judged by it.
-func (s *Service) changePolicy(ctx context.Context, tx Tx, account posture.AccountID, g *Group, actor string, at time.Time) error {
+// judgeGroup has the devices of a group judged by the policy that it has now, or under the name that it has now, which
+// policies may ask for.
+func (s *Service) judgeGroup(ctx context.Context, tx Tx, account posture.AccountID, old, g *Group, actor string, at time.Time) error {
 	err := checkPolicy(ctx, tx, account, g.Policy)
 	if err != nil {
 		return err
 	}
 	return tx.InsertRun(ctx, &run.Run{
-		Account: account, ID: posture.NewID(at, s.random), Kind: run.Reevaluate, Params: run.Params{Group: g.ID}, Actor: actor, CreatedAt: at,
+		Account: account, ID: posture.NewID(at, s.random), Kind: run.Reevaluate, Actor: actor, CreatedAt: at,
+		Params: run.Params{Group: g.ID, Anew: g.Name != old.Name},
 	})
 }
 

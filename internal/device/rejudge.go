@@ -35,6 +35,7 @@ type Fleet interface {
 type Walk struct {
 	Account posture.AccountID
 	Groups  []posture.GroupID // in order
+	Anew    bool              // also devices that were judged by just what holds now
 	// Position is behind which device it goes on; "" is the beginning.
 	Position string
 }
@@ -117,7 +118,7 @@ func (s *Service) Rejudge(ctx context.Context, w *Walk) (t Tally, end bool, err 
 		places <- struct{}{}
 		working.Go(func() {
 			defer func() { <-places }()
-			results[i] = s.rejudge(ctx, &list[i])
+			results[i] = s.rejudge(ctx, &list[i], w.Anew)
 		})
 	}
 	working.Wait()
@@ -146,9 +147,9 @@ func (r *Reported) judgeable() bool {
 	return len(r.Device.Digest) > 0 && r.Device.Monitored()
 }
 
-func (s *Service) rejudge(ctx context.Context, r *Reported) rejudged {
+func (s *Service) rejudge(ctx context.Context, r *Reported, anew bool) rejudged {
 	d := &r.Device
-	if !r.judgeable() || d.Judge == s.judge.Version(d.Policy, d.Cell.Group) {
+	if !r.judgeable() || !anew && d.Judge == s.judge.Version(d.Policy, d.Cell.Group) {
 		return rejudged{}
 	}
 	at := s.clock()

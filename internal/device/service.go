@@ -245,10 +245,15 @@ func (s *Service) Counts(ctx context.Context, account posture.AccountID) (Counts
 	return s.store.Counts(ctx, account)
 }
 
-// LinkUser attaches a user to the device. NotFound: no such live device in the account.
+// LinkUser attaches a user to the device. Where the policy asks who uses it, the device is judged anew before it returns.
+// NotFound: no such live device in the account.
 func (s *Service) LinkUser(ctx context.Context, account posture.AccountID, sel Selector, user LinkedUser) error {
-	id := sel.ID
-	c := Change{Device: id, Do: func(tx Tx) error { return tx.Link(ctx, account, id, user) }}
+	id, matters := sel.ID, false
+	c := Change{Device: id, Do: func(tx Tx) error {
+		var err error
+		matters, err = tx.Link(ctx, account, id, user)
+		return err
+	}}
 	if sel.ByMAC {
 		c.Find = func(tx Tx) (string, error) {
 			var err error
@@ -257,13 +262,16 @@ func (s *Service) LinkUser(ctx context.Context, account posture.AccountID, sel S
 		}
 	}
 	err := s.store.Change(ctx, c)
-	if !errs.Is(err, errs.NotFound) || sel.ByMAC {
+	if errs.Is(err, errs.NotFound) && !sel.ByMAC {
+		id, err = s.byHardwareID(ctx, account, sel.ID)
+		if err != nil {
+			return err
+		}
+		c.Device = id
+		err = s.store.Change(ctx, c)
+	}
+	if err != nil || !matters {
 		return err
 	}
-	id, err = s.byHardwareID(ctx, account, sel.ID)
-	if err != nil {
-		return err
-	}
-	c.Device = id
-	return s.store.Change(ctx, c)
+	return s.judgeAgain(ctx, Ref{Account: account, ID: id})
 }

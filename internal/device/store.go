@@ -101,8 +101,9 @@ type Tx interface {
 	Insert(ctx context.Context, d *Device) error
 	// Update stores a device that DeviceForUpdate gave as old, and moves it from its old cell to the new.
 	Update(ctx context.Context, old, d *Device) error
-	// Link stores only the linked user. NotFound: no such live device.
-	Link(ctx context.Context, account posture.AccountID, id string, user LinkedUser) error
+	// Link stores only the linked user, and says whether the verdict on the device may be another one now. NotFound: no such
+	// live device.
+	Link(ctx context.Context, account posture.AccountID, id string, user LinkedUser) (matters bool, err error)
 	// PutAdapters makes these the device's current addresses; older ones are kept as no longer current.
 	PutAdapters(ctx context.Context, account posture.AccountID, id string, macs []posture.MAC, at time.Time) error
 	// PutReport stores what PackReport made, and counts the device among those that have its facets, and no others.

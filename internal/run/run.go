@@ -53,6 +53,8 @@ func (s State) Ended() bool { return s >= Done }
 type Params struct {
 	Group  posture.GroupID  `json:"group,omitempty"`
 	Policy posture.PolicyID `json:"policy,omitempty"`
+	// Anew says to judge devices also where nothing tells that they would be judged otherwise: their group has another name.
+	Anew bool `json:"anew,omitempty"`
 	// Document is the policy that a dry run tries, as YAML.
 	Document string `json:"document,omitempty"`
 }

@@ -247,17 +247,17 @@ func (tx *Tx) Update(ctx context.Context, old, d *device.Device) error {
 
 // Link implements device.Tx. Nothing is written before it is known that there is such a device, so the answer that there
 // is none costs the other steps of the transaction nothing; nor is anything for the user who is linked already.
-func (tx *Tx) Link(ctx context.Context, account posture.AccountID, id string, user device.LinkedUser) error {
+func (tx *Tx) Link(ctx context.Context, account posture.AccountID, id string, user device.LinkedUser) (matters bool, err error) {
 	old, err := tx.named(ctx, account, id)
 	if err != nil || old.Link == user {
-		return err
+		return false, err
 	}
 	d := old
 	d.Link = user
 	err = tx.execOne(ctx, "UPDATE devices SET link_username = ?, link_group = ? WHERE account_id = ? AND id = ? AND lifecycle = 0",
 		user.Username, user.Group, account, id)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return tx.updateWords(ctx, &old, &d)
+	return old.LinkedMatters, tx.updateWords(ctx, &old, &d)
 }
