@@ -21,7 +21,7 @@ import (
 // thousands.
 const (
 	maxExpression     = 2000
-	maxExpressionCost = 200_000
+	maxExpressionCost = 100_000
 	maxNesting        = 50
 )
 

@@ -178,3 +178,15 @@ func FuzzCompileJoin(f *testing.F) {
 		}
 	})
 }
+
+// A machine with very many programs can still be looked at.
+func TestCostLeavesRoomForManyPrograms(t *testing.T) {
+	s := &Subject{Report: windowsLaptop()}
+	for range 10_000 {
+		s.Report.Applications = append(s.Report.Applications, posture.Application{Name: "some package", Version: "1.0"})
+	}
+	c := compiled(t, ruled(Rule{Expression: `products.exists(p, p.name == "x" && p.version == "1.0")`, Status: NonCompliant}))
+	if v := c.Evaluate(s, now); v.Rule != "rest" {
+		t.Errorf("decided by %q", v.Rule)
+	}
+}
