@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"hash/crc32"
 	"strconv"
 	"time"
 
@@ -17,6 +19,13 @@ type judge struct {
 	policies  *policies.Service
 	groups    groupNames
 	catalogue *vuln.Catalogue
+	// builtin tells the default policy of this program from that of another.
+	builtin string
+}
+
+func newJudge(p *policies.Service, groups groupNames, catalogue *vuln.Catalogue) (*judge, error) {
+	text, err := policy.Default().YAML()
+	return &judge{policies: p, groups: groups, catalogue: catalogue, builtin: fmt.Sprintf("%08x", crc32.ChecksumIEEE(text))}, err
 }
 
 // groupNames gives the names of an account's groups, for reading only.
@@ -26,7 +35,11 @@ type groupNames interface {
 
 // Version implements device.Judge.
 func (j *judge) Version(p posture.PolicyRef, group posture.GroupID) string {
-	return p.String() + "/" + strconv.FormatInt(int64(group), 10) + "+" + j.catalogue.Version()
+	ref := p.String()
+	if p.Version == 0 {
+		ref += ":" + j.builtin
+	}
+	return ref + "/" + strconv.FormatInt(int64(group), 10) + "+" + j.catalogue.Version()
 }
 
 // Judge implements device.Judge.
@@ -40,7 +53,7 @@ func (j *judge) Judge(ctx context.Context, s *device.Subject, now time.Time) (po
 
 // by judges by a policy.
 func (j *judge) by(ctx context.Context, p *policy.Compiled, s *device.Subject, now time.Time) (posture.Verdict, error) {
-	subject, err := j.subject(ctx, s)
+	subject, err := j.subject(ctx, p, s)
 	if err != nil {
 		return posture.Verdict{}, err
 	}
@@ -50,13 +63,14 @@ func (j *judge) by(ctx context.Context, p *policy.Compiled, s *device.Subject, n
 }
 
 // subject gives a device as policies see it. The findings of the last verdict hold where it was about the same report.
-func (j *judge) subject(ctx context.Context, s *device.Subject) (policy.Subject, error) {
-	names, err := j.groups.GroupNames(ctx, s.Account)
-	if err != nil {
-		return policy.Subject{}, err
-	}
-	out := policy.Subject{
-		Report: s.Report, Group: names[s.Group], User: s.User, LastReport: s.LastReport, FailingSince: s.FailingSince,
+func (j *judge) subject(ctx context.Context, p *policy.Compiled, s *device.Subject) (policy.Subject, error) {
+	out := policy.Subject{Report: s.Report, User: s.User, LastReport: s.LastReport, FailingSince: s.FailingSince}
+	if p.AsksGroup() {
+		names, err := j.groups.GroupNames(ctx, s.Account)
+		if err != nil {
+			return out, err
+		}
+		out.Group = names[s.Group]
 	}
 	if s.Before != nil {
 		out.Before = s.Before.Issues

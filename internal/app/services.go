@@ -67,7 +67,10 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	}
 	runs := run.New(st, time.Now, rand.Reader)
 	book := policies.New(policies.Options{Store: st, Now: time.Now, Random: rand.Reader, Wake: runs.Wake})
-	judge := &judge{policies: book, groups: st, catalogue: catalogue}
+	judge, err := newJudge(book, st, catalogue)
+	if err != nil {
+		return nil, err
+	}
 	ids := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st})
 	s := &services{
 		store: st, policies: book, runs: runs, judge: judge, log: log,

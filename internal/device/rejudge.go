@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/errs"
@@ -40,13 +40,9 @@ type Walk struct {
 	Position string
 }
 
-const (
-	// walkPart is how many devices one part of a walk has: few enough that their reports take little memory, and that a part
-	// is soon done when somebody wants to cancel.
-	walkPart = 256
-	// atOnce is how many of them are judged at once: so many share a transaction, and so long a report may wait behind them.
-	atOnce = 24
-)
+// walkPart is how many devices one part of a walk has: few enough that their reports take little memory, and that a part is
+// soon done when somebody wants to cancel.
+const walkPart = 256
 
 // next reads the next part of the walk, and moves the position behind it. At the end it gives none.
 func (w *Walk) next(ctx context.Context, s *Service) ([]Reported, error) {
@@ -111,30 +107,23 @@ func (s *Service) Rejudge(ctx context.Context, w *Walk) (t Tally, end bool, err 
 	if err != nil || len(list) == 0 {
 		return t, err == nil, err
 	}
-	results := make([]rejudged, len(list))
-	var working sync.WaitGroup
-	places := make(chan struct{}, atOnce)
-	for i := range list {
-		places <- struct{}{}
-		working.Go(func() {
-			defer func() { <-places }()
-			results[i] = s.rejudge(ctx, &list[i], w.Anew)
-		})
-	}
-	working.Wait()
-	for _, r := range results {
-		switch {
-		case errs.Is(r.err, errs.Invalid):
-			t.Failed++
-			s.log.Error("a stored report cannot be read; its verdict stays until the next one", "error", r.err)
-		case r.err != nil:
-			return Tally{}, false, r.err
-		case r.changed:
-			t.Changed++
+	var changed, failed atomic.Int64
+	err = allAtOnce(list, func(r Reported) error {
+		one := s.rejudge(ctx, &r, w.Anew)
+		if errs.Is(one.err, errs.Invalid) {
+			s.log.Error("a stored report cannot be read; its verdict stays until the next one", "error", one.err)
+			failed.Add(1)
+			return nil
 		}
-		t.Done++
+		if one.changed {
+			changed.Add(1)
+		}
+		return one.err
+	})
+	if err != nil {
+		return Tally{}, false, err
 	}
-	return t, false, nil
+	return Tally{Done: int64(len(list)), Changed: changed.Load(), Failed: failed.Load()}, false, nil
 }
 
 type rejudged struct {

@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"muster/internal/errs"
@@ -12,8 +13,8 @@ import (
 // sweepPage is how many devices are looked up at once.
 const sweepPage = 200
 
-// Sweep judges anew the devices of an account that time alone has moved: definitions grew too old, an exemption ended.
-// It costs what changes, not what exists. It says how many it judged.
+// Sweep judges anew the devices of an account that time alone has moved: definitions grew too old, grace ended, an
+// exemption lapsed, a device fell silent. It costs what changes, not what exists. It says how many it judged.
 func (s *Service) Sweep(ctx context.Context, account posture.AccountID) (int, error) {
 	done := 0
 	for {
@@ -21,23 +22,52 @@ func (s *Service) Sweep(ctx context.Context, account posture.AccountID) (int, er
 		if err != nil {
 			return done, err
 		}
-		for _, id := range due {
-			ref := Ref{Account: account, ID: id}
-			err = s.judgeAgain(ctx, ref)
-			if errs.Is(err, errs.Invalid) {
-				// One report that cannot be read must not keep all others from being judged, minute after minute.
-				s.log.Error("a stored report cannot be read; its verdict stays until the next one", "device", id, "error", err)
-				err = s.giveUp(ctx, ref)
-			}
-			if err != nil || ctx.Err() != nil {
-				return done, err
-			}
-			done++
+		// Many at once: a day on which half a fleet's definitions grow old must not take until the next.
+		failed := allAtOnce(due, func(id string) error { return s.sweepOne(ctx, Ref{Account: account, ID: id}) })
+		if failed != nil || ctx.Err() != nil {
+			return done, failed
 		}
+		done += len(due)
 		if len(due) < sweepPage {
 			return done, nil
 		}
 	}
+}
+
+// sweepOne judges one device that is due.
+func (s *Service) sweepOne(ctx context.Context, ref Ref) error {
+	err := s.judgeAgain(ctx, ref)
+	if errs.Is(err, errs.Invalid) {
+		// One report that cannot be read must not keep all others from being judged, minute after minute.
+		s.log.Error("a stored report cannot be read; its verdict stays until the next one", "device", ref.ID, "error", err)
+		err = s.giveUp(ctx, ref)
+	}
+	return err
+}
+
+// atOnce is how many devices are judged at once by work over many: so many share a transaction, and so long a report may
+// wait behind them.
+const atOnce = 24
+
+// allAtOnce does something with each entry of a list, with atOnce of them at a time, and gives the first error.
+func allAtOnce[T any](list []T, do func(T) error) error {
+	results := make([]error, len(list))
+	var working sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for i := range list {
+		places <- struct{}{}
+		working.Go(func() {
+			defer func() { <-places }()
+			results[i] = do(list[i])
+		})
+	}
+	working.Wait()
+	for _, err := range results {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judgeAgain judges the stored report of a device as of now.

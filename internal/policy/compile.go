@@ -28,6 +28,7 @@ type Compiled struct {
 	plans  map[kind]*plan
 	rules  []rule
 	linked bool // some rule looks at the linked user
+	group  bool // some rule looks at the group
 }
 
 // Compile readies a policy. Invalid: it has mistakes, all of which the error tells.
@@ -52,9 +53,13 @@ func newCompiled(p *Policy, ref posture.PolicyRef) *Compiled {
 	for i := range p.Rules {
 		c.rules[i] = newRule(&p.Rules[i])
 		c.linked = c.linked || c.rules[i].linked
+		c.group = c.group || c.rules[i].group
 	}
 	return c
 }
+
+// AsksGroup reports whether Evaluate looks at the name of a device's group.
+func (c *Compiled) AsksGroup() bool { return c.group }
 
 // Policy gives what was compiled, for reading only.
 func (c *Compiled) Policy() *Policy { return c.policy }

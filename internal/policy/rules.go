@@ -12,11 +12,12 @@ type rule struct {
 	*Rule
 	expression *expression // nil for none
 	linked     bool        // it looks at the linked user
+	group      bool        // it looks at the group
 }
 
 // newRule readies a rule. An expression that does not compile, which Validate refuses, fails whenever it is asked.
 func newRule(r *Rule) rule {
-	out := rule{Rule: r, linked: len(r.Users) > 0}
+	out := rule{Rule: r, linked: len(r.Users) > 0, group: len(r.Groups) > 0}
 	if r.Expression != "" {
 		e, err := compileExpression(deviceEnvironment, r.Expression)
 		if err != nil {
@@ -24,6 +25,7 @@ func newRule(r *Rule) rule {
 		}
 		out.expression = e
 		out.linked = out.linked || e.mentions("user")
+		out.group = out.group || e.mentions("group")
 	}
 	return out
 }
