@@ -29,6 +29,10 @@ type deviceCommand struct {
 	Quarantine deviceQuarantine `cmd:"" help:"Hold a device back whatever the policy says."`
 	Release    deviceRelease    `cmd:"" help:"End a quarantine."`
 
+	Conflicts deviceConflicts `cmd:"" help:"List devices that look like one machine."`
+	Merge     deviceMerge     `cmd:"" help:"Make one device of two that are one machine."`
+	Split     deviceSplit     `cmd:"" help:"Say that a hardware id identifies no machine: several have it."`
+
 	Move    deviceMove  `cmd:"" help:"Move a device to another group."`
 	Link    deviceLink  `cmd:"" help:"Say who uses a device."`
 	Command deviceOrder `cmd:"" help:"Tell the agent of a device what to do."`

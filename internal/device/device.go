@@ -120,6 +120,8 @@ type Device struct {
 	veil   Privacy // what Profile is not to show
 	// Conflict is set when another live device claims the same hardware id.
 	Conflict bool
+	// MergedInto is the device that this one, which is gone, went up in; "" for none.
+	MergedInto string
 }
 
 // Monitored reports whether the device uses a licence.

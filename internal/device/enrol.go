@@ -66,7 +66,16 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e
 	if err != nil {
 		return Device{}, false, err
 	}
+	known := *r // the step may run again
+	r, e.Registration = &known, &known
+	r.HardwareID, err = identifyingHardware(ctx, tx, account, r.HardwareID)
+	if err != nil {
+		return Device{}, false, err
+	}
 	id, err := s.recognise(ctx, tx, account, r)
+	if err == nil && id != "" {
+		id, err = survivorOf(ctx, tx, account, id)
+	}
 	if err != nil {
 		return Device{}, false, err
 	}

@@ -171,7 +171,11 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judg
 	d.Digest, d.LastReport = j.digest[:], j.at
 	d.takeVerdict(j.verdict, s.judge.Version(d.Policy, d.Cell.Group), j.at)
 	d.Vulnerabilities = j.packed.Open
-	err := noteConflict(ctx, tx, old, d)
+	err := dropShared(ctx, tx, old, d)
+	if err != nil {
+		return err
+	}
+	err = noteConflict(ctx, tx, old, d)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type Store interface {
 	Records
 	Spread
 	Fleet
+	Doubles
 	// Change makes a change that is on disk when it returns nil.
 	Change(ctx context.Context, c Change) error
 }
@@ -84,6 +85,7 @@ type Agents interface {
 type Tx interface {
 	CommandTx
 	GroupTx
+	HardwareTx
 	// Licence gives the account's limit and the monitored devices, and lets no other step take the last place meanwhile.
 	Licence(ctx context.Context, account posture.AccountID) (allowed, used int64, err error)
 	// DeviceForUpdate gives the device whatever its lifecycle. NotFound: none.

@@ -18,7 +18,7 @@ var deviceColumns = []string{
 	"os_version", "issues_critical", "issues_warning", "agent_type", "agent_version", "enrolled_at", "reported_at", "next_change_at", "judge", "digest", "credentials",
 	"exempted", "exempt_since", "exempt_until", "exempt_reason", "link_username", "link_group",
 	"profile", "vulnerabilities", "linked_id", "status_at",
-	"exempt_by", "hold", "verdict_change_at", "silence", "failing_since", "verdict_flags", "pinned",
+	"exempt_by", "hold", "verdict_change_at", "silence", "failing_since", "verdict_flags", "pinned", "merged_into",
 }
 
 // deviceValues gives the values of a device in the order of deviceColumns.
@@ -32,7 +32,7 @@ func deviceValues(d *device.Device) []any {
 		bytesOf(d.Digest), bytesOf(d.Credentials),
 		flag(d.Exempted), millis(d.Exemption.Since), millis(d.Exemption.Until), d.Exemption.Reason, d.Link.Username, d.Link.Group,
 		d.PackedProfile, d.Vulnerabilities, d.LinkedID, millis(d.StatusAt),
-		d.Exemption.By, holdOf(d), millis(d.VerdictChange), d.Silence.Milliseconds(), millis(d.FailingSince), verdictFlags(d), flag(d.Pinned),
+		d.Exemption.By, holdOf(d), millis(d.VerdictChange), d.Silence.Milliseconds(), millis(d.FailingSince), verdictFlags(d), flag(d.Pinned), d.MergedInto,
 	}
 }
 
@@ -94,7 +94,7 @@ func scanDevice(r scanner, d *device.Device) error {
 		&d.OSVersion, &d.Issues.Critical, &d.Issues.Warning, &d.AgentType, &d.AgentVersion, &enrolled, &reported, &change, &d.Judge, &d.Digest, &d.Credentials,
 		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group,
 		&d.PackedProfile, &d.Vulnerabilities, &d.LinkedID, &status,
-		&d.Exemption.By, &hold, &verdictChange, &silence, &failing, &flags, &d.Pinned,
+		&d.Exemption.By, &hold, &verdictChange, &silence, &failing, &flags, &d.Pinned, &d.MergedInto,
 		&d.Policy.ID, &d.Policy.Version, &seen, &lastReport)
 	if err != nil {
 		return err

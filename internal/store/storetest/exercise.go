@@ -56,6 +56,7 @@ func Exercise(t *testing.T, s *store.Store) {
 	}
 	exerciseActions(ctx, t, s, account)
 	exerciseCodes(ctx, t, s, account)
+	exerciseMerges(ctx, t, s, account)
 	exerciseRest(ctx, t, s, account)
 	exerciseSoftware(ctx, t, s)
 	exerciseWebhooks(ctx, t, s)

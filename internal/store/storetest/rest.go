@@ -260,7 +260,7 @@ func anything(ctx context.Context, svc *device.Service, account posture.AccountI
 	if err != nil {
 		return err
 	}
-	switch rnd.IntN(16) {
+	switch rnd.IntN(20) {
 	case 0:
 		return svc.Retire(ctx, device.Ref{Account: account, ID: d.ID})
 	case 1:
@@ -284,6 +284,18 @@ func anything(ctx context.Context, svc *device.Service, account posture.AccountI
 		}))
 	case 10:
 		return anyGroup(ctx, svc, account, rnd)
+	case 11:
+		other, err := svc.Find(ctx, account, device.SelectorOf(fmt.Sprintf("00:0c:29:00:01:%02x", rnd.IntN(80))))
+		if err != nil {
+			return err
+		}
+		return svc.Merge(ctx, account, d.ID, other.ID, "")
+	case 12:
+		return second(svc.Split(ctx, account, fmt.Sprintf("HW-%04d", n), ""))
+	case 13:
+		return svc.Exempt(ctx, account, d.ID, "r", time.Now().Add(time.Duration(rnd.IntN(300))*time.Millisecond))
+	case 14:
+		return second(svc.Sweep(ctx, account))
 	default:
 		r := posture.Report{Adapters: Adapters(mac)}
 		r.OS.Name = fmt.Sprintf("%d/%d/%d", 3+rnd.IntN(2), rnd.IntN(3), rnd.IntN(5))

@@ -26,6 +26,9 @@ ALTER TABLE devices ADD COLUMN silence BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN failing_since BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN verdict_flags BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN pinned BIGINT NOT NULL DEFAULT 0;
+-- merged_into is the device that one that is gone went up in.
+ALTER TABLE devices ADD COLUMN merged_into TEXT COLLATE "C" NOT NULL DEFAULT '';
+CREATE INDEX devices_conflict ON devices (account_id, hardware_id, id) WHERE lifecycle = 0 AND conflict = 1;
 -- Until now no device came to another group than the default one but by choice.
 UPDATE devices SET pinned = 1 WHERE group_id <> 1;
 

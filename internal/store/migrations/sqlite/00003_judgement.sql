@@ -26,6 +26,9 @@ ALTER TABLE devices ADD COLUMN silence INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN failing_since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN verdict_flags INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+-- merged_into is the device that one that is gone went up in.
+ALTER TABLE devices ADD COLUMN merged_into TEXT NOT NULL DEFAULT '';
+CREATE INDEX devices_conflict ON devices (account_id, hardware_id, id) WHERE lifecycle = 0 AND conflict = 1;
 -- Until now no device came to another group than the default one but by choice.
 UPDATE devices SET pinned = 1 WHERE group_id <> 1;
 
@@ -180,6 +183,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 	('policies', 'policies', '1000 100 1'),
 	('policy_versions', 'sqlite_autoindex_policy_versions_1', '10000 1000 10 1'),
 	('device_groups', 'device_groups', '1000 100 1'),
+	('devices', 'devices_conflict', '100 10 2 1'),
 	('runs', 'sqlite_autoindex_runs_1', '10000 1000 1'),
 	('runs', 'runs_open', '10 5 1'),
 	('runs', 'runs_ended', '10000 2'),
