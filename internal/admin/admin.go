@@ -8,9 +8,12 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"muster/internal/device"
 	"muster/internal/identity"
+	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/web"
 )
@@ -34,6 +37,12 @@ type Deps struct {
 	Limiter       Limiter
 	Accounts      Accounts
 	Devices       Devices
+	Policies      Policies
+	Runs          Runs
+	Webhooks      Webhooks
+	Operators     Operators
+	// Explain tells what each check of the policy of a device, which has reported, finds now, passed or not.
+	Explain func(ctx context.Context, account posture.AccountID, d *device.Device) ([]posture.CheckResult, error)
 	// Now gives the time; time.Now when nil.
 	Now func() time.Time
 	// RateLimit is how often a minute an account may call one operation, unless the application has its own limit.
@@ -69,6 +78,10 @@ type operation struct {
 
 // operations is the whole API.
 func (d *door) operations() []operation {
+	return slices.Concat(d.accountOperations(), d.deviceOperations(), d.policyOperations(), d.webhookOperations())
+}
+
+func (d *door) accountOperations() []operation {
 	return []operation{
 		{"admin_account", "GET", "account", web.Read, d.showAccount},
 		{"admin_account_change", "PATCH", "account", web.Admin, d.changeAccount},
@@ -81,6 +94,23 @@ func (d *door) operations() []operation {
 		{"admin_application", "GET", "applications/{id}", web.Admin, d.showApplication},
 		{"admin_application_revoke", "DELETE", "applications/{id}", web.Admin, d.revokeApplication},
 
+		{"admin_codes", "GET", "registration-codes", web.Admin, d.listCodes},
+		{"admin_code_create", "POST", "registration-codes", web.Admin, d.createCode},
+		{"admin_code", "GET", "registration-codes/{id}", web.Admin, d.showCode},
+		{"admin_code_revoke", "DELETE", "registration-codes/{id}", web.Admin, d.revokeCode},
+
+		{"admin_operators", "GET", "operators", web.Admin, d.listOperators},
+		{"admin_operator_create", "POST", "operators", web.Admin, d.createOperator},
+		{"admin_operator", "GET", "operators/{id}", web.Admin, d.showOperator},
+		{"admin_operator_change", "PATCH", "operators/{id}", web.Admin, d.changeOperator},
+		{"admin_operator_delete", "DELETE", "operators/{id}", web.Admin, d.deleteOperator},
+
+		{"admin_events", "GET", "events", web.Read, d.listEvents},
+	}
+}
+
+func (d *door) deviceOperations() []operation {
+	return []operation{
 		{"admin_groups", "GET", "groups", web.Read, d.listGroups},
 		{"admin_group_create", "POST", "groups", web.Admin, d.createGroup},
 		{"admin_group", "GET", "groups/{id}", web.Read, d.showGroup},
@@ -97,9 +127,43 @@ func (d *door) operations() []operation {
 		{"admin_quarantine_set", "PUT", "devices/{id}/quarantine", web.Write, d.hold},
 		{"admin_quarantine_end", "DELETE", "devices/{id}/quarantine", web.Write, d.release},
 
-		{"admin_events", "GET", "events", web.Read, d.listEvents},
+		{"admin_verdict", "GET", "devices/{id}/verdict", web.Read, d.showVerdict},
+	}
+}
+
+func (d *door) policyOperations() []operation {
+	return []operation{
+		{"admin_policies", "GET", "policies", web.Read, d.listPolicies},
+		{"admin_policy_create", "POST", "policies", web.Admin, d.createPolicy},
+		{"admin_policy", "GET", "policies/{id}", web.Read, d.showPolicy},
+		{"admin_policy_save", "PUT", "policies/{id}", web.Admin, d.savePolicy},
+		{"admin_policy_delete", "DELETE", "policies/{id}", web.Admin, d.deletePolicy},
+		{"admin_policy_versions", "GET", "policies/{id}/versions", web.Read, d.listVersions},
+		{"admin_policy_version", "GET", "policies/{id}/versions/{version}", web.Read, d.showVersion},
+		{"admin_policy_diff", "GET", "policies/{id}/diff", web.Read, d.diffVersions},
+		{"admin_policy_compare", "POST", "policies/{id}/diff", web.Admin, d.diffDocument},
+		{"admin_policy_rollback", "POST", "policies/{id}/rollback", web.Admin, d.rollBack},
+		{"admin_dry_run", "POST", "dry-runs", web.Admin, d.startDryRun},
+
+		{"admin_runs", "GET", "runs", web.Read, d.listRuns},
+		{"admin_run", "GET", "runs/{id}", web.Read, d.showRun},
+		{"admin_run_cancel", "POST", "runs/{id}/cancel", web.Admin, d.cancelRun},
 
 		{"admin_checks", "GET", "checks", web.Read, d.listChecks},
 		{"admin_policy_schema", "GET", "schema/policy", web.Read, d.policySchema},
+	}
+}
+
+func (d *door) webhookOperations() []operation {
+	return []operation{
+		{"admin_webhooks", "GET", "webhooks", web.Admin, d.listHooks},
+		{"admin_webhook_create", "POST", "webhooks", web.Admin, d.createHook},
+		{"admin_webhook", "GET", "webhooks/{id}", web.Admin, d.showHook},
+		{"admin_webhook_change", "PATCH", "webhooks/{id}", web.Admin, d.changeHook},
+		{"admin_webhook_delete", "DELETE", "webhooks/{id}", web.Admin, d.deleteHook},
+		{"admin_webhook_secret", "POST", "webhooks/{id}/renew-secret", web.Admin, d.renewSecret},
+		{"admin_webhook_test", "POST", "webhooks/{id}/test", web.Admin, d.testHook},
+		{"admin_webhook_deliveries", "GET", "webhooks/{id}/deliveries", web.Admin, d.listDeliveries},
+		{"admin_webhook_redeliver", "POST", "webhooks/{id}/redeliver", web.Admin, d.redeliver},
 	}
 }

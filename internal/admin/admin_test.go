@@ -40,7 +40,9 @@ func takesBody(rt web.Route) bool {
 }
 
 // bodiless are POST calls that say everything with their path.
-var bodiless = map[string]bool{"admin_account_code": true}
+var bodiless = map[string]bool{
+	"admin_account_code": true, "admin_run_cancel": true, "admin_webhook_secret": true, "admin_webhook_test": true,
+}
 
 // Each call works, and one of another account's things is told that there is no such thing.
 func TestEveryCallWorks(t *testing.T) {
@@ -231,7 +233,11 @@ func TestPreconditions(t *testing.T) {
 			if after := l.inventory(t, &l.acme); after != before {
 				t.Errorf("something has changed:\n%s\nwas\n%s", after, before)
 			}
-			seen := l.do(t, request{method: "GET", path: q.path})
+			path := q.path
+			if rt.Method == "POST" { // to something below what it changes
+				path = path[:strings.LastIndexByte(path, '/')]
+			}
+			seen := l.do(t, request{method: "GET", path: path})
 			tag := seen.header.Get("ETag")
 			q.headers = []string{"If-Match", tag}
 			if a := l.do(t, q); a.status >= 300 || a.header.Get("ETag") == tag {
@@ -244,10 +250,13 @@ func TestPreconditions(t *testing.T) {
 	}
 }
 
+// unrecorded are calls that change nothing of the account. Who asked for a run stands with the run.
+var unrecorded = map[string]bool{"admin_policy_compare": true, "admin_dry_run": true, "admin_run_cancel": true}
+
 // What changes something leaves a trace that names the application.
 func TestChangesAreRecorded(t *testing.T) {
 	for _, rt := range web.NewMux(New(Deps{})).Routes() {
-		if rt.Method == "GET" {
+		if rt.Method == "GET" || unrecorded[rt.Name] {
 			continue
 		}
 		t.Run(rt.Name, func(t *testing.T) {
@@ -256,7 +265,7 @@ func TestChangesAreRecorded(t *testing.T) {
 			l.do(t, l.acme.example(rt))
 			seen := l.do(t, request{method: "GET", path: "events?since=" + l.now().Add(-time.Minute).Format(time.RFC3339)}).want(t, 200)
 			list, _ := seen["items"].([]any)
-			if len(list) != 1 || !strings.Contains(fmt.Sprint(list), "actor:"+l.admin(t)) {
+			if len(list) == 0 || !strings.Contains(fmt.Sprint(list), "actor:"+l.admin(t)) {
 				t.Errorf("%v", list)
 			}
 		})

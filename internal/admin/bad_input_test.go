@@ -208,7 +208,11 @@ func TestNothingIsIgnored(t *testing.T) {
 		l := newLab(t)
 		before := l.inventory(t, &l.acme)
 		q := l.acme.example(rt)
-		q.path += "?bogus=1"
+		mark := "?"
+		if strings.Contains(q.path, mark) {
+			mark = "&"
+		}
+		q.path += mark + "bogus=1"
 		if a := l.do(t, q); a.status != 400 || !a.mentions(t, "bogus") {
 			t.Errorf("%s: %d %s", rt.Name, a.status, a.body)
 		}

@@ -16,6 +16,10 @@ type Accounts interface {
 	StoredSettings(ctx context.Context, account posture.AccountID) (identity.Settings, int64, error)
 	UpdateSettings(ctx context.Context, account posture.AccountID, expected *int64, change func(*identity.Settings) error) (identity.Settings, int64, error)
 	RotateRegistrationCode(ctx context.Context, id posture.AccountID) (identity.Account, error)
+	RegistrationCodes(ctx context.Context, account posture.AccountID) ([]identity.RegistrationCode, error)
+	RegistrationCode(ctx context.Context, account posture.AccountID, id string) (identity.RegistrationCode, error)
+	CreateRegistrationCode(ctx context.Context, n identity.NewRegistrationCode) (identity.RegistrationCode, error)
+	RevokeRegistrationCode(ctx context.Context, account posture.AccountID, id string) (identity.RegistrationCode, error)
 	CreateApplication(ctx context.Context, n identity.NewApplication) (app identity.Application, secret string, err error)
 	ListApplications(ctx context.Context, account posture.AccountID) ([]identity.Application, error)
 	RevokeApplication(ctx context.Context, account posture.AccountID, clientID string) error
@@ -27,10 +31,13 @@ type Devices interface {
 	exempting
 	Find(ctx context.Context, account posture.AccountID, sel device.Selector) (device.Device, error)
 	Select(ctx context.Context, account posture.AccountID, q device.Query) ([]device.Device, string, error)
+	// Verdict gives what was last thought of a device. NotFound: it never reported.
+	Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error)
 	Events(ctx context.Context, account posture.AccountID, q device.EventQuery) ([]device.LogEntry, string, error)
 }
 
 type grouping interface {
+	GroupNames(ctx context.Context, account posture.AccountID) (map[posture.GroupID]string, error)
 	Groups(ctx context.Context, account posture.AccountID) ([]device.Group, error)
 	CreateGroup(ctx context.Context, account posture.AccountID, c device.GroupChange, actor string) (device.Group, error)
 	UpdateGroup(ctx context.Context, account posture.AccountID, id posture.GroupID, c device.GroupChange, actor string) (device.Group, error)

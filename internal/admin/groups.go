@@ -53,6 +53,9 @@ func renderGroup(g *device.Group) group {
 // number writes an id that is one.
 func number[T ~int64](id T) string { return strconv.FormatInt(int64(id), 10) }
 
+// padded writes a number so that texts compare as numbers do.
+func padded(n int64) string { return fmt.Sprintf("%020d", n) }
+
 // tag writes a revision.
 func tag(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }
 
@@ -83,7 +86,7 @@ func (d *door) listGroups(c *call) error {
 	if err != nil {
 		return err
 	}
-	some, next := part(all, w, func(g *device.Group) string { return fmt.Sprintf("%020d", g.ID) })
+	some, next := part(all, w, func(g *device.Group) string { return padded(int64(g.ID)) })
 	return answerList(c, rendered(some, renderGroup), next)
 }
 

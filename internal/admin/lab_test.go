@@ -2,10 +2,14 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,11 +18,14 @@ import (
 	"muster/internal/device"
 	"muster/internal/identity"
 	"muster/internal/identity/scope"
+	"muster/internal/policies"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
+	"muster/internal/run"
 	"muster/internal/store"
 	"muster/internal/store/storetest"
 	"muster/internal/web"
+	"muster/internal/webhook"
 	"muster/test/openapi"
 )
 
@@ -31,6 +38,11 @@ type lab struct {
 	devices *device.Service
 	who     *identity.Service
 
+	policies  *policies.Service
+	runs      *run.Service
+	webhooks  *webhook.Service
+	operators *identity.Operators
+
 	mu   sync.Mutex
 	time time.Time
 
@@ -39,12 +51,18 @@ type lab struct {
 
 // home is an account with the ids of what it has.
 type home struct {
-	account identity.Account
-	tokens  map[scope.Permission]string
-	app     string // client id of an application that nobody uses
-	group   string
-	device  string // is exempted and quarantined
-	plain   string // another device, of which nothing is special
+	account  identity.Account
+	tokens   map[scope.Permission]string
+	app      string // client id of an application that nobody uses
+	group    string
+	policy   string // has three versions, and no group
+	run      string // a dry run that is over
+	waiting  string // one that is not
+	code     string // the id of a registration code
+	webhook  string
+	operator string
+	device   string // is exempted and quarantined
+	plain    string // another device, of which nothing is special
 }
 
 // counter is a limiter that may fail.
@@ -73,24 +91,53 @@ func (l *lab) advance(d time.Duration) {
 	l.time = l.time.Add(d)
 }
 
+// template is a furnished lab that every other one is a copy of: furnishing takes longer than most tests.
+var template = struct {
+	sync.Once
+	file        []byte
+	time        time.Time
+	acme, other home
+}{}
+
 func newLab(t testing.TB) *lab {
 	t.Helper()
+	template.Do(func() {
+		dir := t.TempDir()
+		l := open(t, dir, storetest.Epoch)
+		template.acme, template.other = l.furnish(t, "Acme Lab", "our"), l.furnish(t, "Their Lab", "theirs")
+		must(t, l.store.Close())
+		template.file, template.time = given[[]byte](t)(os.ReadFile(filepath.Join(dir, store.FileName))), l.now()
+	})
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, store.FileName), template.file, 0o600))
+	l := open(t, dir, template.time)
+	l.acme, l.other = template.acme, template.other
+	t.Cleanup(func() { must(t, l.store.Close()) })
+	return l
+}
+
+// open puts a door in front of a database.
+func open(t testing.TB, dir string, at time.Time) *lab {
+	t.Helper()
 	ctx, log := t.Context(), slog.New(slog.DiscardHandler)
-	l := &lab{time: storetest.Epoch}
-	st, err := store.Open(ctx, store.Options{Dir: t.TempDir(), Log: log})
+	l := &lab{time: at}
+	st, err := store.Open(ctx, store.Options{Dir: dir, Log: log})
 	must(t, err)
-	t.Cleanup(func() { must(t, st.Close()) })
 	_, err = st.Migrate(ctx)
 	must(t, err)
 	l.store = st
 	l.devices = device.New(device.Options{Store: st, Judge: storetest.Judge{}, Decode: storetest.Decode, Now: l.now, Log: log})
 	l.who = identity.New(identity.Options{Accounts: st, Settings: st, Codes: st, Applications: st, Tokens: st, Now: l.now})
 	l.limits = &counter{Limiter: ratelimit.Limiter{Source: ratelimit.NewMemory(1000), Now: l.now}}
+	l.runs = run.New(st, l.now, rand.Reader)
+	l.policies = policies.New(policies.Options{Store: st, Now: l.now, Random: rand.Reader, Wake: l.runs.Wake})
+	l.operators = identity.NewOperators(st, l.now, nil)
+	l.webhooks = webhook.New(webhook.Options{Store: st, Sender: silent{}, Now: l.now})
 	l.mux = web.NewMux(New(Deps{
-		Authenticator: l.who, Limiter: l.limits, Accounts: l.who, Devices: l.devices, Now: l.now, RateLimit: 10,
+		Authenticator: l.who, Limiter: l.limits, Accounts: l.who, Devices: l.devices, Policies: l.policies, Runs: l.runs, Webhooks: l.webhooks,
+		Operators: l.operators, Explain: explained, Now: l.now, RateLimit: 10,
 	}))
 	l.Handler = &web.Server{Next: l.mux, Log: log}
-	l.acme, l.other = l.furnish(t, "Acme Lab", "our"), l.furnish(t, "Their Lab", "theirs")
 	return l
 }
 
@@ -134,7 +181,66 @@ func (l *lab) furnish(t testing.TB, name, whose string) home {
 	h.device, h.plain = l.enrol(t, h.account.ID, whose+"-1"), l.enrol(t, h.account.ID, whose+"-2")
 	must(t, l.devices.Exempt(ctx, h.account.ID, h.device, whose+" reason", time.Time{}))
 	must(t, l.devices.Quarantine(ctx, h.account.ID, h.device, whose+" fear"))
+	l.furnishMore(t, &h, whose)
 	return h
+}
+
+func (l *lab) furnishMore(t testing.TB, h *home, whose string) {
+	t.Helper()
+	ctx, account := t.Context(), h.account.ID
+	if whose == "theirs" {
+		must(t, second(l.policies.Create(ctx, account, []byte(strings.ReplaceAll(document, "Strict", "theirs first")), policies.Edit{})))
+	}
+	p, err := l.policies.Create(ctx, account, []byte(strings.ReplaceAll(document, "Strict", whose+" policy")), policies.Edit{Actor: "test"})
+	must(t, err)
+	for i := range 2 {
+		p, err = l.policies.Save(ctx, account, p.ID, fmt.Appendf(nil, "%s\ndescription: number %d of %s\n", strings.ReplaceAll(document, "Strict", whose+" policy"), i, whose), policies.Edit{Actor: "test"})
+		must(t, err)
+	}
+	h.policy = number(p.ID)
+	over, err := l.runs.Start(ctx, account, run.DryRun, run.Params{Document: document}, "test")
+	must(t, err)
+	over.State, over.Result = run.Done, []byte(`{"devices":2,"changed":1,"failed":0,"changes":[{"from":"compliant","to":"non-compliant","devices":1}],
+		"groups":[{"group_id":1,"devices":2,"changes":[]}],"checks":[{"check":"firewall_running","now":0,"then":1}],
+		"examples":[{"device_id":"`+h.plain+`","name":"`+whose+`-2","from":"compliant","to":"non-compliant","rule":"r"}]}`)
+	must(t, l.store.SaveRun(ctx, &over))
+	waiting, err := l.runs.Start(ctx, account, run.DryRun, run.Params{Document: document}, "test")
+	must(t, err)
+	h.run, h.waiting = over.ID, waiting.ID
+	code, err := l.who.CreateRegistrationCode(ctx, identity.NewRegistrationCode{Account: account, Name: whose + " code"})
+	must(t, err)
+	hook, err := l.webhooks.Create(ctx, account, webhook.Change{Name: new(whose + " hook"), URL: new("https://" + whose + ".example/hook"), Form: webhook.Standard}, "test")
+	must(t, err)
+	operator, err := l.operators.Create(ctx, account, identity.OperatorChange{Email: new("kari@" + whose + ".example"), Name: new("Kari")})
+	must(t, err)
+	h.code, h.webhook, h.operator = code.ID, hook.ID, operator.ID
+}
+
+// document is a policy.
+const document = `name: Strict
+checks:
+  - check: firewall_running
+    severity: critical
+rules:
+  - name: critical
+    min_critical: 1
+    status: non-compliant
+  - name: rest
+    status: compliant`
+
+// silent is a receiver that takes everything.
+type silent struct{}
+
+// Send implements webhook.Sender.
+func (silent) Send(context.Context, webhook.Request) webhook.Answer {
+	return webhook.Answer{StatusCode: 204}
+}
+
+// explained stands in for the judge's own explanation.
+func explained(context.Context, posture.AccountID, *device.Device) ([]posture.CheckResult, error) {
+	return []posture.CheckResult{{
+		Check: "firewall_running", Title: "A firewall is on", Category: posture.Firewall, Outcome: posture.Pass, Severity: posture.Critical, Evidence: "x", Entry: 1,
+	}}, nil
 }
 
 // token makes an application and gives a token of it.
@@ -255,13 +361,30 @@ var bodies = map[string]string{
 	"admin_group_change":       `{"description":"x"}`,
 	"admin_exemption_set":      `{"reason":"x"}`,
 	"admin_quarantine_set":     `{"reason":"x"}`,
+	"admin_code_create":        `{"name":"office"}`,
+	"admin_operator_create":    `{"email":"ola@acme.example","name":"Ola"}`,
+	"admin_operator_change":    `{"name":"Kari N."}`,
+	"admin_policy_create":      `{"name":"Strict","rules":[{"name":"rest","status":"compliant"}]}`,
+	"admin_policy_save":        `{"name":"Strict","rules":[{"name":"rest","status":"compliant"}]}`,
+	"admin_policy_compare":     `{"name":"Strict","rules":[{"name":"rest","status":"compliant"}]}`,
+	"admin_policy_rollback":    `{"version":1}`,
+	"admin_dry_run":            `{"name":"Strict","rules":[{"name":"rest","status":"compliant"}]}`,
+	"admin_webhook_create":     `{"name":"siem","url":"https://siem.example/hook","form":"standard"}`,
+	"admin_webhook_change":     `{"name":"siem"}`,
+	"admin_webhook_redeliver":  `{"from":"2026-01-01T00:00:00Z"}`,
 }
 
 // ids gives what to put into a path, by the segment in front of it.
 func (h *home) ids(path string) string {
 	what, _, _ := strings.Cut(path, "/")
-	id := map[string]string{"groups": h.group, "applications": h.app, "devices": h.device}[what]
-	return strings.ReplaceAll(path, "{id}", id)
+	id := map[string]string{
+		"groups": h.group, "applications": h.app, "devices": h.device, "policies": h.policy, "runs": h.run, "registration-codes": h.code,
+		"webhooks": h.webhook, "operators": h.operator,
+	}[what]
+	if strings.HasSuffix(path, "/cancel") {
+		id = h.waiting
+	}
+	return strings.NewReplacer("{id}", id, "{version}", "2").Replace(path)
 }
 
 // example is a call of a route that works, about what belongs to a home.
@@ -270,14 +393,20 @@ func (h *home) example(rt web.Route) request {
 	if conditional(rt) {
 		q.headers = []string{"If-Match", "*"}
 	}
+	if rt.Name == "admin_policy_diff" {
+		q.path += "?from=1"
+	}
 	return q
 }
 
 // unconditional are calls that change what has no revision.
-var unconditional = map[string]bool{"admin_application_revoke": true, "admin_exemption_end": true, "admin_quarantine_end": true, "admin_exemption_set": true, "admin_quarantine_set": true}
+var unconditional = map[string]bool{"admin_application_revoke": true, "admin_code_revoke": true, "admin_exemption_end": true, "admin_quarantine_end": true, "admin_exemption_set": true, "admin_quarantine_set": true}
 
 // conditional reports whether a route needs If-Match.
 func conditional(rt web.Route) bool {
+	if rt.Name == "admin_policy_rollback" || rt.Name == "admin_webhook_secret" {
+		return true
+	}
 	return (rt.Method == "PUT" || rt.Method == "PATCH" || rt.Method == "DELETE") && !unconditional[rt.Name]
 }
 

@@ -203,7 +203,8 @@ func (s *server) doors() *web.Mux {
 			Settings: s.agentSettings,
 		}),
 		admin.New(admin.Deps{
-			Authenticator: s.identity, Limiter: limiter, Accounts: s.identity, Devices: s.devices, RateLimit: s.cfg.RateLimit,
+			Authenticator: s.identity, Limiter: limiter, Accounts: s.identity, Devices: s.devices, Policies: s.policies, Runs: s.runs,
+			Webhooks: s.webhooks, Operators: s.operators, Explain: s.explain, RateLimit: s.cfg.RateLimit,
 		}),
 		reference.New(),
 	)

@@ -21,15 +21,16 @@ import (
 
 // services are the parts below the doors.
 type services struct {
-	store    *store.Store
-	identity *identity.Service
-	devices  *device.Service
-	webhooks *webhook.Service
-	sender   *sender.Sender // that webhooks is made with
-	policies *policies.Service
-	runs     *run.Service
-	judge    *judge
-	log      *slog.Logger
+	store     *store.Store
+	identity  *identity.Service
+	devices   *device.Service
+	webhooks  *webhook.Service
+	sender    *sender.Sender // that webhooks is made with
+	policies  *policies.Service
+	runs      *run.Service
+	operators *identity.Operators
+	judge     *judge
+	log       *slog.Logger
 }
 
 // openServices opens a database that has the right schema, or with created is given it.
@@ -74,7 +75,7 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	ids := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st})
 	s := &services{
 		store: st, policies: book, runs: runs, judge: judge, log: log,
-		identity: ids,
+		identity: ids, operators: identity.NewOperators(st, time.Now, rand.Reader),
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{catalogue}, Wake: runs.Wake,
 			Rules: deviceRules(ids), CompileJoin: compileJoin,

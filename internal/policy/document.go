@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 
@@ -56,8 +57,11 @@ func readDocument(document []byte) (*yaml.Node, error) {
 		return nil, notYAML(err)
 	}
 	var next yaml.Node
-	if err := dec.Decode(&next); err == nil {
+	switch err := dec.Decode(&next); {
+	case err == nil:
 		return nil, errs.New(errs.Invalid, "the document has a second part, from line %d; a policy is one", next.Line)
+	case !errors.Is(err, io.EOF):
+		return nil, notYAML(err)
 	}
 	return doc.Content[0], nil
 }

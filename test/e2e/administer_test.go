@@ -16,6 +16,41 @@ var adminBodies = map[string]string{
 	"admin_group_change":       `{"description":"ours now"}`,
 	"admin_exemption_set":      `{"reason":"ours now"}`,
 	"admin_quarantine_set":     `{"reason":"ours now"}`,
+	"admin_code_create":        `{"name":"ours"}`,
+	"admin_operator_create":    `{"email":"ola@our-house.test","name":"Ola"}`,
+	"admin_operator_change":    `{"name":"Ours"}`,
+	"admin_policy_create":      aPolicy,
+	"admin_policy_save":        aPolicy,
+	"admin_policy_compare":     aPolicy,
+	"admin_policy_rollback":    `{"version":1}`,
+	"admin_dry_run":            aPolicy,
+	"admin_webhook_create":     `{"name":"ours","url":"https://siem.our-house.test/hook","form":"standard"}`,
+	"admin_webhook_change":     `{"name":"ours"}`,
+	"admin_webhook_redeliver":  `{"from":"2026-01-01T00:00:00Z"}`,
+}
+
+const aPolicy = `{"name":"ours","rules":[{"name":"rest","status":"compliant"}]}`
+
+// administered is what b has that only the administration API can name.
+type administered struct{ policy, run, code, webhook, operator string }
+
+// furnishAdministered gives b one of each, none of them with a number that a comes to have.
+func (x *neighbours) furnishAdministered() administered {
+	_, x.b.admin = x.p.client("admin", "--account", x.b.name)
+	made := func(path, body string) string {
+		headers := append(bearer(x.b.admin), "Content-Type", "application/json")
+		r := x.p.call("POST", "/api/v1/"+path, headers, strings.ReplaceAll(body, "ours", "their-own"))
+		if r.status != 201 && r.status != 202 {
+			x.p.t.Fatalf("POST %s: %d %s", path, r.status, r.body)
+		}
+		return r.object()["id"].(string)
+	}
+	made("policies", strings.ReplaceAll(aPolicy, "ours", "their-first"))
+	return administered{
+		policy: made("policies", aPolicy), run: made("dry-runs", aPolicy), code: made("registration-codes", `{"name":"ours"}`),
+		webhook:  made("webhooks", `{"name":"ours","url":"https://siem.their-house.test/hook","form":"standard","enabled":false}`),
+		operator: made("operators", `{"email":"kari@their-house.test","name":"Kari"}`),
+	}
 }
 
 // administerAnothers is every call of the administration API: with what belongs to b in the path it is 404, and without
@@ -34,7 +69,7 @@ func administerAnothers(x *neighbours, rt web.Route) {
 		if r.status >= 300 {
 			x.p.t.Errorf("%s: %d %s", rt.Name, r.status, r.body)
 		}
-		if made := r.header.Get("Location"); made != "" { // a's numbers must not be those of b's things
+		if made := r.header.Get("Location"); r.status == 201 { // a's numbers must not be those of b's things
 			x.call("DELETE", made, headers, "").want(204)
 		}
 		var made struct {
@@ -47,12 +82,17 @@ func administerAnothers(x *neighbours, rt web.Route) {
 	}
 	what, _, _ := strings.Cut(strings.TrimPrefix(rt.Path, "/api/v1/"), "/")
 	names := map[string][]string{
-		"groups": {x.their.groupID}, "applications": {x.b.clientID}, "devices": {x.b.home.ID, x.b.mac, x.b.hardwareID, x.their.imported},
+		"policies": {x.their.policy}, "runs": {x.their.run}, "registration-codes": {x.their.code}, "webhooks": {x.their.webhook},
+		"operators": {x.their.operator}, "groups": {x.their.groupID}, "applications": {x.b.clientID}, "devices": {x.b.home.ID, x.b.mac, x.b.hardwareID, x.their.imported},
 	}[what]
 	if len(names) == 0 {
 		x.p.t.Fatalf("nothing of b's is known to put into %s", rt.Path)
 	}
 	for _, name := range names {
-		x.call(rt.Method, strings.ReplaceAll(rt.Path, "{id}", name), headers, body).want(404)
+		path := strings.NewReplacer("{id}", name, "{version}", "1").Replace(rt.Path)
+		if rt.Name == "admin_policy_diff" {
+			path += "?from=1"
+		}
+		x.call(rt.Method, path, headers, body).want(404)
 	}
 }

@@ -47,6 +47,7 @@ var apiTrespasses = map[string]trespass{
 type treasures struct {
 	group, product, cve, patch, command, imported string
 	groupID, productID                            string
+	administered
 }
 
 // lastSeen moves by itself, whenever b's agent asks for its verdict.
@@ -73,6 +74,7 @@ func (x *neighbours) furnish() {
 	x.their.command = x.logOf(x.b, "their-log")
 	x.logOf(x.a, "our-log")
 	x.putActivities()
+	x.their.administered = x.furnishAdministered()
 }
 
 // asB asks as the other account.

@@ -212,6 +212,7 @@ func Run(t *testing.T, e Engine) {
 		{"forgetting", testForgetting},
 		{"administration", testAdministration},
 		{"settings", testSettings},
+		{"operators", testOperators},
 		{"webhooks", testWebhooks},
 		{"outbox", testOutbox},
 		{"outbox in order", testOutboxOrder},
