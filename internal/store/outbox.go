@@ -14,9 +14,9 @@ const (
 	markChanged = `UPDATE devices SET status_at = ? WHERE account_id = ? AND id = ?
 		RETURNING EXISTS (SELECT 1 FROM webhooks w WHERE w.account_id = devices.account_id AND w.enabled = 1)`
 	pendingColumns = "account_id, webhook_id, device_id, event_id, kind, status_from, status_to, at, detail, attempts, retry_at"
-	// insertPending writes an event for each webhook that wants it. It waits as long as earlier ones of its device do.
+	// insertPending writes an event for each webhook that wants it. It waits as long as the first of its device does.
 	insertPending = "INSERT INTO webhook_pending (" + pendingColumns + `)
-		SELECT w.account_id, w.id, ?, ?, ?, ?, ?, ?, ?, 0, COALESCE((SELECT MAX(p.retry_at)` + pendingOf + ` AND p.device_id = ?), ?)
+		SELECT w.account_id, w.id, ?, ?, ?, ?, ?, ?, ?, 0, COALESCE((SELECT p.retry_at` + pendingOf + ` AND p.device_id = ? ORDER BY p.event_id LIMIT 1), ?)
 		FROM webhooks w WHERE w.account_id = ? AND w.enabled = 1 AND (w.topics & ?) <> 0`
 )
 
