@@ -67,6 +67,7 @@ type commands struct {
 	Policy  policyCommand  `cmd:"" help:"List, show, try, save and delete policies."`
 	Run     runCommand     `cmd:"" help:"List, show and cancel work over many devices."`
 	Regcode regcodeCommand `cmd:"" help:"Show, make and end the codes that agents register with."`
+	Webhook webhookCommand `cmd:"" help:"Tell other systems of changes of status."`
 	Backup  backupCommand  `cmd:"" help:"Write everything into one file, while the server goes on."`
 	Restore restoreCommand `cmd:"" help:"Fill an empty database from a backup."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -22,6 +22,7 @@ type inventory struct {
 	within  time.Duration
 	devices *prometheus.Desc
 	bytes   *prometheus.Desc
+	pending *prometheus.Desc
 
 	mu      sync.Mutex
 	current *reading // under way, or nil
@@ -39,6 +40,7 @@ func newInventory(s *services, log *slog.Logger) *inventory {
 		log: log, within: inventoryWithin,
 		devices: prometheus.NewDesc("muster_devices", "Devices, by account and status.", []string{"account", "status"}, nil),
 		bytes:   prometheus.NewDesc("muster_database_bytes", "Bytes that the database takes.", nil, nil),
+		pending: prometheus.NewDesc("muster_webhook_pending", "Changes that wait for webhooks, by account.", []string{"account"}, nil),
 	}
 	c.read = func(ctx context.Context) ([]prometheus.Metric, error) { return c.readFrom(ctx, s) }
 	return c
@@ -48,6 +50,7 @@ func newInventory(s *services, log *slog.Logger) *inventory {
 func (c *inventory) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.devices
 	ch <- c.bytes
+	ch <- c.pending
 }
 
 // Collect implements prometheus.Collector. What cannot be read is left out.
@@ -113,6 +116,15 @@ func (c *inventory) readFrom(ctx context.Context, s *services) ([]prometheus.Met
 		for i, n := range counts.Status {
 			out = append(out, prometheus.MustNewConstMetric(c.devices, prometheus.GaugeValue, float64(n), a.Name, posture.Status(i).String()))
 		}
+		webhooks, err := s.store.Webhooks(ctx, a.ID)
+		if err != nil {
+			return nil, err
+		}
+		var pending int64
+		for i := range webhooks {
+			pending += webhooks[i].Pending
+		}
+		out = append(out, prometheus.MustNewConstMetric(c.pending, prometheus.GaugeValue, float64(pending), a.Name))
 	}
 	return out, nil
 }

@@ -206,7 +206,7 @@ func (s *Service) storeReport(ctx context.Context, tx Tx, old, d *Device, j judg
 	if err != nil {
 		return err
 	}
-	return s.recordStatus(ctx, tx, j.at, old, d)
+	return s.recordStatus(ctx, tx, j.at, old, d, j.verdict)
 }
 
 // applyReport fills the inventory from a report. What the report leaves out stays as it was.

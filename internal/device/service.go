@@ -127,15 +127,20 @@ func (s *Service) newEvent(at time.Time, kind event.Kind, d *Device, from postur
 	return e
 }
 
-// recordStatus appends an event if the device changed its status, or its exemption ended by itself.
-func (s *Service) recordStatus(ctx context.Context, tx Tx, at time.Time, old, d *Device) error {
+// recordStatus appends an event if the device changed its status by a verdict, or its exemption ended by itself. It says
+// which rule decided, where that is why the device stands where it does.
+func (s *Service) recordStatus(ctx context.Context, tx Tx, at time.Time, old, d *Device, v *posture.Verdict) error {
 	if old.Exempted && !d.Exempted {
 		return s.record(ctx, tx, d, old.Cell.Status, note{at: at, kind: event.Unexempted, detail: "its time was up"})
 	}
 	if old.Cell.Status == d.Cell.Status {
 		return nil
 	}
-	return tx.Record(ctx, s.newEvent(at, event.StatusChanged, d, old.Cell.Status))
+	e := s.newEvent(at, event.StatusChanged, d, old.Cell.Status)
+	if v.Rule != "" && v.Status == d.Cell.Status {
+		e.Detail = "rule: " + v.Rule
+	}
+	return tx.Record(ctx, e)
 }
 
 // recordAgent appends an event if the device brought another version of its agent than it had.

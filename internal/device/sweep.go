@@ -117,7 +117,7 @@ func (s *Service) storeVerdict(ctx context.Context, ref Ref, stored *Device, v *
 				return err
 			}
 		}
-		return s.recordStatus(ctx, tx, at, old, d)
+		return s.recordStatus(ctx, tx, at, old, d, v)
 	})
 	return changed, err
 }

@@ -44,10 +44,10 @@ func (s *Service) apply(c Change, w *Webhook, all []Webhook) (key *string, err e
 	if err != nil {
 		return nil, err
 	}
-	if c.URL != nil {
-		w.URL = strings.TrimSpace(*c.URL)
+	if c.URL != nil || w.URL == "" {
+		w.URL = strings.TrimSpace(value(c.URL))
+		err = s.guard.CheckURL(w.URL)
 	}
-	err = s.guard.CheckURL(w.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +65,14 @@ func (s *Service) apply(c Change, w *Webhook, all []Webhook) (key *string, err e
 		w.Enabled = *c.Enabled
 	}
 	return c.applyKey(w)
+}
+
+// value is what a pointer leads to, "" for nowhere.
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 func (s *Service) applyName(c Change, w *Webhook, all []Webhook) error {

@@ -27,8 +27,8 @@ const (
 	// maxRequests is how many requests one round has, parallel how many of them are under way at the same time. Each takes
 	// RequestTimeout at most, so that a round ends before its lease.
 	maxRequests = 16
-	parallel    = 4
-	leaseFor    = maxRequests/parallel*RequestTimeout + 20*time.Second
+	parallel    = 8
+	leaseFor    = maxRequests/parallel*RequestTimeout + 10*time.Second
 )
 
 // RequestTimeout is how long one request may take from its beginning to the end of its answer.

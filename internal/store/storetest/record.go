@@ -187,6 +187,15 @@ func testChangesInOneMoment(t *testing.T, e Engine) {
 	if n := CheckRecord(ctx, t, b.svc, b.account); n != 15 {
 		t.Errorf("%d changes", n)
 	}
+	later := time.Time{}
+	for _, e := range allEvents(ctx, t, b.svc, b.account, device.EventQuery{Window: page.Window{Limit: 50}}) {
+		if e.Changes() && !later.IsZero() && !e.At.Before(later) {
+			t.Errorf("a change at %v is followed by one at %v", e.At, later)
+		}
+		if e.Changes() {
+			later = e.At
+		}
+	}
 	for since, want := range map[time.Time]int{
 		start.Add(-2 * time.Hour): 1, start: 1, start.Add(time.Microsecond): 1, start.Add(time.Second): 1, start.Add(time.Second + 1): 0,
 	} {
