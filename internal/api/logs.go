@@ -250,7 +250,8 @@ var logWords = []spelling[logWord]{
 	{word: "imported", means: logWord{Kind: event.Imported}},
 	{word: "deleted", means: logWord{Kind: event.Deleted}},
 	{word: "deleted_user", means: logWord{Kind: event.Retired}},
-	{word: "unseen", means: logWord{Kind: unseenKind}},
+	{word: "unseen", means: logWord{Kind: event.Unseen}},
+	{word: "removed", means: logWord{Kind: event.Removed}},
 	{word: "compliant", means: logWord{event.StatusChanged, posture.StatusCompliant}},
 	{word: "noncompliant", means: logWord{event.StatusChanged, posture.StatusNonCompliant}},
 	{word: "non_compliant", means: logWord{event.StatusChanged, posture.StatusNonCompliant}, slip: true},
@@ -314,9 +315,6 @@ func orNone(kinds []event.Kind) []event.Kind {
 	return kinds
 }
 
-// unseenKind is that of devices removed for being silent too long. There is no such rule yet, and so no such event.
-const unseenKind event.Kind = "unseen"
-
 // noKind is that of no event: what a filter asks for that names nothing of the category, or a category without events.
 const noKind event.Kind = "none"
 
@@ -359,6 +357,8 @@ var eventTexts = map[event.Kind]string{
 	event.Retired:       "Device removed by its agent",
 	event.Deleted:       "Device deleted",
 	event.DeletedByAPI:  "Device deleted through the API",
+	event.Unseen:        "Device removed",
+	event.Removed:       "Device removed",
 	event.AgentRemoved:  "Agent removed; the device stays",
 	event.Merged:        "Device merged with another",
 	event.Ignored:       "Device ignored",

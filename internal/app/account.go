@@ -72,15 +72,22 @@ type accountView struct {
 	// These two are what agents are told about pages of the endpoint's own.
 	CrossDomainEnabled bool `json:"cross_domain_enabled"`
 	CrossDomainPort    int  `json:"cross_domain_port"`
+	// LicenceWarning says that so much of the licence is in use as the settings of the account warn of.
+	LicenceWarning bool `json:"licence_warning"`
 }
 
 func viewAccount(env *environment, s *services, a *identity.Account) (accountView, error) {
 	counts, err := s.devices.Counts(env.ctx, a.ID)
+	if err != nil {
+		return accountView{}, err
+	}
+	settings, err := s.identity.Settings(env.ctx, a.ID)
 	return accountView{
 		ID: a.ID, Name: a.Name, Email: a.Email, CreatedAt: a.CreatedAt, LastLogin: a.LastLogin,
 		DevicesAllowed: a.DevicesAllowed, DevicesUsed: counts.Used(), LicenseKey: a.LicenseKey,
 		RegistrationCode: a.RegistrationCode, Devices: byStatus(&counts),
 		CrossDomainEnabled: a.CrossDomain.Enabled, CrossDomainPort: a.CrossDomain.Port,
+		LicenceWarning: settings.Licence.Near(counts.Used(), a.DevicesAllowed),
 	}, err
 }
 
@@ -196,6 +203,9 @@ func printAccount(env *environment, s *services, a *identity.Account, asJSON boo
 	t.row("owner's last login", stamp(v.LastLogin))
 	t.row("devices allowed", v.DevicesAllowed)
 	t.row("devices used", v.DevicesUsed)
+	if v.LicenceWarning {
+		t.row("warning", fmt.Sprintf("%d of %d places are taken: see licence.warn_percent of its settings", v.DevicesUsed, v.DevicesAllowed))
+	}
 	for i := range posture.Statuses {
 		name := posture.Statuses[i].String()
 		if n := v.Devices[name]; n != 0 {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"muster/internal/identity"
 	"muster/internal/jobs"
 	"muster/internal/page"
+	"muster/internal/posture"
 )
 
 // jobs is the periodic work of the server.
@@ -27,6 +29,8 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "old-commands", Every: time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.devices.TidyCommands(ctx) }},
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},
 		{Name: "old-runs", Every: time.Hour, Do: s.runner().ForgetOld},
+		{Name: "due-removals", Every: time.Minute, Do: s.sweepRemovals},
+		{Name: "old-devices", Every: time.Hour, Do: s.purgeDevices},
 		{Name: "old-events", Every: time.Hour, Do: s.forgetEvents},
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
 		{Name: "software-check", Every: 24 * time.Hour, Do: s.checkFacets},
@@ -48,30 +52,64 @@ func (s *server) sweep(ctx context.Context, _ time.Time) error {
 	return nil
 }
 
-// forgetEvents ends the record of every account where it is to be kept no longer.
-func (s *server) forgetEvents(ctx context.Context, now time.Time) error {
-	if s.cfg.KeepEvents == 0 {
-		return nil
-	}
+// sweepRemovals removes the devices that are to leave by themselves, in every account.
+func (s *server) sweepRemovals(ctx context.Context, _ time.Time) error {
 	accounts, err := s.identity.ListAccounts(ctx)
 	if err != nil {
 		return err
 	}
 	for _, a := range accounts {
-		before := now.AddDate(0, 0, -s.cfg.KeepEvents)
-		lost, err := s.webhooks.Forget(ctx, a.ID, before)
-		if lost > 0 {
-			s.log.Error("gave up changes that webhooks could not be told", "account", a.ID, "changes", lost, "days_kept", s.cfg.KeepEvents)
-		}
-		if err != nil {
-			return err
-		}
-		n, err := s.devices.ForgetBefore(ctx, a.ID, before)
-		if err != nil {
-			return err
-		}
+		n, err := s.devices.SweepRemovals(ctx, a.ID)
 		if n > 0 {
-			s.log.Info("removed old events", "account", a.ID, "events", n, "days_kept", s.cfg.KeepEvents)
+			s.log.Info("removed devices", "account", a.ID, "devices", n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetEvents ends the record of every account where it is to be kept no longer.
+func (s *server) forgetEvents(ctx context.Context, now time.Time) error {
+	return s.forget(ctx, identity.Retention.Events, func(account posture.AccountID, days int) error {
+		n, err := s.devices.ForgetBefore(ctx, account, now.AddDate(0, 0, -days))
+		if n > 0 {
+			s.log.Info("removed old events", "account", account, "events", n, "days_kept", days)
+		}
+		return err
+	})
+}
+
+// purgeDevices ends what is kept of devices that left, where it is to be kept no longer.
+func (s *server) purgeDevices(ctx context.Context, now time.Time) error {
+	return s.forget(ctx, identity.Retention.Removed, func(account posture.AccountID, days int) error {
+		n, err := s.devices.Purge(ctx, account, now.AddDate(0, 0, -days))
+		if n > 0 {
+			s.log.Info("forgot devices that left", "account", account, "devices", n, "days_kept", days)
+		}
+		return err
+	})
+}
+
+// forget does something in every account that keeps something for some days only.
+func (s *server) forget(ctx context.Context, kept func(identity.Retention, int) int, do func(account posture.AccountID, days int) error) error {
+	accounts, err := s.identity.ListAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		now, err := s.identity.Settings(ctx, a.ID)
+		if err != nil {
+			return err
+		}
+		days := kept(now.Retention, s.cfg.KeepEvents)
+		if days == 0 {
+			continue
+		}
+		err = do(a.ID, days)
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -16,7 +16,14 @@ import (
 func deviceRules(ids *identity.Service) func(context.Context, posture.AccountID) (device.Rules, error) {
 	return func(ctx context.Context, account posture.AccountID) (device.Rules, error) {
 		now, err := ids.Settings(ctx, account)
-		return device.Rules{Privacy: device.Privacy(now.Privacy)}, err
+		r := now.Removal
+		return device.Rules{
+			Privacy: device.Privacy(now.Privacy), RefuseAtLimit: now.Licence.AtLimit == identity.RefuseAtLimit,
+			Removal: device.Removal{
+				Unseen: r.Unseen.After(), NonCompliant: r.NonCompliant.After(), WithoutAgent: r.WithoutAgent.After(),
+				UninstallUnseen: r.Unseen.Uninstall, UninstallNonCompliant: r.NonCompliant.Uninstall, Erase: r.Erase,
+			},
+		}, err
 	}
 }
 

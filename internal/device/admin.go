@@ -163,8 +163,13 @@ func (s *Service) importSome(ctx context.Context, account posture.AccountID, sig
 	at := s.clock()
 	err = s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		added = 0
+		// First, as in Enrol, so that the two do not wait for each other.
+		removeAt, err := firstLook(ctx, tx, account, at)
+		if err != nil {
+			return err
+		}
 		for i := range sightings {
-			isNew, err := s.importOne(ctx, tx, account, &sightings[i], at)
+			isNew, err := s.importOne(ctx, tx, account, &sightings[i], at, removeAt)
 			if err != nil {
 				return err
 			}
@@ -177,7 +182,7 @@ func (s *Service) importSome(ctx context.Context, account posture.AccountID, sig
 	return added, err
 }
 
-func (s *Service) importOne(ctx context.Context, tx Tx, account posture.AccountID, sighting *Sighting, at time.Time) (bool, error) {
+func (s *Service) importOne(ctx context.Context, tx Tx, account posture.AccountID, sighting *Sighting, at, removeAt time.Time) (bool, error) {
 	claims, err := tx.ClaimsAll(ctx, account, sighting.MAC)
 	if err != nil {
 		return false, err
@@ -192,7 +197,7 @@ func (s *Service) importOne(ctx context.Context, tx Tx, account posture.AccountI
 		}
 	}
 	d := Device{
-		Account: account, ID: posture.NewID(at, s.random), EnrolledAt: at, Name: sighting.Name, Type: sighting.Type,
+		Account: account, ID: posture.NewID(at, s.random), EnrolledAt: at, RemoveAt: removeAt, Name: sighting.Name, Type: sighting.Type,
 		Cell: posture.Cell{Group: posture.DefaultGroup, Status: posture.StatusUnknown},
 	}
 	s.describe(&d, func(p *Profile) { p.Adapters = []Interface{{MAC: sighting.MAC.String()}} })

@@ -20,10 +20,13 @@ func (s *Service) Authenticate(ctx context.Context, account posture.AccountID, d
 	if err != nil {
 		return Ref{}, err
 	}
-	if !c.valid() || !holds(&c, key, token) {
+	if !holds(&c, key, token) || !c.valid() && !c.lapsed() {
 		return Ref{}, errUnknownAgent()
 	}
-	return ref, nil
+	if c.lapsed() {
+		err = s.revive(ctx, ref)
+	}
+	return ref, err
 }
 
 // AuthenticateAny is Authenticate for the calls that name the account and not the device.
@@ -52,7 +55,13 @@ func (s *Service) Standing(ctx context.Context, deviceID, key, token string) (Re
 		return Ref{}, 0, errUnknownAgent()
 	}
 	ref := Ref{Account: c.Account, ID: deviceID}
-	if !c.valid() {
+	switch {
+	case c.lapsed():
+		err = s.revive(ctx, ref)
+		if err != nil {
+			return Ref{}, 0, err
+		}
+	case !c.valid():
 		return ref, StandingRemoved, nil
 	}
 	s.seen.note(ref, s.clock())

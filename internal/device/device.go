@@ -19,6 +19,8 @@ const (
 	Retired Lifecycle = 1
 	// Deleted by an administrator or a program. Its agent is told to remove itself.
 	Deleted Lifecycle = 2
+	// Lapsed: removed by itself. It comes back with the next contact of its agent.
+	Lapsed Lifecycle = 3
 )
 
 // Issues counts issues by their severity.
@@ -91,6 +93,8 @@ type Device struct {
 	LastReport time.Time
 	// NextChange is the earliest of all that time may do to the device: see arm. Zero is never.
 	NextChange time.Time
+	// RemoveAt is when to look whether the device is to leave by itself: see Removals. Zero is never.
+	RemoveAt time.Time
 	// VerdictChange is when the verdict may change whatever happens, Silence after how long without a report it may; zero
 	// is never. Silent says that silence has changed it.
 	VerdictChange time.Time
@@ -117,7 +121,8 @@ type Device struct {
 	// Pinned says that somebody chose the group: the device leaves it only when somebody chooses another.
 	Pinned bool
 	Link   LinkedUser
-	veil   Privacy // what Profile is not to show
+	// Veiled is what Profile is not to show: see Privacy.Veil.
+	Veiled Privacy
 	// Conflict is set when another live device claims the same hardware id.
 	Conflict bool
 	// MergedInto is the device that this one, which is gone, went up in; "" for none.

@@ -34,7 +34,7 @@ func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Regist
 	var full bool
 	err = s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		var err error
-		d, full, err = s.enrol(ctx, tx, account, &entry{&r, at, credentialDigest(key, token), wanted})
+		d, full, err = s.enrol(ctx, tx, account, &entry{&r, at, credentialDigest(key, token), wanted, rules.RefuseAtLimit})
 		return err
 	}})
 	if err != nil {
@@ -56,6 +56,8 @@ type entry struct {
 	digest []byte
 	// wanted is the group that wants the device by rule or domain; 0 for none.
 	wanted posture.GroupID
+	// refuse says that nothing is kept of a device that is new and has no place.
+	refuse bool
 }
 
 func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e *entry) (Device, bool, error) {
@@ -87,7 +89,7 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e
 		}
 	}
 	full := !(id != "" && old.Monitored()) && used >= allowed
-	if full && id == "" && !identifiable(r) {
+	if full && id == "" && (e.refuse || !identifiable(r)) {
 		// Kept, it could not be recognised when it asks again, and every attempt would leave another row.
 		return Device{}, true, nil
 	}
@@ -103,6 +105,12 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e
 	if full {
 		d.Credentials = nil
 		d.Cell.Status = posture.StatusOutOfLicence
+	}
+	if old.Lifecycle != Live || old.ID == "" {
+		d.RemoveAt, err = firstLook(ctx, tx, account, at)
+		if err != nil {
+			return Device{}, false, err
+		}
 	}
 	err = s.saveEnrolment(ctx, tx, &old, &d, r, at)
 	return d, full, err

@@ -25,6 +25,9 @@ type Privacy struct {
 // Rules are what an account decides about its devices.
 type Rules struct {
 	Privacy Privacy
+	Removal Removal
+	// RefuseAtLimit keeps nothing of a device that is new and has no place; otherwise it is kept as one out of licence.
+	RefuseAtLimit bool
 }
 
 // rules gives what an account decided; nothing where nobody was asked.
@@ -145,7 +148,7 @@ func (p Privacy) Veil(d *Device) {
 	hide(p.HostName, &d.Name, &d.HostName)
 	hide(p.SerialNumber, &d.Serial)
 	hide(p.UserName, &d.UserIdentity)
-	d.veil = p
+	d.Veiled = p
 }
 
 // VeilReport is Veil for a report.

@@ -61,6 +61,6 @@ func (d *Device) Profile() (Profile, error) {
 			return Profile{}, fmt.Errorf("reading a stored profile: %w", err)
 		}
 	}
-	d.veil.show(&p)
+	d.Veiled.show(&p)
 	return p, nil
 }

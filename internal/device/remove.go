@@ -44,6 +44,8 @@ type removal struct {
 	actor     string
 	detail    string
 	erase     bool // what is known of the machine
+	// unless, where not nil, keeps a device that it holds of: remove gives errNothingToDo then.
+	unless func(Device) bool
 }
 
 // remove ends the life of a device. NotFound: no such live device, or one without an agent that is to retire.
@@ -53,7 +55,10 @@ func (s *Service) remove(ctx context.Context, ref Ref, r removal) error {
 		if r.lifecycle == Retired && !old.Managed {
 			return errNoDevice() // another server has not yet heard that these credentials ended
 		}
-		d.Lifecycle, d.Conflict = r.lifecycle, false
+		if r.unless != nil && r.unless(*old) {
+			return errNothingToDo
+		}
+		d.Lifecycle, d.Conflict, d.RemoveAt = r.lifecycle, false, time.Time{}
 		d.forgetTimes()
 		if r.erase {
 			d.forgetMachine()

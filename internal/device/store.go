@@ -18,6 +18,7 @@ type Store interface {
 	Groups
 	Records
 	Spread
+	Removals
 	Fleet
 	Doubles
 	// Change makes a change that is on disk when it returns nil.
@@ -119,6 +120,12 @@ type Tx interface {
 	DropFacets(ctx context.Context, account posture.AccountID, id string) error
 	// Revoke makes every server forget the device's credentials.
 	Revoke(ctx context.Context, ref Ref, at time.Time) error
+	// Removing is Removals.Removing, and lets nobody change it before the step ends.
+	Removing(ctx context.Context, account posture.AccountID) (shortest time.Duration, err error)
+	// LookAgain stores RemoveAt of those of the devices that are live.
+	LookAgain(ctx context.Context, account posture.AccountID, at map[string]time.Time) error
+	// Forget removes the rows of devices that are not live, and all that hangs on them but events.
+	Forget(ctx context.Context, account posture.AccountID, ids []string) error
 	// Record appends an event. One that changes the status of a device becomes its last change of status.
 	Record(ctx context.Context, e event.Event) error
 }
@@ -147,6 +154,9 @@ type Credentials struct {
 
 // valid reports whether the credentials open the device.
 func (c *Credentials) valid() bool { return c.Lifecycle == Live && c.Managed }
+
+// lapsed reports whether the credentials bring the device back.
+func (c *Credentials) lapsed() bool { return c.Lifecycle == Lapsed && c.Managed }
 
 // PackedReport is a report and its verdict in the form in which they are stored.
 type PackedReport struct {

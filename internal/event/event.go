@@ -26,6 +26,8 @@ const (
 	Retired       Kind = "retired"
 	Deleted       Kind = "deleted"       // by an administrator
 	DeletedByAPI  Kind = "deleted_api"   // by a program
+	Unseen        Kind = "unseen"        // removed by Muster: not heard of for too long; the detail says more
+	Removed       Kind = "removed"       // removed by Muster: not fit for too long; the detail says more
 	AgentRemoved  Kind = "agent_removed" // by an administrator or a program; the device stays
 	Merged        Kind = "merged"        // took over what was known of another device; the detail names it
 	Ignored       Kind = "ignored"
@@ -60,7 +62,8 @@ var kinds = []struct {
 	category Category
 }{
 	{Enrolled, OfDevices}, {Returned, OfDevices}, {Imported, OfDevices}, {StatusChanged, OfDevices}, {Exempted, OfDevices},
-	{Unexempted, OfDevices}, {Quarantined, OfDevices}, {Released, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {AgentRemoved, OfDevices}, {Merged, OfDevices}, {Ignored, OfDevices},
+	{Unexempted, OfDevices}, {Quarantined, OfDevices}, {Released, OfDevices}, {Retired, OfDevices}, {Deleted, OfDevices}, {DeletedByAPI, OfDevices}, {Unseen, OfDevices}, {Removed, OfDevices},
+	{AgentRemoved, OfDevices}, {Merged, OfDevices}, {Ignored, OfDevices},
 	{Unignored, OfDevices}, {Moved, OfDevices}, {Reported, OfReports}, {AgentUpdated, OfDevices},
 	{CommandQueued, OfDevices}, {CommandEnded, OfDevices}, {Configured, OfAdministrators},
 	{WebhookDelivered, OfWebhooks}, {WebhookFailed, OfWebhooks},
@@ -97,7 +100,7 @@ func (k Kind) Category() Category {
 }
 
 // Leaving are the kinds by which a device leaves the inventory.
-var Leaving = []Kind{Retired, Deleted, DeletedByAPI}
+var Leaving = []Kind{Retired, Deleted, DeletedByAPI, Unseen, Removed}
 
 // Leaves reports whether a device leaves the inventory by an event of this kind.
 func (k Kind) Leaves() bool { return slices.Contains(Leaving, k) }

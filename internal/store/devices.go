@@ -18,7 +18,7 @@ var deviceColumns = []string{
 	"os_version", "issues_critical", "issues_warning", "agent_type", "agent_version", "enrolled_at", "reported_at", "next_change_at", "judge", "digest", "credentials",
 	"exempted", "exempt_since", "exempt_until", "exempt_reason", "link_username", "link_group",
 	"profile", "vulnerabilities", "linked_id", "status_at",
-	"exempt_by", "hold", "verdict_change_at", "silence", "failing_since", "verdict_flags", "pinned", "merged_into",
+	"exempt_by", "hold", "verdict_change_at", "silence", "failing_since", "verdict_flags", "pinned", "merged_into", "remove_at",
 }
 
 // deviceValues gives the values of a device in the order of deviceColumns.
@@ -32,7 +32,7 @@ func deviceValues(d *device.Device) []any {
 		bytesOf(d.Digest), bytesOf(d.Credentials),
 		flag(d.Exempted), millis(d.Exemption.Since), millis(d.Exemption.Until), d.Exemption.Reason, d.Link.Username, d.Link.Group,
 		d.PackedProfile, d.Vulnerabilities, d.LinkedID, millis(d.StatusAt),
-		d.Exemption.By, holdOf(d), millis(d.VerdictChange), d.Silence.Milliseconds(), millis(d.FailingSince), verdictFlags(d), flag(d.Pinned), d.MergedInto,
+		d.Exemption.By, holdOf(d), millis(d.VerdictChange), d.Silence.Milliseconds(), millis(d.FailingSince), verdictFlags(d), flag(d.Pinned), d.MergedInto, millis(d.RemoveAt),
 	}
 }
 
@@ -82,7 +82,7 @@ func bytesOf(b []byte) []byte {
 // scanDevice reads a row of deviceColumns, followed by the current policy of the group, and the times of last contact and
 // last report, which may be NULL.
 func scanDevice(r scanner, d *device.Device) error {
-	var enrolled, reported, change, since, until, status, verdictChange, silence, failing int64
+	var enrolled, reported, change, since, until, status, verdictChange, silence, failing, remove int64
 	var flags int
 	var hold string
 	var seen, lastReport *int64
@@ -94,7 +94,7 @@ func scanDevice(r scanner, d *device.Device) error {
 		&d.OSVersion, &d.Issues.Critical, &d.Issues.Warning, &d.AgentType, &d.AgentVersion, &enrolled, &reported, &change, &d.Judge, &d.Digest, &d.Credentials,
 		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group,
 		&d.PackedProfile, &d.Vulnerabilities, &d.LinkedID, &status,
-		&d.Exemption.By, &hold, &verdictChange, &silence, &failing, &flags, &d.Pinned, &d.MergedInto,
+		&d.Exemption.By, &hold, &verdictChange, &silence, &failing, &flags, &d.Pinned, &d.MergedInto, &remove,
 		&d.Policy.ID, &d.Policy.Version, &seen, &lastReport)
 	if err != nil {
 		return err
@@ -102,6 +102,7 @@ func scanDevice(r scanner, d *device.Device) error {
 	d.EnrolledAt, d.ReportedAt, d.NextChange = timeOf(enrolled), timeOf(reported), timeOf(change)
 	d.Exemption.Since, d.Exemption.Until, d.StatusAt = timeOf(since), timeOf(until), timeOf(status)
 	d.VerdictChange, d.Silence, d.FailingSince = timeOf(verdictChange), time.Duration(silence)*time.Millisecond, timeOf(failing)
+	d.RemoveAt = timeOf(remove)
 	d.LinkedMatters, d.Silent = flags&linkedMatters != 0, flags&silent != 0
 	d.SeenAt, d.LastReport = laterOf(reported, seen), laterOf(reported, lastReport)
 	return setHold(d, hold)

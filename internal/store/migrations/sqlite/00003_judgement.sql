@@ -6,6 +6,8 @@
 -- not overwrite each other's.
 ALTER TABLE accounts ADD COLUMN settings TEXT NOT NULL DEFAULT '';
 ALTER TABLE accounts ADD COLUMN settings_revision INTEGER NOT NULL DEFAULT 1;
+-- The shortest time after which anything removes a device, in milliseconds; below 0 while not all devices know of it.
+ALTER TABLE accounts ADD COLUMN removing INTEGER NOT NULL DEFAULT 0;
 
 -- Policy 1 is the one that every account has from its first moment. join_rule says which devices join by themselves,
 -- join_order in which order groups are asked. remove_unseen is in milliseconds; 0 leaves it to the account.
@@ -31,6 +33,11 @@ ALTER TABLE devices ADD COLUMN merged_into TEXT NOT NULL DEFAULT '';
 CREATE INDEX devices_conflict ON devices (account_id, hardware_id, id) WHERE lifecycle = 0 AND conflict = 1;
 -- Until now no device came to another group than the default one but by choice.
 UPDATE devices SET pinned = 1 WHERE group_id <> 1;
+-- remove_at is when to look whether a device is to leave by itself; 0 is never.
+ALTER TABLE devices ADD COLUMN remove_at INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX devices_remove ON devices (account_id, remove_at) WHERE remove_at > 0;
+-- For what is known of devices that are gone, which is kept for some time.
+CREATE INDEX devices_gone ON devices (account_id, status_at) WHERE lifecycle <> 0;
 
 -- When the last report came, also one that said nothing new.
 ALTER TABLE device_seen ADD COLUMN reported_at INTEGER NOT NULL DEFAULT 0;
@@ -180,6 +187,8 @@ CREATE TABLE webhook_deliveries (
 ) WITHOUT ROWID;
 
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('devices', 'devices_remove', '1000000 100000 10'),
+	('devices', 'devices_gone', '100000 10000 1'),
 	('policies', 'policies', '1000 100 1'),
 	('policy_versions', 'sqlite_autoindex_policy_versions_1', '10000 1000 10 1'),
 	('device_groups', 'device_groups', '1000 100 1'),
