@@ -69,13 +69,30 @@ func (d *Device) stand() {
 
 // arm sets NextChange to the earliest of all that time may do to the device.
 func (d *Device) arm() {
-	d.NextChange = d.VerdictChange
-	if d.Silence > 0 {
-		d.NextChange = earlier(d.NextChange, d.LastReport.Add(d.Silence))
-	}
+	d.NextChange = d.nextChange()
+}
+
+func (d *Device) nextChange() time.Time {
+	next := earlier(d.VerdictChange, d.silentAt())
 	if d.Exempted {
-		d.NextChange = earlier(d.NextChange, d.Exemption.Until)
+		next = earlier(next, d.Exemption.Until)
 	}
+	return next
+}
+
+// silentAt is when the device counts as silent if no report comes; zero for never. A report that has just come to some
+// server may not be stored for SeenLag: nobody is taken for silent before that is over.
+func (d *Device) silentAt() time.Time {
+	if d.Silence == 0 {
+		return time.Time{}
+	}
+	return d.LastReport.Add(d.Silence + 2*SeenLag)
+}
+
+// dueAt reports whether time has done something to the device by then.
+func (d *Device) dueAt(at time.Time) bool {
+	next := d.nextChange()
+	return !next.IsZero() && !at.Before(next)
 }
 
 // earlier gives the earlier of two times, of which zero is never.

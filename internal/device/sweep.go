@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/errs"
@@ -14,35 +15,58 @@ import (
 const sweepPage = 200
 
 // Sweep judges anew the devices of an account that time alone has moved: definitions grew too old, grace ended, an
-// exemption lapsed, a device fell silent. It costs what changes, not what exists. It says how many it judged.
+// exemption lapsed, a device fell silent. It costs what changes, not what exists: of a device that has reported since it
+// was armed for silence only the next time is stored. It says how many it judged.
 func (s *Service) Sweep(ctx context.Context, account posture.AccountID) (int, error) {
-	done := 0
+	var judged atomic.Int64
 	for {
 		due, err := s.store.Due(ctx, account, s.clock(), sweepPage)
 		if err != nil {
-			return done, err
+			return int(judged.Load()), err
 		}
 		// Many at once: a day on which half a fleet's definitions grow old must not take until the next.
-		failed := allAtOnce(due, func(id string) error { return s.sweepOne(ctx, Ref{Account: account, ID: id}) })
-		if failed != nil || ctx.Err() != nil {
-			return done, failed
-		}
-		done += len(due)
-		if len(due) < sweepPage {
-			return done, nil
+		failed := allAtOnce(due, func(id string) error {
+			done, err := s.sweepOne(ctx, Ref{Account: account, ID: id})
+			if done {
+				judged.Add(1)
+			}
+			return err
+		})
+		if failed != nil || ctx.Err() != nil || len(due) < sweepPage {
+			return int(judged.Load()), failed
 		}
 	}
 }
 
-// sweepOne judges one device that is due.
-func (s *Service) sweepOne(ctx context.Context, ref Ref) error {
-	err := s.judgeAgain(ctx, ref)
+// sweepOne judges one device that is due, or arms it again, and says whether it judged it.
+func (s *Service) sweepOne(ctx context.Context, ref Ref) (judged bool, err error) {
+	at := s.clock()
+	stored, err := s.store.Stored(ctx, ref.Account, ref.ID)
+	if err != nil {
+		return false, unlessGone(err)
+	}
+	s.seen.overlay(&stored)
+	if !stored.dueAt(at) {
+		return false, s.armAgain(ctx, ref, stored.LastReport)
+	}
+	err = s.judgeAgain(ctx, ref)
 	if errs.Is(err, errs.Invalid) {
 		// One report that cannot be read must not keep all others from being judged, minute after minute.
 		s.log.Error("a stored report cannot be read; its verdict stays until the next one", "device", ref.ID, "error", err)
 		err = s.giveUp(ctx, ref)
 	}
-	return err
+	return true, err
+}
+
+// armAgain stores when time may next do something to a device that has reported since it was armed.
+func (s *Service) armAgain(ctx context.Context, ref Ref, lastReport time.Time) error {
+	return unlessGone(s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		if d.LastReport.Before(lastReport) {
+			d.LastReport = lastReport
+		}
+		d.arm()
+		return tx.Update(ctx, old, d)
+	}))
 }
 
 // atOnce is how many devices are judged at once by work over many: so many share a transaction, and so long a report may

@@ -81,6 +81,7 @@ func testQuarantine(t *testing.T, e Engine) {
 		t.Errorf("released, its verdict holds: %+v", d)
 	}
 	CheckCounts(ctx, t, b.Store, b.account)
+	b.clock.advance(time.Second)
 	check(t, b.svc.Quarantine(t.Context(), b.account, id, ""))
 	check(t, b.svc.Remove(ctx, b.account, device.Selector{ID: id}, device.RemoveAgent, ""))
 	check(t, b.svc.Release(t.Context(), b.account, id, ""))

@@ -162,6 +162,7 @@ func Run(t *testing.T, e Engine) {
 		{"links", testLinks},
 		{"lifecycle", testLifecycle},
 		{"time", testSweep},
+		{"silence", testSilence},
 		{"conflicts", testConflicts},
 		{"doubles", testDoubles},
 		{"walk of doubles", testWalkOfDoubles},
