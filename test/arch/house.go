@@ -74,7 +74,7 @@ var House = Rules{
 
 		// For other people's programs: they have only the standard library and us.
 		"client":       nil,
-		"client/admin": nil,
+		"client/admin": {"client"},
 
 		// Helpers of tests, and programs for those who build Muster.
 		"internal/testpg": nil,
