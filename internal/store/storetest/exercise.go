@@ -61,6 +61,8 @@ func Exercise(t *testing.T, s *store.Store) {
 	exerciseSoftware(ctx, t, s)
 	exerciseWebhooks(ctx, t, s)
 	exercisePolicies(ctx, t, s, account)
+	exerciseSettings(ctx, t, s, account)
+	exerciseRemovals(ctx, t, s, account)
 }
 
 func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {

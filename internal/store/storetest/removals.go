@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"muster/internal/identity"
 	"muster/internal/page"
 	"muster/internal/posture"
+	"muster/internal/store"
 )
 
 const hour = time.Hour
@@ -332,4 +334,22 @@ func testRefusedAtLimit(t *testing.T, e Engine) {
 	if again := b.enrolled(t, 1); again.DeviceID != known.DeviceID {
 		t.Errorf("one that has its place came as %s", again.DeviceID)
 	}
+}
+
+// exerciseRemovals uses every statement about devices that leave by themselves.
+func exerciseRemovals(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {
+	t.Helper()
+	svc := device.New(device.Options{
+		Store: s, Judge: Judge{}, Decode: Decode, Now: func() time.Time { return time.Now().Add(5 * hour) }, Log: slog.New(slog.DiscardHandler),
+		Rules: func(context.Context, posture.AccountID) (device.Rules, error) {
+			return device.Rules{Removal: device.Removal{Unseen: hour, WithoutAgent: 1000 * hour}}, nil
+		},
+	})
+	out, err := svc.Enrol(ctx, account, device.Registration{HardwareID: "HW-LAPSE"})
+	check(t, err)
+	check(t, second(svc.SweepRemovals(ctx, account)))
+	check(t, second(s.DueForRemoval(ctx, account, time.Now(), 200)))
+	late := device.New(device.Options{Store: s, Judge: Judge{}, Decode: Decode, Now: func() time.Time { return time.Now().Add(50 * hour) }})
+	check(t, late.Delete(ctx, account, out.DeviceID))
+	check(t, second(svc.Purge(ctx, account, time.Now().Add(100*hour))))
 }

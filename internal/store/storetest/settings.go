@@ -68,3 +68,20 @@ func wantSettings(ctx context.Context, t *testing.T, s *store.Store, account pos
 		t.Errorf("got %+v at %d, %v; want %+v at %d", got, at, err, want, revision)
 	}
 }
+
+// exerciseSettings uses every statement about settings, and those that read less where something is private.
+func exerciseSettings(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {
+	t.Helper()
+	ids := identity.New(identity.Options{Accounts: s, Applications: s, Tokens: s, Settings: s, Codes: s})
+	check(t, second(ids.Settings(ctx, account)))
+	check(t, second3(ids.UpdateSettings(ctx, account, nil, func(now *identity.Settings) error { now.Privacy.HostName = true; return nil })))
+	svc := service(s, time.Now)
+	for _, hidden := range []device.Privacy{{HostName: true}, allPrivate} {
+		for _, search := range []string{"abc", "00:0c:29", "abc def"} {
+			f := device.Filter{Search: search, Hidden: hidden}
+			check(t, second3(svc.Select(ctx, account, device.Query{Filter: f, Window: page.Window{Limit: 5}})))
+			check(t, second(svc.CountMatching(ctx, account, f)))
+		}
+		check(t, second3(svc.Activities(ctx, account, device.ActivityQuery{Search: "x", Hidden: hidden, Window: page.Window{Limit: 5}})))
+	}
+}
