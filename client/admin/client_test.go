@@ -135,11 +135,11 @@ func TestPatience(t *testing.T) {
 		t.Errorf("%v, slept %v", err, k.slept)
 	}
 	down := answers(503, "{}")
-	c, s, k := serve(t, client.Options{}, down, down, answers(200, group))
+	c, _, k = serve(t, client.Options{}, down, down, answers(200, group))
 	if _, err := c.Group(t.Context(), "2"); err != nil || fmt.Sprint(k.slept) != "[250ms 500ms]" {
 		t.Errorf("%v, slept %v", err, k.slept)
 	}
-	c, s, _ = serve(t, client.Options{}, down, answers(200, group))
+	c, s, _ := serve(t, client.Options{}, down, answers(200, group))
 	if _, err := c.CreateGroup(t.Context(), GroupChange{}); !hasStatus(err, 503) || len(s.asked) != 1 {
 		t.Errorf("a change: %v, asked %q", err, s.asked)
 	}
@@ -169,6 +169,7 @@ func TestTokens(t *testing.T) {
 	if _, err := c.Group(t.Context(), "2"); err != nil || s.tokens != 3 {
 		t.Errorf("an hour later: %v, %d tokens", err, s.tokens)
 	}
+	k.Sleep(t.Context(), -time.Hour) // to where the new token is good for an hour
 	if _, err := c.Group(t.Context(), "2"); !IsUnauthorized(err) || s.tokens != 4 {
 		t.Errorf("refused twice: %v, %d tokens", err, s.tokens)
 	}
