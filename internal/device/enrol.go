@@ -43,6 +43,9 @@ func (s *Service) Enrol(ctx context.Context, account posture.AccountID, r Regist
 	ref := Ref{Account: account, ID: d.ID}
 	s.auth.forget(ref)
 	if full {
+		if d.ID != "" {
+			s.seen.note(ref, at)
+		}
 		return Enrolment{}, errs.New(errs.OverLicence, "Exceeded token usage")
 	}
 	s.seen.note(ref, at)
@@ -93,6 +96,10 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e
 		// Kept, it could not be recognised when it asks again, and every attempt would leave another row.
 		return Device{}, true, nil
 	}
+	if full && old.waits() {
+		// Its agent tries again every minute or so: that is no news, neither to the record nor to whoever is told of changes.
+		return old, true, nil
+	}
 	d := old
 	if !old.Monitored() || !old.Managed {
 		err = admit(ctx, tx, &d, account, e, full)
@@ -114,6 +121,11 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e
 	}
 	err = s.saveEnrolment(ctx, tx, &old, &d, r, at)
 	return d, full, err
+}
+
+// waits reports whether a device is there, and waits for a place in the licence.
+func (d *Device) waits() bool {
+	return d.Lifecycle == Live && d.Cell.Status == posture.StatusOutOfLicence
 }
 
 // applyRegistration fills a device, new, returning or merely registering again, from what its agent says.

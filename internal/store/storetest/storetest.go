@@ -151,6 +151,8 @@ func Run(t *testing.T, e Engine) {
 		{"isolation", testIsolation},
 		{"enrolment", testEnrolment},
 		{"licence", testLicence},
+		{"places", testPlaces},
+		{"last places", testLastPlaces},
 		{"reports", testReports},
 		{"software", testSoftware},
 		{"vulnerabilities", testVulnerabilities},
