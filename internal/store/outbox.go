@@ -57,8 +57,8 @@ func (s *Store) Ripe(ctx context.Context, now time.Time) ([]webhook.Ref, error) 
 		err := r.Scan(&ref.Account, &ref.ID)
 		out = append(out, ref)
 		return err
-	}, "SELECT w.account_id, w.id FROM webhooks w WHERE w.enabled = 1 AND w.retry_at <= ? AND EXISTS (SELECT 1"+pendingOf+" AND p.retry_at <= ?)",
-		millis(now), millis(now))
+	}, "SELECT w.account_id, w.id FROM webhooks w WHERE w.enabled = 1 AND w.retry_at <= ? AND w.lease_until <= ? AND EXISTS (SELECT 1"+pendingOf+" AND p.retry_at <= ?)",
+		millis(now), millis(now), millis(now))
 	return out, err
 }
 

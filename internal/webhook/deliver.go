@@ -46,7 +46,7 @@ type Deliverer struct {
 	log     *slog.Logger
 	holder  string
 
-	// again tells that a webhook is no longer served, and may have got more meanwhile.
+	// again tells that a webhook was served, and may have got more meanwhile.
 	again chan struct{}
 
 	mu   sync.Mutex
@@ -133,8 +133,11 @@ func (d *Deliverer) look(ctx context.Context, wg *sync.WaitGroup) error {
 			continue
 		}
 		wg.Go(func() {
-			defer d.leave(ref)
-			err := d.serve(ctx, ref)
+			progress, err := d.serve(ctx, ref)
+			d.leave(ref)
+			if progress {
+				d.lookAgain()
+			}
 			if err != nil && ctx.Err() == nil {
 				d.log.Error("delivering to a webhook failed; it is tried again", "account", ref.Account, "webhook", ref.ID, "error", err)
 			}
@@ -163,6 +166,10 @@ func (d *Deliverer) leave(ref Ref) {
 	if d.room[ref.Account] == 0 {
 		delete(d.room, ref.Account)
 	}
+}
+
+// lookAgain has it looked at once for what came to a webhook while it was being served.
+func (d *Deliverer) lookAgain() {
 	select {
 	case d.again <- struct{}{}:
 	default: // it will be looked anyway
@@ -171,18 +178,21 @@ func (d *Deliverer) leave(ref Ref) {
 
 func (d *Deliverer) clock() time.Time { return d.now().UTC().Truncate(time.Millisecond) }
 
-// serve makes rounds for one webhook until nothing may be sent to it now, or another server does.
-func (d *Deliverer) serve(ctx context.Context, ref Ref) error {
+// serve makes rounds for one webhook until nothing may be sent to it now, or another server does. It reports whether
+// anything was delivered.
+func (d *Deliverer) serve(ctx context.Context, ref Ref) (progress bool, err error) {
 	for ctx.Err() == nil {
 		more, err := d.round(ctx, ref)
 		if err != nil || !more {
-			return err
+			return progress, err
 		}
+		progress = true
 	}
-	return nil
+	return progress, nil
 }
 
-// round leases a webhook, sends some of what waits, and stores what came of it. It reports whether there may be more.
+// round leases a webhook, sends some of what waits, and stores what came of it. It reports whether something
+// was delivered, and so there may be more.
 func (d *Deliverer) round(ctx context.Context, ref Ref) (bool, error) {
 	now := d.clock()
 	target, got, err := d.outbox.LeaseWebhook(ctx, ref, d.holder, now, now.Add(leaseFor))

@@ -48,7 +48,7 @@ type Tx interface {
 
 // Outbox is what waits to be sent.
 type Outbox interface {
-	// Ripe gives the enabled webhooks, of whichever account, for which something may be sent now.
+	// Ripe gives the enabled webhooks, of whichever account, for which something may be sent now, and that nobody leases.
 	Ripe(ctx context.Context, now time.Time) ([]Ref, error)
 	// LeaseWebhook gives a webhook to a holder alone until a time, if nobody else has it and something may be sent, and
 	// says whether.

@@ -199,9 +199,9 @@ func testOutboxLease(t *testing.T, e Engine) {
 	slow := h.deliverer(h.Store)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- slow.Once(ctx) }()
 	refs, err := h.Ripe(t.Context(), h.clock.at)
 	check(t, err)
+	go func() { ended <- slow.Once(ctx) }()
 	for got := true; got; { // until the other one has it
 		_, got, err = h.LeaseWebhook(t.Context(), refs[0], "me", h.clock.at, h.clock.at)
 		check(t, err)
