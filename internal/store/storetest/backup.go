@@ -73,7 +73,7 @@ var columnKinds = []struct{ part, kind string }{
 
 // texts are columns that are texts though their names look otherwise.
 var texts = []string{"device_commands.id", "access_activities.id", "device_id", "client_id", "catalogue", "category", "released",
-	"runs.id", "operators.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id"}
+	"runs.id", "operators.id", "registration_codes.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id"}
 
 // sample gives a row with a value of the right kind in each column.
 func sample(table string, columns []string) []any {

@@ -378,7 +378,7 @@ func testBackup(t *testing.T, e Engine) {
 	if err != nil || restored != n {
 		t.Fatalf("restored %d of %d rows, %v", restored, n, err)
 	}
-	if diff := cmp.Diff(everything(ctx, t, b.Store, b.account), everything(ctx, t, empty, b.account)); diff != "" {
+	if diff := cmp.Diff(everything(ctx, t, b.Store, b.account), everything(ctx, t, empty, b.account), whole); diff != "" {
 		t.Error(diff)
 	}
 	CheckCounts(ctx, t, empty, b.account)
