@@ -59,6 +59,9 @@ func (d *door) readPage(c *call, chosen any, number, limit int, read fetch) erro
 	if number > 1 {
 		from, after, err = d.Pages.Start(c.r.Context(), list, number, d.Now())
 	}
+	if err == nil && after == listEnded {
+		return errPastEnd()
+	}
 	if err == nil && from < number {
 		after, err = d.jump(c, list, number, page.Window{After: after, Skip: (number-from)*limit - 1, Limit: 1}, read)
 	}
@@ -72,10 +75,18 @@ func (d *door) readPage(c *call, chosen any, number, limit int, read fetch) erro
 	case n == 0 && number > 1:
 		return errPastEnd()
 	case next == "":
-		return d.Pages.End(c.r.Context(), list, number)
+		err = d.Pages.End(c.r.Context(), list, number)
+		if err != nil {
+			return err
+		}
+		next = listEnded
 	}
 	return d.Pages.Note(c.r.Context(), list, number+1, next, d.Now())
 }
+
+// listEnded takes the place of where the page behind the last one begins. Without it, entries that come into the last page
+// after it was answered would push others behind it, and who then asks for one more page would get those again.
+const listEnded = "\x00end"
 
 // jump counts off up to a page that nobody came near, and gives the position behind which it begins.
 func (d *door) jump(c *call, list page.List, number int, w page.Window, read fetch) (string, error) {

@@ -2,10 +2,12 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"muster/internal/device"
 	"muster/internal/page"
 )
 
@@ -124,4 +126,25 @@ func TestWalksTogether(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// TestTheEndIsRemembered: what comes into the last page after it was answered must not push its entries onto another.
+func TestTheEndIsRemembered(t *testing.T) {
+	l := newLab()
+	ask := func(page string) answer {
+		return l.do(request{method: "POST", target: "/o/api/v3/groups", token: readToken, body: `{"limit":2,"page":` + page + `}`, contentType: "application/json"})
+	}
+	if a := ask("1"); a.status != 200 || !strings.Contains(a.body, "Servers") {
+		t.Fatalf("page 1: %d %s", a.status, a.body)
+	}
+	l.devices.stock.groups = append(l.devices.stock.groups, device.Group{ID: 3, Name: "Between", Policy: 1}, device.Group{ID: 4, Name: "Before", Policy: 1})
+	if a := ask("2"); a.status != 413 {
+		t.Errorf("page 2, after the end was told: %d %s", a.status, a.body)
+	}
+	if a := ask("1"); a.status != 200 || !strings.Contains(a.body, "Between") {
+		t.Fatalf("page 1 again: %d %s", a.status, a.body)
+	}
+	if a := ask("2"); a.status != 200 || !strings.Contains(a.body, "Servers") {
+		t.Errorf("page 2 of the longer list: %d %s", a.status, a.body)
+	}
 }

@@ -89,7 +89,8 @@ func (m *Machine) missing() []fix {
 	}
 	h := &m.Health
 	waiting := max(0, h.Pending-h.Security)
-	return append(security[:min(h.Security, len(security)):len(security)], other[:min(waiting, len(other))]...)
+	n := min(h.Security, len(security))
+	return append(security[:n:n], other[:min(waiting, len(other))]...) // never into the list itself, which all machines share
 }
 
 // putFindings writes what the agent found besides products.
