@@ -135,8 +135,7 @@ func (tx *Tx) endLease(ctx context.Context, r *webhook.Round) (int64, error) {
 
 func (tx *Tx) settleRest(ctx context.Context, r *webhook.Round) error {
 	if r.Resume {
-		_, err := tx.exec(ctx, "UPDATE webhook_pending SET retry_at = ? WHERE account_id = ? AND webhook_id = ? AND retry_at > ?",
-			millis(r.At), r.Account, r.ID, millis(r.At))
+		err := tx.ResumeWebhook(ctx, r.Ref, r.At)
 		if err != nil {
 			return err
 		}

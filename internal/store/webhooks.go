@@ -99,6 +99,14 @@ func (tx *Tx) UpdateWebhook(ctx context.Context, w *webhook.Webhook, key *string
 	return tx.execOne(ctx, "UPDATE webhooks SET credential = ? WHERE account_id = ? AND id = ?", *key, w.Account, w.ID)
 }
 
+// ResumeWebhook implements webhook.Tx.
+func (tx *Tx) ResumeWebhook(ctx context.Context, ref webhook.Ref, now time.Time) error {
+	n, err := tx.exec(ctx, "UPDATE webhook_pending SET retry_at = ? WHERE account_id = ? AND webhook_id = ? AND retry_at > ?",
+		millis(now), ref.Account, ref.ID, millis(now))
+	tx.w.outbox = tx.w.outbox || n > 0
+	return err
+}
+
 // DeleteWebhook implements webhook.Tx.
 func (tx *Tx) DeleteWebhook(ctx context.Context, ref webhook.Ref) error {
 	return tx.execOne(ctx, "DELETE FROM webhooks WHERE account_id = ? AND id = ?", ref.Account, ref.ID)

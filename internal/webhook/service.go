@@ -123,7 +123,7 @@ func made(w *Webhook, key *string) Made {
 	return out
 }
 
-// Update changes a webhook. revision is the one that the caller read, or 0 for whichever there is. A change that changes
+// Update changes a webhook; with another address or key, or enabled again, everything that waits is tried at once. revision is the one that the caller read, or 0 for whichever there is. A change that changes
 // nothing leaves the revision as it is. NotFound: there is none. Stale: it was changed meanwhile. Invalid and Conflict: as
 // for Create.
 func (s *Service) Update(ctx context.Context, account posture.AccountID, id string, revision int64, c Change, actor string) (Made, error) {
@@ -148,7 +148,11 @@ func (s *Service) Update(ctx context.Context, account posture.AccountID, id stri
 		w.ModifiedAt = at
 		w.Revision++
 		if w.URL != before.URL || w.Enabled && !before.Enabled || key != nil {
-			w.Failures, w.RetryAt, w.LastError = 0, time.Time{}, "" // what failed is over
+			w.Failures, w.RetryAt, w.LastError = 0, time.Time{}, "" // what failed may have been mended
+			err = tx.ResumeWebhook(ctx, w.Ref, at)
+			if err != nil {
+				return "", err
+			}
 		}
 		return "webhook changed: " + w.Name, tx.UpdateWebhook(ctx, &w, key)
 	})

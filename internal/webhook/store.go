@@ -41,6 +41,8 @@ type Tx interface {
 	InsertWebhook(ctx context.Context, t *Target) error
 	// UpdateWebhook stores one that was read in the same step; an empty key leaves the one it has.
 	UpdateWebhook(ctx context.Context, w *Webhook, key *string) error
+	// ResumeWebhook lets everything that waits for one be tried now.
+	ResumeWebhook(ctx context.Context, ref Ref, now time.Time) error
 	// DeleteWebhook removes one that nothing waits for.
 	DeleteWebhook(ctx context.Context, ref Ref) error
 	Record(ctx context.Context, e event.Event) error

@@ -188,6 +188,34 @@ func testOutboxDown(t *testing.T, e Engine) {
 	}
 }
 
+// testOutboxMended: what is changed about a webhook may be what was wrong, so that nothing waits any longer.
+func testOutboxMended(t *testing.T, e Engine) {
+	h := newHooks(t, e)
+	id := h.enrol(t, device.Registration{HardwareID: "HW-0"}).DeviceID
+	hook := h.hook(t, "one", webhook.Standard)
+	url, yes, no := "https://two.example/", true, false
+	for i, changes := range [][]webhook.Change{{{URL: &url}}, {{Enabled: &no}, {Enabled: &yes}}, {{NewSecret: true}}} {
+		status := 3 + i%2
+		h.receiver.set(func() { h.receiver.down = true })
+		h.report(t, id, fmt.Sprintf("%d/0/0", status), posture.Report{})
+		for range 12 {
+			h.delivered(t, "down")
+			h.clock.advance(time.Hour)
+		}
+		h.delivered(t, "down")
+		h.receiver.set(func() { h.receiver.down = false })
+		h.delivered(t, "not yet time")
+		for _, c := range changes {
+			_, err := h.webhooks.Update(t.Context(), h.account, hook, 0, c, "")
+			check(t, err)
+		}
+		h.delivered(t, "mended", "https://two.example/ "+id+" "+webhook.Topic(status).String())
+		if w := h.state(t, hook); w.LastError != "" || w.Failures != 0 || w.Pending != 0 {
+			t.Errorf("%+v", w)
+		}
+	}
+}
+
 // testOutboxLease has two servers deliver, and one of them stop in the middle.
 func testOutboxLease(t *testing.T, e Engine) {
 	h := newHooks(t, e)

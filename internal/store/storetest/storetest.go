@@ -220,6 +220,7 @@ func Run(t *testing.T, e Engine) {
 		{"outbox", testOutbox},
 		{"outbox in order", testOutboxOrder},
 		{"outbox while a receiver is down", testOutboxDown},
+		{"outbox and what is mended", testOutboxMended},
 		{"outbox and leases", testOutboxLease},
 		{"outbox of several servers", testOutboxOfSeveralServers},
 		{"outbox and writers", testOutboxAndWriters},
