@@ -267,7 +267,7 @@ func (s *Service) lapse(ctx context.Context, read *Device, r *removalRules, why 
 }
 
 // revive brings back a device that left by itself, with its agent's next contact; where there is no room by now, as one beyond the
-// licence.
+// licence, and from there with its next report once there is.
 func (s *Service) revive(ctx context.Context, ref Ref) error {
 	rules, err := s.rules(ctx, ref.Account)
 	if err != nil {
@@ -281,10 +281,11 @@ func (s *Service) revive(ctx context.Context, ref Ref) error {
 			return err
 		}
 		old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
-		if err != nil || old.Lifecycle != Lapsed {
-			return err // nil: another call was quicker
+		full := used >= allowed
+		if err != nil || old.Lifecycle != Lapsed && (full || !old.waits()) {
+			return err // nil: another call was quicker, or it waits on
 		}
-		d, full := old, used >= allowed
+		d := old
 		r := &Registration{Private: rules.Privacy}
 		err = admit(ctx, tx, &d, ref.Account, &entry{Registration: r, at: at}, full)
 		if err != nil {

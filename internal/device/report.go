@@ -31,6 +31,13 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 			return err
 		}
 		if stored.Cell.Status == posture.StatusOutOfLicence {
+			back, err := s.readmitted(ctx, ref)
+			if err != nil {
+				return err
+			}
+			if back {
+				continue
+			}
 			return errs.New(errs.OverLicence, "Exceeded token usage")
 		}
 		if s.unchanged(&stored, &sub, at) {
@@ -64,6 +71,16 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 		return nil
 	}
 	return errJudgedMeanwhile
+}
+
+// readmitted gives a device that came back when there was no place the one that there is by now.
+func (s *Service) readmitted(ctx context.Context, ref Ref) (bool, error) {
+	err := s.revive(ctx, ref)
+	if err != nil {
+		return false, err
+	}
+	d, err := s.store.Device(ctx, ref.Account, ref.ID)
+	return err == nil && d.Cell.Status != posture.StatusOutOfLicence, unlessGone(err)
 }
 
 // open decodes a submission, and takes out of it what is private. What is left of the body is what is judged: else the

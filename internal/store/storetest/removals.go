@@ -258,6 +258,17 @@ func testComingBack(t *testing.T, e Engine) {
 	if d := b.device(t, a.DeviceID); d.Cell.Status != posture.StatusOutOfLicence {
 		t.Errorf("without a place it is %v", d.Cell.Status)
 	}
+	waiting := Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}}, "{}")
+	before := b.last(t).ID
+	wantCode(t, b.svc.Report(ctx, ref, waiting), errs.OverLicence)
+	if b.last(t).ID != before {
+		t.Error("that there is still no place is recorded")
+	}
+	check(t, second(b.UpdateAccount(ctx, b.account, func(a *identity.Account) ([]event.Event, error) { a.DevicesAllowed = 2; return nil, nil })))
+	check(t, b.svc.Report(ctx, ref, waiting))
+	if d := b.device(t, a.DeviceID); d.Cell.Status != posture.StatusCompliant {
+		t.Errorf("with a place and a report it is %v", d.Cell.Status)
+	}
 	CheckCounts(ctx, t, b.Store, b.account)
 	CheckSpread(t, b.Store, b.account)
 }
