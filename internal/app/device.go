@@ -62,9 +62,10 @@ type deviceView struct {
 	Conflict     bool               `json:"conflict,omitempty"`
 	Adapters     []adapterView      `json:"adapters,omitempty"`
 	Rule         string             `json:"rule,omitempty"`
-	Issues       []posture.Issue    `json:"issues,omitempty"`
-	Findings     []posture.Finding  `json:"vulnerabilities,omitempty"`
-	Levels       map[string]string  `json:"vulnerability_levels,omitempty"`
+	explanation
+	Issues   []posture.Issue   `json:"issues,omitempty"`
+	Findings []posture.Finding `json:"vulnerabilities,omitempty"`
+	Levels   map[string]string `json:"vulnerability_levels,omitempty"`
 	// fromServer says that what the API does not tell is missing.
 	fromServer bool
 }
@@ -91,6 +92,8 @@ func viewDevice(d *device.Device) deviceView {
 		AgentVersion: d.AgentVersion, EnrolledAt: d.EnrolledAt, ReportedAt: d.ReportedAt, SeenAt: d.SeenAt, Conflict: d.Conflict,
 		GroupID: d.Cell.Group, Pinned: d.Pinned,
 	}
+	v.StatusSince, v.FailingSince = d.StatusAt, d.FailingSince
+	v.decide(d)
 	if d.Link.Username != "" {
 		v.LinkUser = &d.Link
 	}
@@ -157,98 +160,6 @@ func (c *deviceShow) Run(env *environment) error {
 		}
 		return v.print(env.stdout)
 	})
-}
-
-func fullView(env *environment, s *services, account posture.AccountID, d *device.Device) (deviceView, error) {
-	v := viewDevice(d)
-	adapters, err := s.devices.Adapters(env.ctx, account, d.ID)
-	if err != nil {
-		return v, err
-	}
-	for _, c := range adapters {
-		v.Adapters = append(v.Adapters, adapterView{c.MAC.String(), c.Current, c.MAC.LocallyAdministered(), c.First, c.Last})
-	}
-	verdict, err := s.devices.Verdict(env.ctx, account, d.ID)
-	if errs.Is(err, errs.NotFound) {
-		return v, nil
-	}
-	if err != nil {
-		return v, err
-	}
-	v.Rule, v.Issues, v.Findings = verdict.Rule, verdict.Issues, verdict.Findings
-	v.Levels = make(map[string]string)
-	for i, level := range verdict.Levels {
-		v.Levels[posture.ScoreType(i).String()] = levelNames[level]
-	}
-	return v, nil
-}
-
-var levelNames = [posture.NumLevels]string{"unknown", "low", "medium", "high", "critical"}
-
-func (v *deviceView) print(w io.Writer) error {
-	t := newTable()
-	t.row("device id", v.ID)
-	t.row("name", v.label())
-	t.row("type", v.Type)
-	t.row("operating system", v.OSName+" "+v.OSVersion)
-	t.row("status", v.Status)
-	if !v.fromServer {
-		t.row("decided by", v.Rule)
-	}
-	t.row("worst issue", v.Severity)
-	t.row("enrolled", stamp(v.EnrolledAt))
-	if !v.fromServer {
-		t.row("last report", stamp(v.ReportedAt))
-	}
-	t.row("last seen", stamp(v.SeenAt))
-	if v.LinkUser != nil {
-		t.row("linked user", v.LinkUser.Username+" "+v.LinkUser.Group)
-	}
-	if v.Exempted != nil {
-		t.row("exempted since", stamp(v.Exempted.Since)+until(v.Exempted.Until)+because(v.Exempted.By, v.Exempted.Reason))
-	}
-	if v.Quarantined != nil {
-		t.row("quarantined since", stamp(v.Quarantined.Since)+because(v.Quarantined.By, v.Quarantined.Reason))
-	}
-	if v.Conflict {
-		t.row("conflict", "another device claims the same hardware id")
-	}
-	for _, a := range v.Adapters {
-		t.row("adapter", a.MAC)
-	}
-	for _, i := range v.Issues {
-		t.row("issue", i.Severity.String()+" "+strings.TrimSuffix(string(i.Category)+"/"+i.Check, "/")+" ("+string(i.Outcome)+"): "+i.Evidence)
-		if i.Remediation != "" || !v.fromServer {
-			t.row("", i.Remediation)
-		}
-	}
-	for _, f := range v.Findings {
-		if v.fromServer {
-			t.row("vulnerability", f.ID)
-			continue
-		}
-		t.row("vulnerability", f.ID+" in "+f.Product+" "+f.Version+", mended in "+f.Fixed)
-	}
-	return t.print(w)
-}
-
-// until says until when something holds.
-func until(t time.Time) string {
-	if t.IsZero() {
-		return " for good"
-	}
-	return " until " + stamp(t)
-}
-
-// because says who did something, and why, as far as that is known.
-func because(by, reason string) string {
-	if by != "" {
-		by = " by " + by
-	}
-	if reason != "" {
-		reason = ": " + reason
-	}
-	return by + reason
 }
 
 type deviceImport struct {

@@ -115,3 +115,17 @@ func FuzzParseMAC(f *testing.F) {
 		}
 	})
 }
+
+func TestPolicyRefText(t *testing.T) {
+	for _, r := range []posture.PolicyRef{{}, {ID: 1}, {ID: 17, Version: 4}} {
+		got, ok := posture.ParsePolicyRef(r.String())
+		if !ok || got != r {
+			t.Errorf("%v is read as %v, %v", r, got, ok)
+		}
+	}
+	for _, odd := range []string{"", "1", ".", "1.", ".1", "a.b", "builtin", "1.2.3"} {
+		if got, ok := posture.ParsePolicyRef(odd); ok {
+			t.Errorf("%q is read as %v", odd, got)
+		}
+	}
+}

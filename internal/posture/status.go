@@ -1,6 +1,9 @@
 package posture
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // AccountID names one account. Every stored thing belongs to exactly one.
 type AccountID int64
@@ -26,6 +29,19 @@ type PolicyRef struct {
 // String is the policy and the version with a dot between them, as verdicts have it.
 func (r PolicyRef) String() string {
 	return strconv.FormatInt(int64(r.ID), 10) + "." + strconv.FormatInt(r.Version, 10)
+}
+
+// ParsePolicyRef reads what PolicyRef.String writes.
+func ParsePolicyRef(s string) (PolicyRef, bool) {
+	id, version, ok := strings.Cut(s, ".")
+	r := PolicyRef{}
+	n, err := strconv.ParseInt(id, 10, 64)
+	if !ok || err != nil {
+		return r, false
+	}
+	r.ID = PolicyID(n)
+	r.Version, err = strconv.ParseInt(version, 10, 64)
+	return r, err == nil
 }
 
 // Status is where a device stands. The numbers are stored: never renumber.
