@@ -174,7 +174,7 @@ type TrialChange struct {
 
 // TrialGroup is what would happen to a group.
 type TrialGroup struct {
-	Group   int64         `json:"group_id"`
+	Group   string        `json:"group_id"`
 	Devices int64         `json:"devices"`
 	Changes []TrialChange `json:"changes"`
 }

@@ -201,7 +201,7 @@ func (l *lab) furnishMore(t testing.TB, h *home, whose string) {
 	over, err := l.runs.Start(ctx, account, run.DryRun, run.Params{Document: document}, "test")
 	must(t, err)
 	over.State, over.Result = run.Done, []byte(`{"devices":2,"changed":1,"failed":0,"changes":[{"from":"compliant","to":"non-compliant","devices":1}],
-		"groups":[{"group_id":1,"devices":2,"changes":[]}],"checks":[{"check":"firewall_running","now":0,"then":1}],
+		"groups":[{"group_id":"1","devices":2,"changes":[]}],"checks":[{"check":"firewall_running","now":0,"then":1}],
 		"examples":[{"device_id":"`+h.plain+`","name":"`+whose+`-2","from":"compliant","to":"non-compliant","rule":"r"}]}`)
 	must(t, l.store.SaveRun(ctx, &over))
 	waiting, err := l.runs.Start(ctx, account, run.DryRun, run.Params{Document: document}, "test")

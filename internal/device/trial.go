@@ -34,7 +34,7 @@ type TrialChange struct {
 
 // TrialGroup is what would happen to a group.
 type TrialGroup struct {
-	Group   posture.GroupID `json:"group_id"`
+	Group   posture.GroupID `json:"group_id,string"`
 	Devices int64           `json:"devices"`
 	Changes []TrialChange   `json:"changes"`
 }
