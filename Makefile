@@ -66,6 +66,10 @@ cover: ## which lines the tests run, as bin/coverage.html
 	$(GO) test -coverpkg=./internal/...,./client/... -coverprofile=$(BIN)/coverage.out $(TESTFLAGS) ./...
 	$(GO) tool cover -html=$(BIN)/coverage.out -o $(BIN)/coverage.html
 
+.PHONY: mutation
+mutation: ## see what the tests of internal/policy do not notice (some 20 minutes; docs/mutation-testing.md)
+	$(GO) run ./tools/mutation -package internal/policy -known docs/mutation-testing.md -workers 2 -budget 1h -- -rapid.checks=40 -rapid.nofailfile
+
 # Targets are found in the text: asking the go command would build every test once more.
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME runs (20000x), those of whole servers for FUZZTIME_SLOW (5000x)

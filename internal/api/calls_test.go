@@ -430,6 +430,24 @@ func TestPolicyAppliesTo(t *testing.T) {
 	}
 }
 
+// Entries with names are checks of their own, and a custom check has the title that was given to it.
+func TestPolicyWithNamedChecks(t *testing.T) {
+	shown := renderPolicy(&policy.Policy{Checks: []policy.Check{
+		{ID: "custom_check", Name: "dock", Title: "The dock is new", Severity: policy.Off, OS: []posture.OSFamily{posture.Linux}},
+		{ID: "custom_check", Name: "vpn", Title: "The VPN is up", Severity: policy.Warning, DeviceTypes: []posture.DeviceType{posture.Laptop}},
+		{ID: "custom_check", Name: "dock", Title: "The dock is new", Severity: policy.Critical},
+	}})["Custom_Check"]
+	if got := shown["Custom_Check_dock"]; got != (policyCheck{"The dock is new", 1, 1, 1}) {
+		t.Errorf("dock: %v", got)
+	}
+	if got := shown["Custom_Check_vpn"]; got != (policyCheck{"The VPN is up", 1, 0, 1}) {
+		t.Errorf("vpn: %v", got)
+	}
+	if got := shown["apply_to"]; got != (appliesTo{1, 1, 1, 1}) || len(shown) != 3 {
+		t.Errorf("%v", shown)
+	}
+}
+
 // The details of an application list the worst vulnerabilities, and count all of them.
 func TestAppWithManyVulnerabilities(t *testing.T) {
 	l := newLab()

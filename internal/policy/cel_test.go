@@ -48,7 +48,7 @@ func TestJoinExpressionsRefused(t *testing.T) {
 		strings.Repeat("!", 3000) + "true":    "1 to 2000 characters",
 		strings.Repeat("(", 300) + "true":     "not valid",
 		`os.family = "windows"`:               "line 1, column",
-		`os.famly == "windows"`:               "line 1, column",
+		"true &&\n  os.famly == \"windows\"":  "line 2, column 3: undeclared",
 		`os.version > 10`:                     "line 1, column",
 		`os.family`:                           "must be a condition",
 		`1 + 1`:                               "must be a condition",
@@ -87,6 +87,16 @@ func TestJoinExpressionsThatFail(t *testing.T) {
 		}
 		if got, err := j.Holds(facts); got || err == nil {
 			t.Errorf("%s: %v, %v; want an error", text, got, err)
+		}
+	}
+}
+
+// An expression may be as long as it says, in characters of the text.
+func TestLengthOfExpressions(t *testing.T) {
+	for n, ok := range map[int]bool{maxExpression: true, maxExpression + 1: false} {
+		text := `os.name == "` + strings.Repeat("x", n-13) + `"`
+		if _, err := CompileJoin(text); (err == nil) != ok || len(text) != n {
+			t.Errorf("%d characters: %v", len(text), err)
 		}
 	}
 }

@@ -151,6 +151,14 @@ func encryptionCases() []checkCase {
 		{check, "phone", phone(yes), posture.Pass, ""},
 		{check, "phone plain", phone(no), posture.Fail, "storage of the device is not encrypted"},
 		{check, "phone silent", phone(silent), posture.Unknown, "storage of the device"},
+		{check, "phone of unknown type", func(r *posture.Report) { r.DeviceType, r.OS.Family = "", posture.Android }, posture.Unknown, "storage of the device"},
+		{check, "laptop with the system of a phone", func(r *posture.Report) { r.OS.Family = posture.Android }, posture.Pass, ""},
+		{Check{ID: "disk_encryption", Volumes: []string{"D:"}}, "one by name", nil, posture.Fail, "asks that D: is encrypted"},
+		{Check{ID: "disk_encryption", Volumes: []string{"C:", "D:"}}, "two by name, unmarked", volumes(vol("C:", false, yes), vol("D:", false, no)), posture.Fail, "not encrypted: D:"},
+		{Check{ID: "disk_encryption", Volumes: []string{"system", "D:"}}, "the system and one by name, unmarked", volumes(vol("C:", false, yes), vol("D:", false, no)),
+			posture.Unknown, "which volume holds the system"},
+		{check, "many volumes", volumes(vol("h", true, no), vol("b", true, no), vol("e", true, no), vol("a", true, no), vol("d", true, no), vol("c", true, no)),
+			posture.Fail, "not encrypted: a, b, c, d, e and 1 more"},
 		{check, "tablet of unknown type", func(r *posture.Report) { r.DeviceType, r.OS.Family = "", posture.IOS }, posture.Unknown, "storage of the device"},
 	}
 }
@@ -268,6 +276,20 @@ func TestSeveralProductsOneIsEnough(t *testing.T) {
 	v := Evaluate(Default(), r, now)
 	if got := checksOf(v.Issues); got != "antimalware_real_time:fail:critical" || v.Issues[0].Product != "Other AV" {
 		t.Errorf("got %s, want the one issue of the better product", got)
+	}
+}
+
+// Of two products that are equally near, the one counts that lacks what is asked first.
+func TestOneOfTwoEquallyNearProducts(t *testing.T) {
+	a := posture.Application{Name: "Z", Category: posture.Antimalware, Running: posture.Yes, Enabled: posture.No, Definitions: now}
+	b := posture.Application{Name: "A", Category: posture.Antimalware, Running: posture.Yes, Enabled: posture.Yes, Definitions: now.AddDate(0, -1, 0)}
+	for _, both := range [][]posture.Application{{a, b}, {b, a}} {
+		r := windowsLaptop()
+		without(r, posture.Antimalware)
+		r.Applications = append(r.Applications, both...)
+		if v := Evaluate(Default(), r, now); len(v.Issues) != 1 || v.Issues[0].Product != "Z" {
+			t.Errorf("got %+v", v.Issues)
+		}
 	}
 }
 

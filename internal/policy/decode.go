@@ -11,11 +11,10 @@ import (
 )
 
 // decoder reads nodes of a document into values, by the names that the values have in JSON. It notes every mistake and
-// goes on, and where each member stands.
+// goes on, and where each member stands. It goes no deeper than the types do.
 type decoder struct {
 	mistakes mistakes
 	lines    map[string]int // of each member, by its path
-	depth    int
 }
 
 // value reads a node into what a pointer points to.
@@ -41,13 +40,9 @@ func (d *decoder) line(path string) int {
 
 func (d *decoder) into(path string, n *yaml.Node, v reflect.Value) {
 	d.lines[path] = n.Line
-	d.depth++
-	defer func() { d.depth-- }()
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		d.add(path, n, "anchors and aliases are not understood: write the value out")
-	case d.depth > maxDepth:
-		d.add(path, n, "the document is nested too deeply")
 	case v.Kind() == reflect.Struct:
 		d.object(path, n, v)
 	case v.Kind() == reflect.Slice:
@@ -64,7 +59,7 @@ func (d *decoder) object(path string, n *yaml.Node, v reflect.Value) {
 		return
 	}
 	seen := make(map[string]bool)
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
 		at := strings.TrimPrefix(path+"."+name.Value, ".")
 		field, ok := member(v, name.Value)
@@ -205,16 +200,7 @@ func encodeObject(v reflect.Value) (*yaml.Node, error) {
 	return out, nil
 }
 
-// equal reports whether two plain values are the same, an empty list being none.
-func equal(a, b any) bool {
-	x, err := encode(a)
-	y, err2 := encode(b)
-	if err != nil || err2 != nil {
-		return false
-	}
-	return sameNode(x, y)
-}
-
+// sameNode reports whether two nodes say the same.
 func sameNode(a, b *yaml.Node) bool {
 	if a.Kind != b.Kind || a.Value != b.Value || len(a.Content) != len(b.Content) {
 		return false

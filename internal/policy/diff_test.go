@@ -32,6 +32,17 @@ func TestDiff(t *testing.T) {
 				OS: []posture.OSFamily{posture.Linux}})
 		}, []string{"check antimalware_definitions, order among the entries of the check: 1 → 2",
 			"check antimalware_definitions (linux): added, severity warning, max_age 1d"}},
+		{"two checks for other machines", func(p *Policy) { p.Checks[0].OS, p.Checks[1].DeviceTypes = nil, nil },
+			[]string{"check antimalware_installed, os: windows, mac → none", "check antimalware_running, device_types: desktop, laptop, server, vm → none"}},
+		{"one of two entries for other machines", func(p *Policy) {
+			p.Checks = slices.Concat(p.Checks[7:9], p.Checks[:7], p.Checks[9:])
+			p.Checks[1].DeviceTypes = []posture.DeviceType{posture.Server}
+		}, []string{"check disk_encryption (desktop), device_types: desktop → server"}},
+		{"the types of machines of one system", func(p *Policy) {
+			p.Checks = append(p.Checks, Check{ID: "antimalware_installed", Severity: Warning, OS: p.Checks[0].OS, DeviceTypes: []posture.DeviceType{posture.Phone}})
+			p.Checks[0], p.Checks[18] = p.Checks[18], p.Checks[0]
+		}, []string{"check antimalware_installed, order among the entries of the check: 1 → 2",
+			"check antimalware_installed (windows, mac, phone): added, severity warning"}},
 		{"a rule", func(p *Policy) { p.Rules[1].MinWarnings, p.Rules[1].Grace = 5, Duration(day) },
 			[]string{"rule Three or more warnings, min_warnings: 3 → 5", "rule Three or more warnings, grace: none → 1d"}},
 		{"order of rules", func(p *Policy) { p.Rules[0], p.Rules[1] = p.Rules[1], p.Rules[0] },
@@ -83,4 +94,11 @@ func TestDiffFindsEveryDifference(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// equal reports whether two policies are the same, an empty list being none.
+func equal(a, b *Policy) bool {
+	x, err := encode(a)
+	y, err2 := encode(b)
+	return err == nil && err2 == nil && sameNode(x, y)
 }

@@ -18,7 +18,7 @@ import (
 const (
 	// maxPolicyBytes is far above any sensible policy.
 	maxPolicyBytes = 1 << 20
-	maxDepth       = 20
+	maxDepth       = 20 // of JSON; the parser of YAML has a bound of its own
 )
 
 // Parse reads a policy from YAML, of which JSON is a part, and validates it. Members it does not know are refused: a

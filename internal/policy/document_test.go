@@ -22,7 +22,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"name: Default policy\n", "    max_age: 3d\n", "    os: [windows, mac]\n", "    grace"} {
+	for _, part := range []string{"name: Default policy\n", "\n    max_age: 3d\n", "\n    os: [windows, mac]\n", "\nchecks:\n  - check: antimalware_installed\n    severity: critical\n", "    grace"} {
 		if strings.Contains(string(text), part) != (part != "    grace") {
 			t.Errorf("%q in\n%s", part, text)
 		}
@@ -81,6 +81,8 @@ func TestParseRefuses(t *testing.T) {
 		{"a strange name", "? [name]\n: x\n" + small, "", "no name"},
 		{"deep", "checks: " + deep + "\n" + small, "checks[0]", "must be an object"},
 		{"deep JSON", `{"checks": ` + deep + `}`, "", "nested too deeply"},
+		{"JSON as deep as it may be", `{"checks": ` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`, "checks[0]", "must be an object"},
+		{"JSON one deeper", `{"checks": ` + strings.Repeat("[", maxDepth) + "0" + strings.Repeat("]", maxDepth) + `}`, "", "nested too deeply"},
 		{"too long", small + strings.Repeat("# x\n", maxPolicyBytes/4), "", "is not longer than"},
 		{"not valid", strings.Replace(small, "compliant", "fine", 1), "rules[0].status", `line 4: "fine" is not one of compliant, non-compliant`},
 		{"a member is missing", strings.Replace(small, "name: d", "kev: true", 1), "rules[0].name", "line 3: "},
@@ -109,6 +111,9 @@ func TestParseReportsAllAtOnce(t *testing.T) {
 	_, err = Parse([]byte("checks: [{check: nonsense}]\nrules: [{name: d, status: fine}]\n"))
 	if got, want := fields(t, err), []string{"name", "checks[0].check", "rules[0].status"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	if want := "name is missing\nline 1: there is no check"; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %q, want %q first: what is not there has no line", err, want)
 	}
 }
 

@@ -67,7 +67,7 @@ func (c *Compiled) Explain(subject *Subject, now time.Time) []posture.CheckResul
 			Check: r.def.id, Name: r.check.Name, Title: r.title(), Category: r.def.category, Outcome: r.outcome, Severity: r.severity,
 			Product: r.product, Evidence: r.evidence, Entry: r.entry, Issue: r.issue,
 		}
-		if r.outcome == posture.Pass && r.evidence == "" {
+		if r.outcome == posture.Pass {
 			out[i].Evidence = "As the policy asks: " + r.title() + "."
 		}
 	}

@@ -91,7 +91,7 @@ func (m *mistakes) products(field string, c *Check) {
 	if len(c.Products) > maxList {
 		m.add(field, "there are more than %d products", maxList)
 	}
-	for i := range c.Products {
+	for i := range min(len(c.Products), maxList) {
 		p, at := &c.Products[i], fmt.Sprintf("%s[%d]", field, i)
 		if p.Name == "" && p.Vendor == "" && p.Category == "" {
 			m.add(at, "a product needs a name, a vendor or a category")
@@ -116,10 +116,7 @@ func (m *mistakes) products(field string, c *Check) {
 var interpreters = []string{"sh", "bash", "zsh", "powershell", "cmd", "python"}
 
 func (m *mistakes) scripts(field string, scripts []Script) {
-	if len(scripts) > maxList {
-		m.add(field, "there are more than %d scripts", maxList)
-	}
-	for i := range scripts {
+	for i := range scripts { // there are no more than combinations of systems, or one is never run
 		s, at := &scripts[i], fmt.Sprintf("%s[%d]", field, i)
 		words(m, at+".os", s.OS, families)
 		word(m, at+".interpreter", s.Interpreter, interpreters...)
@@ -133,7 +130,7 @@ func (m *mistakes) scripts(field string, scripts []Script) {
 		for j := range i {
 			if within(s.OS, scripts[j].OS) {
 				m.add(at, "this script is never run: scripts[%d] is for the same systems", j)
-				break
+				return
 			}
 		}
 	}

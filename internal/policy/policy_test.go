@@ -267,7 +267,7 @@ func TestJSONRoundTrip(t *testing.T) {
 
 func TestDurationText(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"3d": 72 * time.Hour, "0d": 0, "12h": 12 * time.Hour, "90m": 90 * time.Minute, "36500d": 36500 * day,
+		"3d": 72 * time.Hour, "0d": 0, "12h": 12 * time.Hour, "90m": 90 * time.Minute, "36500d": 36500 * day, "-36500d": -36500 * day,
 	} {
 		var d Duration
 		if err := d.UnmarshalText([]byte(text)); err != nil || time.Duration(d) != want {
@@ -281,7 +281,7 @@ func TestDurationText(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{
-		72 * time.Hour: "3 days", day: "1 day", 36 * time.Hour: "36 hours", time.Minute: "1 minute", 1500 * time.Millisecond: "1.5s",
+		72 * time.Hour: "3 days", day: "1 day", 36 * time.Hour: "36 hours", time.Minute: "1 minute", 1500 * time.Millisecond: "1.5s", 0: "0s",
 	} {
 		if got := Duration(d).words(); got != want {
 			t.Errorf("%v in words: %q, want %q", d, got, want)

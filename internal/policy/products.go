@@ -79,14 +79,19 @@ func (s *subject) productResults(checks []active, app *posture.Application, out 
 	return out
 }
 
-// nearer orders products by how near they come to passing, which their issues tell. Equals are ordered by what is said
-// of them, so that the order in which an agent lists products does not matter.
+// nearer orders products by how near they come to passing, which their issues tell: fewer are nearer. Of equals the one
+// that lacks what is asked first counts, then what is said of them, so that the order in which an agent lists products does
+// not matter.
 func nearer(a, b []result) int {
 	critical, warnings := weigh(a)
 	critical2, warnings2 := weigh(b)
-	return cmp.Or(cmp.Compare(critical, critical2), cmp.Compare(warnings, warnings2), slices.CompareFunc(a, b, func(x, y result) int {
-		return cmp.Or(compareBool(x.issue, y.issue), cmp.Compare(x.evidence, y.evidence), cmp.Compare(x.product, y.product))
-	}))
+	if n := cmp.Or(cmp.Compare(critical, critical2), cmp.Compare(warnings, warnings2)); n != 0 {
+		return n
+	}
+	return cmp.Or(
+		slices.CompareFunc(a, b, func(x, y result) int { return compareBool(x.issue, y.issue) }),
+		slices.CompareFunc(a, b, func(x, y result) int { return cmp.Compare(x.evidence, y.evidence) }),
+		slices.CompareFunc(a, b, func(x, y result) int { return cmp.Compare(x.product, y.product) }))
 }
 
 // compareBool puts yes before no.

@@ -23,6 +23,8 @@ func ruled(rules ...Rule) *Policy {
 		{ID: "screen_lock", Severity: Warning},
 		{ID: "user_password", Severity: Critical},
 		{ID: "custom_check", Name: "vpn", Severity: Warning, OnUnknown: LetPass},
+		{ID: "antimalware_running", Severity: Critical},
+		{ID: "antimalware_real_time", Severity: Critical},
 	}, Rules: append(rules, Rule{Name: "rest", Status: Compliant})}
 }
 
@@ -49,6 +51,10 @@ func TestConditionsOfRules(t *testing.T) {
 			}
 		}
 	}
+	stopped := func(s *Subject) {
+		a := app(s.Report, posture.Antimalware)
+		a.Running, a.Enabled = posture.No, posture.No
+	}
 	set := func(f func(s *Subject)) func(*Subject) { return f }
 	for _, tc := range []struct {
 		name    string
@@ -71,6 +77,7 @@ func TestConditionsOfRules(t *testing.T) {
 		{"another check", Rule{Checks: []string{"user_password"}}, lockOff, false},
 		{"custom check by id", Rule{Checks: []string{"custom_check"}}, vpnFails, true},
 		{"custom check by name", Rule{Checks: []string{"custom_check/vpn"}}, vpnFails, true},
+		{"check behind another", Rule{Checks: []string{"antimalware_real_time"}}, stopped, true},
 		{"level", Rule{MinLevel: "moderate"}, vulnerable(plain), true},
 		{"a higher level", Rule{MinLevel: "high"}, vulnerable(plain), false},
 		{"no vulnerability", Rule{MinLevel: "low"}, nil, false},
@@ -172,6 +179,40 @@ func TestNextChangeWithGrace(t *testing.T) {
 	s.FailingSince = now.Add(-47 * time.Hour)
 	if v := c.Evaluate(s, now); !v.NextChange.Equal(now.Add(time.Hour)) {
 		t.Errorf("grace ends first: %v", v.NextChange)
+	}
+}
+
+// A check that fails behind the issue of another may bring a rule into play.
+func TestNextChangeOfWhatIsHidden(t *testing.T) {
+	p := ruled(Rule{Checks: []string{"antimalware_definitions"}})
+	p.Checks = append(p.Checks, Check{ID: "antimalware_definitions", Severity: Critical, MaxAge: Duration(3 * day)})
+	c := compiled(t, p)
+	s := &Subject{Report: windowsLaptop()}
+	app(s.Report, posture.Antimalware).Running = posture.No
+	v, turns := c.Evaluate(s, now), now.Add(3*day-12*time.Hour+tick)
+	if v.Rule != "rest" || !v.NextChange.Equal(turns) {
+		t.Errorf("decided by %q until %v, want %v", v.Rule, v.NextChange, turns)
+	}
+	if w := c.Evaluate(s, turns); w.Rule != "a" || !same(w.Issues, v.Issues) {
+		t.Errorf("then decided by %q with %s", w.Rule, checksOf(w.Issues))
+	}
+	p.Rules = p.Rules[1:]
+	if v := compiled(t, p).Evaluate(s, now); !v.NextChange.IsZero() {
+		t.Errorf("no rule looks, and yet it changes at %v", v.NextChange)
+	}
+}
+
+func TestWorseOfTwoResults(t *testing.T) {
+	order := []result{ // from good to bad
+		{severity: posture.Critical}, {severity: posture.Critical, hidden: true},
+		{severity: posture.Warning, issue: true}, {severity: posture.Critical, issue: true}, {severity: posture.Critical, issue: true, hidden: true},
+	}
+	for i := range order {
+		for j := range order {
+			if got := order[i].worse(&order[j]); got != (i > j) {
+				t.Errorf("%d worse than %d: %v", i, j, got)
+			}
+		}
 	}
 }
 

@@ -41,6 +41,13 @@ func TestNextChange(t *testing.T) {
 			definitions(old)(r)
 			app(r, posture.Antimalware).Running = posture.No
 		}, time.Time{}},
+		{"a threat that was removed", only(Check{ID: "threats", Within: Duration(3 * day)}), func(r *posture.Report) {
+			r.Threats = []posture.Threat{{Name: "T", Found: now.Add(-day), Existing: posture.No}}
+			r.ThreatsScanned = now
+		}, now.Add(2*day + tick)},
+		{"a patch that has time", only(Check{ID: "missing_patches", PatchAge: Duration(3 * day)}), func(r *posture.Report) {
+			r.PatchesKnown, r.MissingPatches = true, []posture.Patch{{KB: "K", Released: now.Add(-day)}}
+		}, now.Add(2*day + tick)},
 		{"list of updates", only(Check{ID: "os_security_updates", MaxAge: Duration(day)}), nil, now.Add(23*time.Hour + tick)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -86,6 +93,18 @@ func TestVerdictStaysTheSameBetweenChanges(t *testing.T) {
 	a, b := Evaluate(Default(), r, now), Evaluate(Default(), r, now.Add(40*day))
 	if !same(a.Issues, b.Issues) || len(a.Issues) != 1 {
 		t.Errorf("issues of an unchanged report differ:\n%v\n%v", a.Issues, b.Issues)
+	}
+}
+
+// Many products that turn at one moment are one turn.
+func TestNextChangeCountsMomentsOnce(t *testing.T) {
+	r := windowsLaptop()
+	for range 2 * maxTurns {
+		r.Applications = append(r.Applications, posture.Application{Name: "AV", Category: posture.Antimalware,
+			Running: posture.Yes, Enabled: posture.Yes, Definitions: now.Add(-day)})
+	}
+	if v := Evaluate(Default(), r, now); !v.NextChange.Equal(now.Add(60*time.Hour + tick)) {
+		t.Errorf("next change %v", v.NextChange)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"go.yaml.in/yaml/v3"
+
 	"muster/internal/errs"
 	"muster/internal/posture"
 )
@@ -21,13 +23,17 @@ const (
 	maxChecks   = 500
 	maxRules    = 50
 	maxList     = 200
+	// maxMistakes is how many are told: more help nobody.
+	maxMistakes = 1000
 )
 
 // mistakes collects what is wrong with a policy.
 type mistakes []error
 
 func (m *mistakes) add(field, format string, args ...any) {
-	*m = append(*m, errs.InvalidField(field, format, args...))
+	if len(*m) < maxMistakes {
+		*m = append(*m, errs.InvalidField(field, format, args...))
+	}
 }
 
 // text checks a member that must be there and may not be long.
@@ -75,7 +81,7 @@ func word[T ~string](m *mistakes, field string, v T, allowed ...T) {
 
 // words checks a list of few possible values, each at most once.
 func words[T ~string](m *mistakes, field string, values, allowed []T) {
-	for i, v := range values {
+	for i, v := range values[:min(len(values), len(allowed)+1)] { // one more must be there twice, or be none
 		at := fmt.Sprintf("%s[%d]", field, i)
 		word(m, at, v, allowed...)
 		if slices.Contains(values[:i], v) {
@@ -89,7 +95,7 @@ func (m *mistakes) lines(field string, values []string) {
 	if len(values) > maxList {
 		m.add(field, "there are more than %d entries", maxList)
 	}
-	for i, v := range values {
+	for i, v := range values[:min(len(values), maxList)] {
 		m.text(fmt.Sprintf("%s[%d]", field, i), v)
 	}
 }
@@ -115,7 +121,7 @@ func (p *Policy) Validate() error {
 	if len(p.Checks) > maxChecks {
 		m.add("checks", "there are more than %d checks", maxChecks)
 	}
-	for i := range p.Checks {
+	for i := range min(len(p.Checks), maxChecks) {
 		m.check(fmt.Sprintf("checks[%d]", i), p.Checks[:i], &p.Checks[i])
 	}
 	m.rules(p.Rules, p.Checks)
@@ -181,27 +187,30 @@ func (m *mistakes) rules(rules []Rule, checks []Check) {
 		m.add("rules", "there are more than %d rules", maxRules)
 	}
 	seen := make(map[string]bool, len(rules))
-	for i := range rules {
+	conditions := make([]*yaml.Node, len(rules)) // of those without mistakes
+	for i := range min(len(rules), maxRules) {
 		r, at := &rules[i], fmt.Sprintf("rules[%d]", i)
 		m.text(at+".name", r.Name)
 		if seen[r.Name] {
 			m.add(at+".name", "another rule is called %q", r.Name)
 		}
 		seen[r.Name] = true
-		m.rule(at, r, checks)
+		if m.rule(at, r, checks) {
+			conditions[i] = r.conditions()
+		}
 		if i < len(rules)-1 && r.unconditional() {
 			m.add(at, "this rule has no conditions, so the rules after it never apply")
 		}
-		for j := range rules[:i] {
-			if !rules[j].unconditional() && rules[j].sameConditions(r) {
-				m.add(at, "this rule is never used: rules[%d] has the same conditions", j)
-				break
-			}
+		same := func(n *yaml.Node) bool { return n != nil && conditions[i] != nil && sameNode(n, conditions[i]) }
+		if j := slices.IndexFunc(conditions[:i], same); j >= 0 && !r.unconditional() {
+			m.add(at, "this rule is never used: rules[%d] has the same conditions", j)
 		}
 	}
 }
 
-func (m *mistakes) rule(at string, r *Rule, checks []Check) {
+// rule checks one rule by itself, and reports whether it is without mistakes.
+func (m *mistakes) rule(at string, r *Rule, checks []Check) bool {
+	before := len(*m)
 	word(m, at+".status", r.Status, Compliant, NonCompliant)
 	word(m, at+".issues", r.Issues, "", NoIssues, AnyIssue, CriticalIssue)
 	m.number(at+".min_critical", r.MinCritical, maxChecks)
@@ -210,7 +219,10 @@ func (m *mistakes) rule(at string, r *Rule, checks []Check) {
 		m.add(at, "this rule is never used: it asks for no issues, and for some")
 	}
 	words(m, at+".categories", r.Categories, categories())
-	for i, id := range r.Checks {
+	if len(r.Checks) > maxChecks {
+		m.add(at+".checks", "there are more than %d entries", maxChecks)
+	}
+	for i, id := range r.Checks[:min(len(r.Checks), maxChecks)] {
 		m.raised(fmt.Sprintf("%s.checks[%d]", at, i), id, checks)
 	}
 	m.level(at, r.MinLevel, r.ScoreType)
@@ -229,6 +241,7 @@ func (m *mistakes) rule(at string, r *Rule, checks []Check) {
 	if r.Grace > 0 && r.Status == Compliant {
 		m.add(at+".grace", "grace is for a rule that gives non-compliant")
 	}
+	return len(*m) == before
 }
 
 // raised checks that some entry of the policy may raise an issue of a check that a rule names.
@@ -249,13 +262,12 @@ func messageOf(err error) string {
 	return "the expression cannot be read"
 }
 
-// sameConditions reports whether two rules hold for the same devices, by their text.
-func (r *Rule) sameConditions(o *Rule) bool {
-	a, b := *r, *o
-	for _, x := range []*Rule{&a, &b} {
-		x.Name, x.Status, x.Grace = "", "", 0
-	}
-	return equal(a, b)
+// conditions gives a rule without what it decides, to be compared.
+func (r *Rule) conditions() *yaml.Node {
+	bare := *r
+	bare.Name, bare.Status, bare.Grace = "", "", 0
+	n, _ := encode(bare) // nothing in it fails to be written
+	return n
 }
 
 // categories lists those in which checks are made.

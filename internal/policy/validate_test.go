@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,9 @@ func TestValidateNamesEachMistake(t *testing.T) {
 	}{
 		{"no name", func(p *Policy) { p.Name = "" }, "name"},
 		{"long name", func(p *Policy) { p.Name = strings.Repeat("ü", 256) }, "name"},
+		{"a name of two lines", func(p *Policy) { p.Name = "a\nb" }, "name"},
+		{"broken text", func(p *Policy) { p.Name = "a\xff" }, "name"},
+		{"a long description", func(p *Policy) { p.Description = strings.Repeat("x", maxLongText+1) }, "description"},
 		{"unknown check", func(p *Policy) { p.Checks[0].ID = "antimalware" }, "checks[0].check"},
 		{"no severity", func(p *Policy) { p.Checks[2].Severity = "" }, "checks[2].severity"},
 		{"unknown severity", func(p *Policy) { p.Checks[2].Severity = "high" }, "checks[2].severity"},
@@ -95,6 +99,41 @@ func TestValidateNamesEachMistake(t *testing.T) {
 				t.Errorf("mistakes in %v, want one in %s", got, tc.field)
 			}
 		})
+	}
+}
+
+// As much as may be is no mistake.
+func TestBoundsOfPolicies(t *testing.T) {
+	p := &Policy{Name: strings.Repeat("ü", maxText), Description: "a\n\tb\r\n" + strings.Repeat("ü", maxLongText-6)}
+	for i := range maxChecks {
+		p.Checks = append(p.Checks, Check{ID: "disk_space", Name: fmt.Sprint(i), Severity: Warning, MinFree: 1})
+	}
+	for i := range maxRules - 1 {
+		p.Rules = append(p.Rules, Rule{Name: fmt.Sprint(i), MinCritical: i + 1, Status: NonCompliant})
+	}
+	p.Rules = append(p.Rules, Rule{Name: "last", Status: Compliant})
+	if err := p.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is far too much is not looked through: a document of nothing but mistakes must not keep the server busy.
+func TestValidateStopsAtTheBounds(t *testing.T) {
+	p := &Policy{Name: "x", Checks: slices.Repeat([]Check{{ID: "nonsense"}}, 3*maxChecks), Rules: slices.Repeat([]Rule{{Name: "a", KEV: true, Status: Compliant}}, 3*maxRules)}
+	if n := len(fields(t, p.Validate())); n != 1+maxChecks+2+2*(maxRules-1) {
+		t.Errorf("%d mistakes", n)
+	}
+	empty := slices.Repeat([]string{""}, 5*maxMistakes)
+	for name, rule := range map[string]Rule{
+		"words": {OS: slices.Repeat([]posture.OSFamily{posture.Linux}, 5*maxMistakes)}, "lines": {Users: empty}, "checks": {Checks: empty},
+	} {
+		if n := len(fields(t, ruled(rule).Validate())); n == 0 || n > maxChecks+1 {
+			t.Errorf("%s: %d mistakes", name, n)
+		}
+	}
+	_, err := Parse([]byte("name: x\nrules: [" + strings.Repeat("x,", 2*maxMistakes) + "]\n"))
+	if n := len(fields(t, err)); n != maxMistakes {
+		t.Errorf("%d mistakes of form", n)
 	}
 }
 
