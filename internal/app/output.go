@@ -37,14 +37,19 @@ func newTable(heads ...any) *table {
 func (t *table) row(cells ...any) {
 	parts := make([]string, len(cells))
 	for i, c := range cells {
-		parts[i] = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
-				return '\uFFFD'
-			}
-			return r
-		}, fmt.Sprint(c))
+		parts[i] = printable(fmt.Sprint(c))
 	}
 	t.lines = append(t.lines, strings.Join(parts, "\t"))
+}
+
+// printable takes control characters out of a text that others chose.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
 }
 
 func (t *table) print(w io.Writer) error {
