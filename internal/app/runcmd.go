@@ -13,7 +13,7 @@ import (
 )
 
 type runCommand struct {
-	List   runList   `cmd:"" help:"List work over many devices: judging anew, dry runs."`
+	List   runList   `cmd:"" help:"List work over many devices: judging anew, dry runs, moving to groups by rule."`
 	Show   runShow   `cmd:"" help:"Show one run, with its result."`
 	Cancel runCancel `cmd:"" help:"End a run; what it has done stays done."`
 }

@@ -17,7 +17,7 @@ import (
 
 // runner does what is stored as runs.
 func (s *services) runner() *jobs.Runs {
-	return jobs.NewRuns(s.store, s.store, s.log, time.Now, map[run.Kind]jobs.Work{run.Reevaluate: s.reevaluate, run.DryRun: s.dryRun})
+	return jobs.NewRuns(s.store, s.store, s.log, time.Now, map[run.Kind]jobs.Work{run.Reevaluate: s.reevaluate, run.DryRun: s.dryRun, run.Regroup: s.regroup})
 }
 
 // walk gives the way through the devices that a run is about, from where the run is, and counts them at the beginning.
@@ -58,6 +58,23 @@ func (s *services) reevaluate(ctx context.Context, r *run.Run) (end bool, err er
 	r.Position = w.Position
 	r.Done, r.Changed, r.Failed = r.Done+t.Done, r.Changed+t.Changed, r.Failed+t.Failed
 	return end, nil
+}
+
+// regroup moves the next devices of a run to the groups that want them.
+func (s *services) regroup(ctx context.Context, r *run.Run) (end bool, err error) {
+	if r.Position == "" {
+		counts, err := s.devices.Counts(ctx, r.Account)
+		if err != nil {
+			return false, err
+		}
+		r.Total = counts.Used()
+	}
+	t, next, err := s.devices.ApplyRulesTo(ctx, r.Account, r.Position)
+	if err != nil {
+		return false, err
+	}
+	r.Position, r.Done, r.Changed = next, r.Done+t.Done, r.Changed+t.Changed
+	return next == "", nil
 }
 
 // dryRun tries the policy of a run on its next devices. The last part puts the result in order.

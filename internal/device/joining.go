@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/errs"
@@ -214,34 +215,44 @@ func (s *Service) joinByReport(ctx context.Context, ref Ref, d *Device, report *
 	return moved, err
 }
 
-// applyPage is how many devices ApplyRules looks at between two looks at the list.
+// applyPage is how many devices ApplyRulesTo looks at.
 const applyPage = 200
 
 // ApplyRules moves every device of an account that is in another group than it is to be by what it last reported, as its
 // next new report would, and says how many that were. If it breaks off, those that were moved stay so, and doing it again
 // does the rest. Reports wait for none of it longer than for one move.
 func (s *Service) ApplyRules(ctx context.Context, account posture.AccountID) (int, error) {
-	s.joins.forget(account)
 	total := 0
-	for q := (Query{Filter: Filter{Managed: posture.Yes}, Window: page.Window{Limit: applyPage}}); ; {
-		list, next, err := s.store.Select(ctx, account, q)
-		if err != nil {
+	for position := ""; ; {
+		t, next, err := s.ApplyRulesTo(ctx, account, position)
+		total += int(t.Changed)
+		if err != nil || next == "" {
 			return total, err
 		}
-		for i := range list {
-			moved, err := s.applyRules(ctx, &list[i])
-			if err != nil || ctx.Err() != nil {
-				return total, cmp.Or(err, ctx.Err())
-			}
-			if moved {
-				total++
-			}
-		}
-		if next == "" {
-			return total, nil
-		}
-		q.After = next
+		position = next
 	}
+}
+
+// ApplyRulesTo is ApplyRules for the few devices behind a position, which may be stored; next is "" at the end.
+func (s *Service) ApplyRulesTo(ctx context.Context, account posture.AccountID, position string) (t Tally, next string, err error) {
+	if position == "" {
+		s.joins.forget(account) // they may have been changed a moment ago, by another process
+	}
+	list, next, err := s.store.Select(ctx, account, Query{
+		Filter: Filter{Managed: posture.Yes}, Window: page.Window{After: position, Limit: applyPage},
+	})
+	if err != nil {
+		return Tally{}, "", err
+	}
+	var changed atomic.Int64
+	err = allAtOnce(list, func(d Device) error {
+		moved, err := s.applyRules(ctx, &d)
+		if moved {
+			changed.Add(1)
+		}
+		return cmp.Or(err, ctx.Err())
+	})
+	return Tally{Done: int64(len(list)), Changed: changed.Load()}, next, err
 }
 
 func (s *Service) applyRules(ctx context.Context, d *Device) (bool, error) {

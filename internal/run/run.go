@@ -17,6 +17,8 @@ const (
 	Reevaluate Kind = "reevaluate"
 	// DryRun judges stored reports by a policy that is not saved, and changes nothing.
 	DryRun Kind = "dry-run"
+	// Regroup moves devices to the groups that want them by rule or domain; Changed counts those that moved.
+	Regroup Kind = "regroup"
 )
 
 // State is how a run stands. The numbers are stored.

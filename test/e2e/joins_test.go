@@ -46,6 +46,10 @@ func TestJoiningRules(t *testing.T) {
 		if out := p.muster("group", "apply-rules"); !strings.Contains(out, "moved 1 devices") || in(early) != "Lab" {
 			t.Errorf("applied: %s, in %q", out, in(early))
 		}
+		runs := decode[[]object](t, p.muster("run", "list", "--json"))
+		if len(runs) != 1 || runs[0]["kind"] != "regroup" || runs[0]["state"] != "done" || runs[0]["changed"] != 1.0 || runs[0]["done"] != 3.0 {
+			t.Errorf("runs: %v", runs)
+		}
 		p.muster("device", "move", early.ID, "corp")
 		early.report(healthy("lab-1b", mac(1))).want(200)
 		if shown := decode[object](t, p.muster("device", "show", early.ID, "--json")); in(early) != "Corp" || shown["pinned"] != true {

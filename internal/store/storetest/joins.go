@@ -201,6 +201,10 @@ func testApplyingRules(t *testing.T, e Engine) {
 			t.Errorf("%s: in group %d, %v", host, d.Cell.Group, d.Cell.Status)
 		}
 	}
+	if tally, next, err := b.svc.ApplyRulesTo(ctx, b.account, ""); err != nil || next != "" || tally != (device.Tally{Done: 6}) {
+		t.Errorf("once more: %+v, %q, %v", tally, next, err)
+	}
+	wantCode(t, third(b.svc.ApplyRulesTo(ctx, b.account, "nowhere")), errs.Invalid)
 	if n, err := b.svc.ApplyRules(ctx, b.account); err != nil || n != 0 {
 		t.Errorf("once more: %d moved, %v", n, err)
 	}
