@@ -178,3 +178,40 @@ type Issue struct {
 func (c *Client) Verdict(ctx context.Context, device string) (Verdict, error) {
 	return fetch[Verdict](ctx, c, get(below("devices", device, "verdict"), nil))
 }
+
+// Conflict is several devices that look like one machine.
+type Conflict struct {
+	Kind    string              `json:"kind"`  // hardware_id, serial_number or adapters
+	Value   string              `json:"value"` // "" where the account keeps it private
+	Devices []ConflictingDevice `json:"devices"`
+	More    bool                `json:"more"` // there are others
+}
+
+// ConflictingDevice is one of them.
+type ConflictingDevice struct {
+	ID     string    `json:"id"`
+	Status string    `json:"status"`
+	SeenAt time.Time `json:"seen_at"`
+}
+
+// Conflicts walks through the devices that look like one machine: conflicts first, then duplicates.
+func (c *Client) Conflicts(ctx context.Context) iter.Seq2[Conflict, error] {
+	return all[Conflict](ctx, c, "conflicts", nil)
+}
+
+// MergeDevices makes one of two devices that are one machine; the survivor keeps its id.
+func (c *Client) MergeDevices(ctx context.Context, survivor, other string) error {
+	k, err := with(http.MethodPost, below("devices", survivor, "merge"), "", map[string]any{"other": other})
+	if err == nil {
+		_, err = c.do(ctx, k)
+	}
+	return err
+}
+
+// SplitDevices says that the hardware id of a device identifies no machine, and gives how many devices had it.
+func (c *Client) SplitDevices(ctx context.Context, device string) (int, error) {
+	out, err := fetch[struct {
+		Devices int `json:"devices"`
+	}](ctx, c, call{method: http.MethodPost, path: below("devices", device, "split")})
+	return out.Devices, err
+}

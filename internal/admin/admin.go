@@ -127,6 +127,10 @@ func (d *door) deviceOperations() []operation {
 		{"admin_quarantine_set", "PUT", "devices/{id}/quarantine", web.Write, d.hold},
 		{"admin_quarantine_end", "DELETE", "devices/{id}/quarantine", web.Write, d.release},
 
+		{"admin_conflicts", "GET", "conflicts", web.Read, d.listConflicts},
+		{"admin_device_merge", "POST", "devices/{id}/merge", web.Write, d.mergeDevices},
+		{"admin_device_split", "POST", "devices/{id}/split", web.Write, d.splitDevices},
+
 		{"admin_verdict", "GET", "devices/{id}/verdict", web.Read, d.showVerdict},
 	}
 }

@@ -41,7 +41,7 @@ func takesBody(rt web.Route) bool {
 
 // bodiless are POST calls that say everything with their path.
 var bodiless = map[string]bool{
-	"admin_account_code": true, "admin_run_cancel": true, "admin_webhook_secret": true, "admin_webhook_test": true,
+	"admin_device_split": true, "admin_account_code": true, "admin_run_cancel": true, "admin_webhook_secret": true, "admin_webhook_test": true,
 }
 
 // Each call works, and one of another account's things is told that there is no such thing.
@@ -86,6 +86,20 @@ func TestAccountsAreApart(t *testing.T) {
 		}
 		if a := l.do(t, q); a.status != 404 || strings.Contains(a.body, "theirs") {
 			t.Errorf("%s: %d %s", rt.Name, a.status, a.body)
+		}
+	}
+	// Bodies and queries name nothing of another account either.
+	for _, q := range []request{
+		{method: "POST", path: "devices/" + l.acme.plain + "/merge", body: `{"other":"` + l.other.plain + `"}`},
+		{method: "PATCH", path: "groups/2", body: `{"policy":"` + l.other.policy + `"}`, headers: []string{"If-Match", "*"}},
+		{method: "POST", path: "groups", body: `{"name":"x","policy":"` + l.other.policy + `"}`},
+		{method: "POST", path: "registration-codes", body: `{"name":"x","group":"` + l.other.group + `"}`},
+		{method: "POST", path: "dry-runs?group=" + l.other.group, body: bodies["admin_dry_run"]},
+		{method: "POST", path: "dry-runs?policy=" + l.other.policy, body: bodies["admin_dry_run"]},
+		{method: "DELETE", path: "groups/2?move_to=" + l.other.group, headers: []string{"If-Match", "*"}},
+	} {
+		if a := l.do(t, q); a.status != 400 && a.status != 404 {
+			t.Errorf("%s %s: %d %s", q.method, q.path, a.status, a.body)
 		}
 	}
 	if after := l.inventory(t, &l.other); after != before {

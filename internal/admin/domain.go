@@ -6,6 +6,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/identity"
+	"muster/internal/page"
 	"muster/internal/posture"
 )
 
@@ -31,6 +32,9 @@ type Devices interface {
 	exempting
 	Find(ctx context.Context, account posture.AccountID, sel device.Selector) (device.Device, error)
 	Select(ctx context.Context, account posture.AccountID, q device.Query) ([]device.Device, string, error)
+	Conflicts(ctx context.Context, account posture.AccountID, w page.Window) (list []device.Clash, next string, err error)
+	Merge(ctx context.Context, account posture.AccountID, survivor, other, actor string) error
+	Split(ctx context.Context, account posture.AccountID, hardwareID, actor string) (int, error)
 	// Verdict gives what was last thought of a device. NotFound: it never reported.
 	Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error)
 	Events(ctx context.Context, account posture.AccountID, q device.EventQuery) ([]device.LogEntry, string, error)

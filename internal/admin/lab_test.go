@@ -371,6 +371,7 @@ var bodies = map[string]string{
 	"admin_dry_run":            `{"name":"Strict","rules":[{"name":"rest","status":"compliant"}]}`,
 	"admin_webhook_create":     `{"name":"siem","url":"https://siem.example/hook","form":"standard"}`,
 	"admin_webhook_change":     `{"name":"siem"}`,
+	"admin_device_merge":       `{"other":"HW-OUR-2"}`,
 	"admin_webhook_redeliver":  `{"from":"2026-01-01T00:00:00Z"}`,
 }
 

@@ -154,11 +154,10 @@ const patientFor = time.Hour
 
 // doorFor is the administration API for one account, which whoever reaches the database may use.
 func (s *services) doorFor(a identity.Account) http.RoundTripper {
-	door := admin.New(admin.Deps{
+	return inProcess{&web.Server{Log: s.log, Next: web.NewMux(admin.New(admin.Deps{
 		Authenticator: everybody{a}, Limiter: &ratelimit.Limiter{Source: ratelimit.NewMemory(1), Now: time.Now},
 		Accounts: s.identity, Devices: s.devices, Policies: s.policies, Runs: s.runs, Webhooks: s.webhooks, Operators: s.operators, Explain: s.explain,
-	})
-	return inProcess{&web.Server{Next: web.NewMux(door), Log: s.log}}
+	}))}}
 }
 
 // everybody is an administrator of the account.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"iter"
 	"net/http"
 	"strings"
@@ -81,6 +82,7 @@ func TestAdministration(t *testing.T) {
 		administerPolicies(t, c, a.ID)
 		administerDevices(t, c, a.ID)
 		administerWebhooks(t, c)
+		administerConflicts(t, p, c)
 		for _, rt := range web.NewMux(admin.New(admin.Deps{})).Routes() {
 			if !x.called[rt.Method+" "+rt.Path] {
 				t.Errorf("the client has no call for %s %s, or this test none", rt.Method, rt.Path)
@@ -240,6 +242,35 @@ func administerWebhooks(t *testing.T, c *adminclient.Client) {
 	}
 	ok[adminclient.Redelivered](t)(c.Redeliver(ctx, w.ID, "2026-01-01T00:00:00Z"))
 	must(t, c.DeleteWebhook(ctx, w.ID, w.Tag))
+}
+
+// administerConflicts makes twins, and tells them apart or makes one of them.
+func administerConflicts(t *testing.T, p *program, c *adminclient.Client) {
+	t.Helper()
+	ctx := t.Context()
+	code := ok[adminclient.Account](t)(c.Account(ctx)).RegistrationCode
+	twin := func(i int) *agent {
+		mac := fmt.Sprintf("00:0c:29:00:01:%02x", i)
+		return p.register(code, fmt.Sprintf(`{"device_name":"twin","serial_number":"SERIAL-%d","hardware_id":"HW-TWIN-%d","os":{"family":"linux"},
+			"network_adapter_info":[{"mac":%q,"adapter_enabled":true,"ipv4":["192.0.2.2"],"ipv6":[]}]}`, i, i, mac))
+	}
+	a, b := twin(1), twin(2)
+	if list := collected(t, c.Conflicts(ctx)); len(list) != 0 {
+		t.Errorf("%+v", list)
+	}
+	if n := ok[int](t)(c.SplitDevices(ctx, a.ID)); n != 1 {
+		t.Errorf("%d devices had it", n)
+	}
+	if _, err := c.SplitDevices(ctx, a.ID); !adminclient.IsConflict(err) {
+		t.Errorf("without a hardware id: %v", err)
+	}
+	if err := c.MergeDevices(ctx, a.ID, a.ID); !adminclient.IsInvalid(err) {
+		t.Errorf("with itself: %v", err)
+	}
+	must(t, c.MergeDevices(ctx, a.ID, b.ID))
+	if _, err := c.Verdict(ctx, b.ID); !adminclient.IsNotFound(err) {
+		t.Errorf("the one that went up in the other: %v", err)
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -26,6 +26,7 @@ var adminBodies = map[string]string{
 	"admin_dry_run":            aPolicy,
 	"admin_webhook_create":     `{"name":"ours","url":"https://siem.our-house.test/hook","form":"standard"}`,
 	"admin_webhook_change":     `{"name":"ours"}`,
+	"admin_device_merge":       `{"other":"00:00:00:00:00:01"}`,
 	"admin_webhook_redeliver":  `{"from":"2026-01-01T00:00:00Z"}`,
 }
 
