@@ -30,14 +30,27 @@ func (c Change) String() string {
 	if c.Member != "" {
 		what += ", " + c.Member
 	}
+	before, after := onLine(c.Before), onLine(c.After)
 	switch {
-	case c.Before == "":
-		return what + ": added, " + c.After
-	case c.After == "":
-		return what + ": removed, was " + c.Before
+	case before == "":
+		return what + ": added, " + after
+	case after == "":
+		return what + ": removed, was " + before
 	default:
-		return what + ": " + c.Before + " → " + c.After
+		return what + ": " + before + " → " + after
 	}
+}
+
+// maxOnLine bounds what a long text, such as a script, takes of a line.
+const maxOnLine = 200
+
+// onLine writes a text on one line.
+func onLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > maxOnLine {
+		s = string(r[:maxOnLine-1]) + "…"
+	}
+	return s
 }
 
 // Diff lists what differs between two policies: members of the policy, then checks, then rules. Equal ones give none.

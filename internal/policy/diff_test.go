@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,6 +24,12 @@ func TestDiff(t *testing.T) {
 		{"one entry of two", func(p *Policy) { p.Checks[7].Severity = Warning },
 			[]string{"check disk_encryption (laptop, phone, tablet), severity: critical → warning"}},
 		{"machines", func(p *Policy) { p.Checks[0].OS = nil }, []string{"check antimalware_installed, os: windows, mac → none"}},
+		{"a text of several lines", func(p *Policy) { p.Checks[0].Remediation = "Install\n\n  it." },
+			[]string{"check antimalware_installed, remediation: none → Install it."}},
+		{"a long text", func(p *Policy) { p.Checks[0].Remediation = strings.Repeat("é", 201) },
+			[]string{"check antimalware_installed, remediation: none → " + strings.Repeat("é", 199) + "…"}},
+		{"a text of one line", func(p *Policy) { p.Checks[0].Remediation = strings.Repeat("é", 200) },
+			[]string{"check antimalware_installed, remediation: none → " + strings.Repeat("é", 200)}},
 		{"removed", func(p *Policy) { p.Checks = p.Checks[1:] }, []string{"check antimalware_installed: removed, was severity critical"}},
 		{"added", func(p *Policy) {
 			p.Checks = append(p.Checks, Check{ID: "required_products", Name: "EDR", Severity: Critical, Products: []Product{{Name: "X", Running: true}}})

@@ -117,6 +117,16 @@ func TestParseReportsAllAtOnce(t *testing.T) {
 	}
 }
 
+// A document may be as long as it says.
+func TestLengthOfDocuments(t *testing.T) {
+	for n, ok := range map[int]bool{maxPolicyBytes: true, maxPolicyBytes + 1: false} {
+		text := small + "#" + strings.Repeat("x", n-len(small)-1)
+		if _, err := Parse([]byte(text)); (err == nil) != ok || len(text) != n {
+			t.Errorf("%d bytes: %v", len(text), err)
+		}
+	}
+}
+
 // A version that looks like a number is taken as it is written; what YAML takes for nothing counts as missing.
 func TestNumbersAreTextsToo(t *testing.T) {
 	p, err := Parse([]byte("name: 2026-01-01\ndescription: ~\nrules: [{name: 1, status: compliant}]\n" +

@@ -89,6 +89,8 @@ func TestValidateParameters(t *testing.T) {
 		{"a long remediation", Check{ID: "screen_lock", Remediation: strings.Repeat("é", maxLongText)}, ""},
 		{"a longer remediation", Check{ID: "screen_lock", Remediation: strings.Repeat("é", maxLongText+1)}, "remediation"},
 		{"broken text", Check{ID: "screen_lock", Remediation: "\xff"}, "remediation"},
+		{"a system after all", Check{ID: "screen_lock", OS: append(slices.Clone(families), "beos")}, "os[5]"},
+		{"all systems", Check{ID: "screen_lock", OS: families}, ""},
 		{"a system twice", Check{ID: "screen_lock", OS: []posture.OSFamily{posture.Linux, posture.Linux}}, "os[1]"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -169,6 +171,8 @@ func TestValidateRules(t *testing.T) {
 		{"a check that is not in the policy", Rule{Checks: []string{"screen_lock", "threats"}}, ".checks[1]"},
 		{"an entry that is not in the policy", Rule{Checks: []string{"custom_check/dock"}}, ".checks[0]"},
 		{"an entry", Rule{Checks: []string{"custom_check/vpn", "custom_check"}}, ""},
+		{"very many checks", Rule{Checks: slices.Repeat([]string{"screen_lock"}, maxChecks+1)}, ".checks"},
+		{"as many checks as may be", Rule{Checks: slices.Repeat([]string{"screen_lock"}, maxChecks)}, ""},
 		{"an unknown level", Rule{MinLevel: "bad"}, ".min_level"},
 		{"very many vulnerabilities", Rule{CVEs: many}, ".cves"},
 		{"a vulnerability without a name", Rule{CVEs: []string{""}}, ".cves[0]"},
