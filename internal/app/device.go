@@ -26,6 +26,7 @@ type deviceCommand struct {
 	Exempt   deviceExempt   `cmd:"" help:"Let a device pass whatever the policy says."`
 	Unexempt deviceUnexempt `cmd:"" help:"End an exemption."`
 
+	Unpin      deviceUnpin      `cmd:"" help:"Let rules decide again in which group a device is."`
 	Quarantine deviceQuarantine `cmd:"" help:"Hold a device back whatever the policy says."`
 	Release    deviceRelease    `cmd:"" help:"End a quarantine."`
 

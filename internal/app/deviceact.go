@@ -78,6 +78,22 @@ func (c *deviceUnexempt) Run(env *environment) error {
 	return c.act(env, c.Device, device.ActionRequest{Action: device.ActUnexempt}, "", "no longer exempted")
 }
 
+type deviceUnpin struct {
+	accountFlag `embed:""`
+	deviceArg   `embed:""`
+}
+
+// Run lets rules decide again.
+func (c *deviceUnpin) Run(env *environment) error {
+	return env.withStored(c.accountFlag, c.Device, func(s *services, d *device.Device) error {
+		err := s.devices.Unpin(env.ctx, d.Account, d.ID)
+		if err != nil {
+			return err
+		}
+		return printLine(env.stdout, "no longer pinned", d.ID)
+	})
+}
+
 type deviceQuarantine struct {
 	accountFlag `embed:""`
 	deviceArg   `embed:""`

@@ -31,6 +31,18 @@ func (s *Service) assignGroup(ctx context.Context, ref Ref, r *ActionRequest) (s
 	return "", s.judgeMoved(ctx, ref)
 }
 
+// Unpin lets rules and domains decide the group of a device again, from its next new report on. Of one that nobody chose a
+// group for there is nothing to undo. NotFound: no such live device.
+func (s *Service) Unpin(ctx context.Context, account posture.AccountID, id string) error {
+	return s.changeLive(ctx, Ref{Account: account, ID: id}, func(tx Tx, old, d *Device) error {
+		if !d.Pinned {
+			return nil
+		}
+		d.Pinned = false
+		return tx.Update(ctx, old, d)
+	})
+}
+
 // relocate moves a device, and says whether it did. The group is locked, so that it cannot be deleted meanwhile; for
 // that the step names no device, since groups are locked in no order. NotFound: no such live device, or no such group.
 func (s *Service) relocate(ctx context.Context, ref Ref, r relocation) (moved bool, err error) {

@@ -55,6 +55,11 @@ func TestJoiningRules(t *testing.T) {
 		if shown := decode[object](t, p.muster("device", "show", early.ID, "--json")); in(early) != "Corp" || shown["pinned"] != true {
 			t.Errorf("moved by hand: %v", shown)
 		}
+		p.muster("device", "unpin", early.ID)
+		early.report(healthy("lab-1c", mac(1))).want(200)
+		if got := in(early); got != "Lab" {
+			t.Errorf("no longer pinned: in %q", got)
+		}
 		if out, exit := command(t, append([]string{"group", "edit", "Lab", "--join-rule", "device.host"}, db...)...); exit != 2 || !strings.Contains(out, "join_rule") {
 			t.Errorf("a rule that is no condition: code %d: %s", exit, out)
 		}

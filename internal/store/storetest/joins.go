@@ -140,6 +140,12 @@ func testJoiningByReport(t *testing.T, e Engine) {
 	if d := b.device(t, id); d.Cell.Group != posture.DefaultGroup {
 		t.Errorf("a rule took a device that somebody had put into group %d", d.Cell.Group)
 	}
+	wantCode(t, b.svc.Unpin(ctx, Account(t, b.Store, "other", 10), id), errs.NotFound)
+	check(t, b.svc.Unpin(ctx, b.account, id))
+	report("lab-4", "corp.example")
+	if d := b.device(t, id); d.Cell.Group != lab || d.Pinned {
+		t.Errorf("no longer pinned: in group %d", d.Cell.Group)
+	}
 	other := b.enrol(t, device.Registration{}).DeviceID
 	check(t, second(b.svc.UpdateGroup(ctx, b.account, plain, device.GroupChange{JoinRule: new("pc"), JoinOrder: new(-1)}, "")))
 	check(t, b.svc.Report(ctx, device.Ref{Account: b.account, ID: other}, Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}, HostName: "pc"}, "3/0/0||pc")))

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // quiet is a Judge that finds devices unfit that have not reported for three hours, and counts how often it is asked.
-type quiet struct{ asked int }
+type quiet struct{ asked atomic.Int64 }
 
 const quietAfter = 3 * time.Hour
 
@@ -19,7 +20,7 @@ func (*quiet) Version(p posture.PolicyRef, g posture.GroupID) string { return Ju
 
 // Judge implements device.Judge.
 func (j *quiet) Judge(ctx context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
-	j.asked++
+	j.asked.Add(1)
 	v, err := Judge{}.Judge(ctx, s, now)
 	if now.Sub(s.LastReport) >= quietAfter {
 		v.Status, v.Silent = posture.StatusNonCompliant, true
@@ -80,7 +81,7 @@ func testSilence(t *testing.T, e Engine) {
 	}
 	b.restart(t, j)
 	b.clock.at = start.Add(quietAfter)
-	asked := j.asked
+	asked := j.asked.Load()
 	if n, err := b.svc.Sweep(ctx, b.account); err != nil || n != 0 || due() != 0 {
 		t.Errorf("a report may still be on its way: %d judged, %d due, %v", n, due(), err)
 	}
@@ -88,8 +89,8 @@ func testSilence(t *testing.T, e Engine) {
 	if n := due(); n != 4 {
 		t.Errorf("%d are due, want all that are there", n)
 	}
-	if n, err := b.svc.Sweep(ctx, b.account); err != nil || n != 3 || j.asked-asked != 3 {
-		t.Errorf("%d were judged, the judge was asked %d times, %v", n, j.asked-asked, err)
+	if n, err := b.svc.Sweep(ctx, b.account); err != nil || n != 3 || j.asked.Load()-asked != 3 {
+		t.Errorf("%d were judged, the judge was asked %d times, %v", n, j.asked.Load()-asked, err)
 	}
 	status("silent for three hours", posture.StatusNonCompliant, posture.StatusCompliant)
 	if n := due(); n != 0 {
