@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -334,4 +335,19 @@ func TestExplain(t *testing.T) {
 	if v := c.Evaluate(&Subject{Report: r}, now); issues != len(v.Issues) {
 		t.Errorf("%d issues, the verdict has %d", issues, len(v.Issues))
 	}
+}
+
+// Many goroutines may judge by one compiled policy; the race detector sees whether they may.
+func TestManyJudgeByOnePolicy(t *testing.T) {
+	c := compiled(t, ruled(Rule{Expression: `products.exists(p, p.name == "x") && users.size() > 1`}))
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s := &Subject{Report: windowsLaptop()}
+			if v := c.Evaluate(s, now); v.Rule != "rest" || len(c.Explain(s, now)) != 5 {
+				t.Errorf("decided by %q", v.Rule)
+			}
+		})
+	}
+	wg.Wait()
 }
