@@ -162,9 +162,10 @@ func (s *Service) applyRegistration(d *Device, account posture.AccountID, r *Reg
 	r.Private.forget(d)
 }
 
-// forgetTimes leaves nothing that time may do to the device.
+// forgetTimes leaves nothing that time may do to the device. Since when it is unfit stays: else its owner could begin
+// grace anew by removing the agent and installing it again.
 func (d *Device) forgetTimes() {
-	d.NextChange, d.VerdictChange, d.FailingSince = time.Time{}, time.Time{}, time.Time{}
+	d.NextChange, d.VerdictChange = time.Time{}, time.Time{}
 	d.Silence, d.Silent, d.LinkedMatters = 0, false, false
 }
 

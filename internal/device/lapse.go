@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"muster/internal/errs"
@@ -43,7 +44,8 @@ type Removals interface {
 	DueForRemoval(ctx context.Context, account posture.AccountID, now time.Time, limit int) ([]string, error)
 	// LiveAfter gives the ids of live devices behind an id, in order.
 	LiveAfter(ctx context.Context, account posture.AccountID, id string, limit int) ([]string, error)
-	// Gone gives the ids of devices that left before a time, the longest gone first.
+	// Gone gives the ids of devices that left before a time, the longest gone first, but for those in quarantine of which
+	// nothing more can be forgotten.
 	Gone(ctx context.Context, account posture.AccountID, before time.Time, limit int) ([]string, error)
 }
 
@@ -315,7 +317,7 @@ func firstLook(ctx context.Context, tx Tx, account posture.AccountID, at time.Ti
 }
 
 // Purge forgets the devices of an account that left before a time, a page of them in each step, and says how many. The
-// record of events keeps what it has of them.
+// record of events keeps what it has of them. Of those in quarantine it keeps what they are recognised by.
 func (s *Service) Purge(ctx context.Context, account posture.AccountID, before time.Time) (int, error) {
 	done := 0
 	for ctx.Err() == nil {
@@ -323,13 +325,42 @@ func (s *Service) Purge(ctx context.Context, account posture.AccountID, before t
 		if err != nil || len(ids) == 0 {
 			return done, err
 		}
-		err = s.store.Change(ctx, Change{Do: func(tx Tx) error { return tx.Forget(ctx, account, ids) }})
+		err = s.store.Change(ctx, Change{Do: func(tx Tx) error { return forgetGone(ctx, tx, account, ids) }})
 		if err != nil {
 			return done, err
 		}
 		done += len(ids)
 	}
 	return done, ctx.Err()
+}
+
+// forgetGone forgets devices that are gone. Those in quarantine are only erased: else it would end by waiting.
+func forgetGone(ctx context.Context, tx Tx, account posture.AccountID, ids []string) error {
+	var rest []string
+	for _, id := range slices.Sorted(slices.Values(ids)) { // several servers lock them in one order
+		old, err := tx.DeviceForUpdate(ctx, account, id)
+		if errs.Is(err, errs.NotFound) || err == nil && old.Lifecycle == Live {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !old.Quarantined {
+			rest = append(rest, id)
+			continue
+		}
+		d := old
+		d.forgetMachine()
+		err = tx.Update(ctx, &old, &d)
+		if err != nil {
+			return err
+		}
+		err = tx.Erase(ctx, account, id)
+		if err != nil {
+			return err
+		}
+	}
+	return tx.Forget(ctx, account, rest)
 }
 
 // purgePage is how many devices are forgotten in one step: reports wait for each.

@@ -93,6 +93,17 @@ func (d *Device) outdate(at time.Time) {
 	}
 }
 
+// outdate is that of a live device, in a step that has changed by what it is judged.
+func outdate(ctx context.Context, tx Tx, ref Ref, at time.Time) error {
+	old, err := tx.DeviceForUpdate(ctx, ref.Account, ref.ID)
+	if err != nil {
+		return err
+	}
+	d := old
+	d.outdate(at)
+	return tx.Update(ctx, &old, &d)
+}
+
 // judgeMoved judges a device by the policy of the group that it has come to. What cannot be judged now stays due.
 func (s *Service) judgeMoved(ctx context.Context, ref Ref) error {
 	stored, err := s.store.Stored(ctx, ref.Account, ref.ID)

@@ -60,6 +60,9 @@ func (s *Service) remove(ctx context.Context, ref Ref, r removal) error {
 		}
 		d.Lifecycle, d.Conflict, d.RemoveAt = r.lifecycle, false, time.Time{}
 		d.forgetTimes()
+		if r.kind == event.Deleted || r.kind == event.DeletedByAPI {
+			d.FailingSince = time.Time{}
+		}
 		if r.erase {
 			d.forgetMachine()
 		}
@@ -93,6 +96,7 @@ func (s *Service) removeAgent(ctx context.Context, ref Ref, r removal) error {
 		}
 		d.Managed, d.Conflict = false, false
 		d.forgetTimes()
+		d.FailingSince = time.Time{}
 		d.Exempted, d.Exemption = false, Exemption{}
 		d.Judged = posture.StatusUnknown
 		d.Cell = posture.Cell{Group: d.Cell.Group, Status: posture.StatusUnknown}
@@ -127,7 +131,7 @@ func (d *Device) forgetMachine() {
 	*d = Device{
 		Account: d.Account, ID: d.ID, Lifecycle: d.Lifecycle, Cell: d.Cell, Judged: d.Judged, Managed: d.Managed,
 		HardwareID: d.HardwareID, Serial: d.Serial, OSFamily: d.OSFamily,
-		EnrolledAt: d.EnrolledAt, ReportedAt: d.ReportedAt, SeenAt: d.SeenAt, StatusAt: d.StatusAt,
+		EnrolledAt: d.EnrolledAt, ReportedAt: d.ReportedAt, SeenAt: d.SeenAt, StatusAt: d.StatusAt, FailingSince: d.FailingSince,
 		Credentials: d.Credentials, Quarantined: d.Quarantined, Quarantine: d.Quarantine,
 	}
 }

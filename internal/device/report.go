@@ -139,9 +139,11 @@ func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j ju
 	})
 }
 
-// sameGround reports whether a device is still judged by what it was when it was read.
+// sameGround reports whether a device is still judged by what it was when it was read. A report that said nothing new may
+// have ended a silence.
 func (d *Device) sameGround(read *Device) bool {
-	return d.Policy == read.Policy && d.Cell.Group == read.Cell.Group && d.Judge == read.Judge && bytes.Equal(d.Digest, read.Digest)
+	return d.Policy == read.Policy && d.Cell.Group == read.Cell.Group && d.Judge == read.Judge && bytes.Equal(d.Digest, read.Digest) &&
+		d.Link.Username == read.Link.Username && d.ReportedAt.Equal(read.ReportedAt)
 }
 
 // recall adds to a subject what was thought of the device before, where that matters: a device without issues has none

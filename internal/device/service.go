@@ -250,14 +250,19 @@ func (s *Service) Counts(ctx context.Context, account posture.AccountID) (Counts
 	return s.store.Counts(ctx, account)
 }
 
-// LinkUser attaches a user to the device. Where the policy asks who uses it, the device is judged anew before it returns.
+// LinkUser attaches a user to the device. Where the policy asks who uses it, the device is judged anew before it returns;
+// until then it is due.
 // NotFound: no such live device in the account.
 func (s *Service) LinkUser(ctx context.Context, account posture.AccountID, sel Selector, user LinkedUser) error {
 	id, matters := sel.ID, false
+	at := s.clock()
 	c := Change{Device: id, Do: func(tx Tx) error {
 		var err error
 		matters, err = tx.Link(ctx, account, id, user)
-		return err
+		if err != nil || !matters {
+			return err
+		}
+		return outdate(ctx, tx, Ref{Account: account, ID: id}, at)
 	}}
 	if sel.ByMAC {
 		c.Find = func(tx Tx) (string, error) {

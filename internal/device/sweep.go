@@ -46,7 +46,8 @@ func (s *Service) sweepOne(ctx context.Context, ref Ref) (judged bool, err error
 		return false, unlessGone(err)
 	}
 	s.seen.overlay(&stored)
-	if !stored.dueAt(at) {
+	// A verdict from before an upgrade may not say when it changes: the device is due all the same.
+	if !stored.dueAt(at) && stored.Judge == s.judge.Version(stored.Policy, stored.Cell.Group) {
 		return false, s.armAgain(ctx, ref, stored.LastReport)
 	}
 	err = s.judgeAgain(ctx, ref)

@@ -53,7 +53,8 @@ func (s *Store) LiveAfter(ctx context.Context, account posture.AccountID, id str
 
 // Gone implements device.Removals.
 func (s *Store) Gone(ctx context.Context, account posture.AccountID, before time.Time, limit int) ([]string, error) {
-	return ids(ctx, s, "SELECT id FROM devices WHERE account_id = ? AND lifecycle <> 0 AND status_at < ? ORDER BY status_at LIMIT ?",
+	return ids(ctx, s, `SELECT id FROM devices WHERE account_id = ? AND lifecycle <> 0 AND status_at < ? AND (hold = '' OR profile <> '')
+		ORDER BY status_at LIMIT ?`,
 		account, millis(before), limit)
 }
 

@@ -324,6 +324,31 @@ func testPurge(t *testing.T, e Engine) {
 	}
 }
 
+// testPurgeKeepsQuarantine: waiting for long enough must not end a quarantine.
+func testPurgeKeepsQuarantine(t *testing.T, e Engine) {
+	b := newBench(t, e)
+	ctx := t.Context()
+	a := b.enrolled(t, 0)
+	b.report(t, a.DeviceID, "3/0/0", posture.Report{HostName: "box"})
+	check(t, b.svc.Quarantine(ctx, b.account, a.DeviceID, "stolen"))
+	check(t, b.svc.Retire(ctx, device.Ref{Account: b.account, ID: a.DeviceID}))
+	for _, want := range []int{1, 0} {
+		if n, err := b.svc.Purge(ctx, b.account, b.clock.at.Add(hour)); err != nil || n != want {
+			t.Errorf("purged %d, %v, want %d", n, err, want)
+		}
+	}
+	if body, err := b.Report(ctx, b.account, a.DeviceID); err == nil {
+		t.Errorf("its report is kept: %s", body)
+	}
+	if again := b.enrolled(t, 0); again.DeviceID != a.DeviceID {
+		t.Error("it is not recognised")
+	}
+	b.stands(t, a.DeviceID, posture.StatusQuarantined)
+	if d := b.device(t, a.DeviceID); d.Quarantine.Reason != "stolen" || d.HostName != "" {
+		t.Errorf("it came back as %+v", d)
+	}
+}
+
 // testRefusedAtLimit: what becomes of a new device for which there is no place is the account's to say.
 func testRefusedAtLimit(t *testing.T, e Engine) {
 	b, rules := ruledBench(t, e)

@@ -1,0 +1,164 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"muster/internal/device"
+	"muster/internal/errs"
+	"muster/internal/posture"
+)
+
+// interrupted is a Judge that finds devices unfit whose linked user is mallory, that have not reported for three hours, or
+// that are not fit by themselves, and that has something else happen once while it judges.
+type interrupted struct {
+	quiet
+	meanwhile func()
+	fails     bool
+}
+
+// Judge implements device.Judge.
+func (j *interrupted) Judge(ctx context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	if j.fails {
+		return posture.Verdict{}, errs.New(errs.Unavailable, "out of order")
+	}
+	v, err := j.quiet.Judge(ctx, s, now)
+	v.LinkedMatters = true
+	if s.User == "mallory" {
+		v.Status = posture.StatusNonCompliant
+	}
+	if v.Status != posture.StatusCompliant {
+		v.FailingSince = s.FailingSince
+		if v.FailingSince.IsZero() {
+			v.FailingSince = now
+		}
+	}
+	meanwhile := j.meanwhile
+	j.meanwhile = nil
+	if meanwhile != nil {
+		meanwhile()
+	}
+	return v, err
+}
+
+// interruptedBench has one device that reported that it is fit.
+func interruptedBench(t *testing.T, e Engine) (*bench, *interrupted, device.Ref) {
+	t.Helper()
+	b, j := newBench(t, e), &interrupted{}
+	b.svc = judgedBy(b.Store, b.clock, j)
+	ref := device.Ref{Account: b.account, ID: b.enrol(t, device.Registration{HardwareID: "HW-0001"}).DeviceID}
+	b.report(t, ref.ID, "3/0/0", posture.Report{})
+	return b, j, ref
+}
+
+// stands checks where a device stands, and that it is not due.
+func (b *bench) stands(t *testing.T, id string, want posture.Status) {
+	t.Helper()
+	if d := b.device(t, id); d.Cell.Status != want {
+		t.Errorf("the device is %v, want %v", d.Cell.Status, want)
+	}
+	if due, err := b.Due(t.Context(), b.account, b.clock.at, 10); err != nil || len(due) != 0 {
+		t.Errorf("due: %v, %v", due, err)
+	}
+	CheckCounts(t.Context(), t, b.Store, b.account)
+}
+
+// testSilenceEndsMeanwhile has a device report while it is found silent.
+func testSilenceEndsMeanwhile(t *testing.T, e Engine) {
+	b, j, ref := interruptedBench(t, e)
+	b.clock.advance(quietAfter + time.Minute)
+	j.meanwhile = func() {
+		b.clock.advance(time.Second)
+		// Another server judges it silent just before, so that the report is not taken for one that changes nothing.
+		_, err := b.svc.Sweep(t.Context(), b.account)
+		check(t, err)
+		check(t, b.svc.Report(t.Context(), ref, Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}}, "{}")))
+	}
+	j.decodes(b)
+	_, err := b.svc.Sweep(t.Context(), b.account)
+	check(t, err)
+	b.stands(t, ref.ID, posture.StatusCompliant)
+}
+
+// decodes makes a service that reads the bodies of bench.report.
+func (j *interrupted) decodes(b *bench) {
+	b.svc = device.New(device.Options{Store: b.Store, Judge: j, Now: b.clock.now, Decode: func([]byte) (*posture.Report, error) {
+		return &posture.Report{OS: posture.OS{Name: "3/0/0"}}, nil
+	}})
+}
+
+// testEarlierVerdicts has a device become unfit by time that was judged by a program that did not store when verdicts
+// change, and that never reports again.
+func testEarlierVerdicts(t *testing.T, e Engine) {
+	b := newBench(t, e)
+	ctx := t.Context()
+	until := b.clock.at.Add(time.Hour)
+	id := b.enrol(t, device.Registration{}).DeviceID
+	version := until.Format(time.RFC3339)
+	check(t, b.svc.Report(ctx, device.Ref{Account: b.account, ID: id}, Submission(posture.Report{OS: posture.OS{Name: "3/0/0", Version: version}}, "3/0/0|"+version)))
+	check(t, e.Exec(ctx, b.Store, "UPDATE devices SET verdict_change_at = 0, judge = 'v2'"))
+	b.clock.advance(time.Minute)
+	if n, err := b.svc.Sweep(ctx, b.account); err != nil || n != 0 {
+		t.Errorf("too early: %d judged, %v", n, err)
+	}
+	b.clock.at = until
+	if n, err := b.svc.Sweep(ctx, b.account); err != nil || n != 1 {
+		t.Errorf("%d judged, %v", n, err)
+	}
+	b.stands(t, id, posture.StatusNonCompliant)
+}
+
+// testLinkedMeanwhile links another user to a device while its report is judged.
+func testLinkedMeanwhile(t *testing.T, e Engine) {
+	b, j, ref := interruptedBench(t, e)
+	j.decodes(b)
+	j.meanwhile = func() {
+		check(t, b.svc.LinkUser(t.Context(), b.account, device.Selector{ID: ref.ID}, device.LinkedUser{Username: "mallory"}))
+	}
+	b.report(t, ref.ID, "3/1/0", posture.Report{})
+	b.stands(t, ref.ID, posture.StatusNonCompliant)
+}
+
+// testLinkedUnjudged links a user to a device that cannot be judged at that moment.
+func testLinkedUnjudged(t *testing.T, e Engine) {
+	b, j, ref := interruptedBench(t, e)
+	j.decodes(b)
+	j.fails = true
+	wantCode(t, b.svc.LinkUser(t.Context(), b.account, device.Selector{ID: ref.ID}, device.LinkedUser{Username: "mallory"}), errs.Unavailable)
+	j.fails = false
+	if n, err := b.svc.Sweep(t.Context(), b.account); err != nil || n != 1 {
+		t.Errorf("%d judged, %v", n, err)
+	}
+	b.stands(t, ref.ID, posture.StatusNonCompliant)
+}
+
+// testGraceOutlivesAgent removes the agent of a device that is unfit in several ways, and installs it again.
+func testGraceOutlivesAgent(t *testing.T, e Engine) {
+	b, _, ref := interruptedBench(t, e)
+	ctx := t.Context()
+	b.report(t, ref.ID, "4/2/0", posture.Report{})
+	began := b.device(t, ref.ID).FailingSince
+	if began.IsZero() {
+		t.Fatal("the device is not unfit")
+	}
+	again := func(what string, keeps bool) {
+		t.Helper()
+		b.clock.advance(time.Hour)
+		if got := b.enrol(t, device.Registration{HardwareID: "HW-0001"}).DeviceID; got != ref.ID {
+			t.Fatalf("%s: it came back as %s, not %s", what, got, ref.ID)
+		}
+		b.report(t, ref.ID, "4/2/0", posture.Report{})
+		if got := b.device(t, ref.ID).FailingSince; got.Equal(began) != keeps {
+			t.Errorf("%s: unfit since %v, was since %v", what, got, began)
+		}
+	}
+	again("registered again", true)
+	check(t, b.svc.Retire(ctx, ref))
+	again("reinstalled", true)
+	check(t, b.svc.Remove(ctx, b.account, device.Selector{ID: ref.ID}, device.RemoveData, ""))
+	again("deleted", false)
+	began = b.device(t, ref.ID).FailingSince
+	check(t, b.svc.Remove(ctx, b.account, device.Selector{ID: ref.ID}, device.RemoveAgent, ""))
+	again("agent removed", false)
+}
