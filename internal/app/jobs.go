@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"muster/internal/identity"
@@ -37,37 +39,34 @@ func (s *server) jobs() []jobs.Job {
 	}
 }
 
-// sweep judges anew what only time has changed, in every account.
-func (s *server) sweep(ctx context.Context, _ time.Time) error {
+// inEach does something in every account. What goes wrong in one does not keep the others from it.
+func (s *server) inEach(ctx context.Context, do func(account posture.AccountID) error) error {
 	accounts, err := s.identity.ListAccounts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, a := range accounts {
-		_, err = s.devices.Sweep(ctx, a.ID)
-		if err != nil {
-			return err
+	for i := 0; i < len(accounts) && ctx.Err() == nil; i++ {
+		if failed := do(accounts[i].ID); failed != nil {
+			err = errors.Join(err, fmt.Errorf("in account %d: %w", accounts[i].ID, failed))
 		}
 	}
-	return nil
+	return err
+}
+
+// sweep judges anew what only time has changed, in every account.
+func (s *server) sweep(ctx context.Context, _ time.Time) error {
+	return s.inEach(ctx, func(account posture.AccountID) error {
+		_, err := s.devices.Sweep(ctx, account)
+		return err
+	})
 }
 
 // sweepRemovals removes the devices that are to leave by themselves, in every account.
 func (s *server) sweepRemovals(ctx context.Context, _ time.Time) error {
-	accounts, err := s.identity.ListAccounts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, a := range accounts {
-		n, err := s.devices.SweepRemovals(ctx, a.ID)
+	return s.inEach(ctx, func(account posture.AccountID) error {
+		n, err := s.devices.SweepRemovals(ctx, account)
 		if n > 0 {
-			s.log.Info("removed devices", "account", a.ID, "devices", n)
+			s.log.Info("removed devices", "account", account, "devices", n)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // forgetEvents ends the record of every account where it is to be kept no longer.
@@ -94,25 +93,17 @@ func (s *server) purgeDevices(ctx context.Context, now time.Time) error {
 
 // forget does something in every account that keeps something for some days only.
 func (s *server) forget(ctx context.Context, kept func(identity.Retention, int) int, do func(account posture.AccountID, days int) error) error {
-	accounts, err := s.identity.ListAccounts(ctx)
-	if err != nil {
-		return err
-	}
-	for _, a := range accounts {
-		now, err := s.identity.Settings(ctx, a.ID)
+	return s.inEach(ctx, func(account posture.AccountID) error {
+		now, err := s.identity.Settings(ctx, account)
 		if err != nil {
 			return err
 		}
 		days := kept(now.Retention, s.cfg.KeepEvents)
 		if days == 0 {
-			continue
+			return nil
 		}
-		err = do(a.ID, days)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return do(account, days)
+	})
 }
 
 // checkCounts compares the kept counts with the rows they stand for. A difference is a bug of Muster, and is reported

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +12,7 @@ import (
 	"muster/internal/errs"
 	"muster/internal/gears"
 	"muster/internal/identity"
+	"muster/internal/posture"
 )
 
 // TestDevicesLeaveAndAreForgotten: what an account decides reaches the periodic work, and that the other accounts not.
@@ -63,6 +67,35 @@ func TestDevicesLeaveAndAreForgotten(t *testing.T) {
 		if _, err = s.store.Credentials(ctx, a.ID, silent.DeviceID); err != nil {
 			t.Errorf("%s: the silent device is forgotten already: %v", name, err)
 		}
+	}
+}
+
+// TestOneAccountDoesNotKeepOthers: what cannot be done in one account is done in the others all the same.
+func TestOneAccountDoesNotKeepOthers(t *testing.T) {
+	s := testServer(t, slog.New(slog.DiscardHandler))
+	defer s.close()
+	ctx := t.Context()
+	broken, err := s.identity.CreateAccount(ctx, identity.NewAccount{Name: "broken", DevicesAllowed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := s.identity.CreateAccount(ctx, identity.NewAccount{Name: "whole", DevicesAllowed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = raw(t, s).ExecContext(ctx, "UPDATE accounts SET settings = '{' WHERE id = ?", broken.ID); err != nil {
+		t.Fatal(err)
+	}
+	var done []posture.AccountID
+	err = s.forget(ctx, func(identity.Retention, int) int { return 1 }, func(account posture.AccountID, _ int) error {
+		done = append(done, account)
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("account %d", broken.ID)) {
+		t.Errorf("what went wrong: %v", err)
+	}
+	if !slices.Equal(done, []posture.AccountID{whole.ID}) {
+		t.Errorf("done in %v, want %d alone", done, whole.ID)
 	}
 }
 
