@@ -64,6 +64,7 @@ type commands struct {
 	App     appCommand     `cmd:"" help:"Create, list and revoke OAuth applications."`
 	Device  deviceCommand  `cmd:"" help:"List, show, import and delete devices."`
 	Apply   applyCommand   `cmd:"" help:"Make an account match a folder of YAML: settings, policies, groups, registration codes, webhooks."`
+	Export  exportCommand  `cmd:"" help:"Write an account as a folder that apply reads."`
 	Group   groupCommand   `cmd:"" help:"List, add, edit and delete device groups."`
 	Policy  policyCommand  `cmd:"" help:"List, show, try, save and delete policies."`
 	Run     runCommand     `cmd:"" help:"List, show and cancel work over many devices."`

@@ -135,6 +135,7 @@ created webhook siem
 	}
 	run("nothing to do: the account is as the folder says\n")
 	run("nothing to do: the account is as the folder says\n", "--prune")
+	exportedAgain(t, p, apply)
 
 	put(t, dir, "z-servers.yaml", strings.NewReplacer("90d", "30d", "severity: critical", "severity: warning", "kind: group\nname: Servers", "kind: group\nname: Racks").Replace(folderOfServers))
 	put(t, dir, "a-others.yml", strings.NewReplacer("servers", "Racks", "[deleted, non_compliant]", "[deleted]").Replace(folderOfOthers))
@@ -158,6 +159,23 @@ created webhook siem
 	run("nothing to do: the account is as the folder says\n", "--prune")
 	run("changed webhook siem\n   api_key: \"the one before\" -> \"that of MUSTER_E2E_SIEM_KEY\"\n", "--send-secrets")
 	resetAccount(t, c)
+}
+
+// exportedAgain: an account that was written as a folder is as that folder says.
+func exportedAgain(t *testing.T, p *program, apply func(...string) (string, int)) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "account")
+	got := p.muster("export", "-o", dir)
+	if strings.Count(got, "wrote ") != 5 {
+		t.Errorf("%s", got)
+	}
+	t.Setenv("WEBHOOK_SIEM_KEY", "another-key")
+	if got, code := apply("-f", dir, "--prune"); code != 0 || got != "nothing to do: the account is as the folder says\n" {
+		t.Errorf("code %d, %s", code, got)
+	}
+	if got, code := command(t, append([]string{"export", "-o", dir}, p.db...)...); code != 1 || !strings.Contains(got, "is not empty") {
+		t.Errorf("over what is there: code %d, %s", code, got)
+	}
 }
 
 // state is all that a folder can be about.
