@@ -16,7 +16,7 @@ type Account struct {
 	Email              string    `json:"email"`
 	DevicesAllowed     int64     `json:"devices_allowed"`
 	LicenseKey         string    `json:"license_key"`
-	RegistrationCode   string    `json:"registration_code"`
+	RegistrationCode   string    `json:"registration_code"` // empty without the permission admin
 	CrossDomainEnabled bool      `json:"cross_domain_enabled"`
 	CrossDomainPort    int       `json:"cross_domain_port"`
 	CreatedAt          time.Time `json:"created_at"`

@@ -8,6 +8,7 @@ import (
 
 	"muster/internal/errs"
 	"muster/internal/identity"
+	"muster/internal/identity/scope"
 )
 
 // account is the account of the token.
@@ -17,7 +18,7 @@ type account struct {
 	Email              string    `json:"email"`
 	DevicesAllowed     int64     `json:"devices_allowed"`
 	LicenseKey         string    `json:"license_key"`
-	RegistrationCode   string    `json:"registration_code"`
+	RegistrationCode   string    `json:"registration_code,omitempty"` // lets devices in: for those who may administer
 	CrossDomainEnabled bool      `json:"cross_domain_enabled"`
 	CrossDomainPort    int       `json:"cross_domain_port"`
 	CreatedAt          time.Time `json:"created_at"`
@@ -32,12 +33,16 @@ type accountChange struct {
 	CrossDomainPort    *int    `json:"cross_domain_port"`
 }
 
-func renderAccount(a *identity.Account) account {
-	return account{
+func (c *call) renderAccount(a *identity.Account) account {
+	out := account{
 		ID: fmt.Sprint(a.ID), Name: a.Name, Email: a.Email, DevicesAllowed: a.DevicesAllowed, LicenseKey: a.LicenseKey,
-		RegistrationCode: a.RegistrationCode, CrossDomainEnabled: a.CrossDomain.Enabled, CrossDomainPort: a.CrossDomain.Port,
+		CrossDomainEnabled: a.CrossDomain.Enabled, CrossDomainPort: a.CrossDomain.Port,
 		CreatedAt: a.CreatedAt, LastLogin: a.LastLogin,
 	}
+	if c.permission.Allows(scope.Admin) {
+		out.RegistrationCode = a.RegistrationCode
+	}
+	return out
 }
 
 // accountTag tells states of an account apart by what can be changed about it: it counts no revisions.
@@ -56,7 +61,7 @@ func (d *door) showAccount(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answerTagged(accountTag(&a), renderAccount(&a))
+	return c.answerTagged(accountTag(&a), c.renderAccount(&a))
 }
 
 func (d *door) changeAccount(c *call) error {
@@ -74,7 +79,7 @@ func (d *door) changeAccount(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answerTagged(accountTag(&a), renderAccount(&a))
+	return c.answerTagged(accountTag(&a), c.renderAccount(&a))
 }
 
 // renewCode gives the account another registration code. Whoever sends it twice has two new codes, one after the other.
@@ -87,7 +92,7 @@ func (d *door) renewCode(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answerTagged(accountTag(&a), renderAccount(&a))
+	return c.answerTagged(accountTag(&a), c.renderAccount(&a))
 }
 
 // expectedAccount gives the account that If-Match names, nil for however it is. Stale: it is not so any more.

@@ -128,6 +128,17 @@ func TestPermissions(t *testing.T) {
 	})
 }
 
+// The account's own code lets devices in, as the other codes do, which need admin.
+func TestRegistrationCodeIsForAdministrators(t *testing.T) {
+	l := newLab(t)
+	for p, told := range map[scope.Permission]bool{scope.Read: false, scope.Write: false, scope.Admin: true} {
+		a := l.do(t, request{method: "GET", path: "account", token: l.acme.tokens[p]})
+		if a.status != 200 || strings.Contains(a.body, l.acme.account.RegistrationCode) != told {
+			t.Errorf("%s: %d %s", p, a.status, a.body)
+		}
+	}
+}
+
 func TestTokens(t *testing.T) {
 	l := newLab(t)
 	good := l.acme.tokens[scope.Read]

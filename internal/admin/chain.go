@@ -15,13 +15,14 @@ import (
 
 // call is one request that passed every check, on its way through its handler.
 type call struct {
-	w       http.ResponseWriter
-	r       *http.Request
-	ctx     context.Context //nolint:containedctx // that of the request, with the application as who acts
-	account identity.Account
-	actor   string // the application that calls
-	name    string // of the operation
-	query   *query
+	w          http.ResponseWriter
+	r          *http.Request
+	ctx        context.Context //nolint:containedctx // that of the request, with the application as who acts
+	account    identity.Account
+	actor      string           // the application that calls
+	permission scope.Permission // what its token holds
+	name       string           // of the operation
+	query      *query
 }
 
 // id is what the path names.
@@ -52,7 +53,7 @@ func (d *door) admit(c *call, needs scope.Permission) error {
 	if err != nil {
 		return err
 	}
-	c.account, c.actor = grant.Account, grant.ClientID
+	c.account, c.actor, c.permission = grant.Account, grant.ClientID, grant.Permission
 	c.ctx = event.By(c.r.Context(), c.actor)
 	web.NoteAccount(c.r, int64(grant.Account.ID))
 	// The call is counted before its permission is looked at, because the headers belong on that refusal too.
