@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"regexp"
+	"regexp/syntax"
 	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
+	"cel.dev/cel-go/interpreter"
 
 	"muster/internal/errs"
 	"muster/internal/vuln/version"
@@ -23,6 +27,7 @@ const (
 	maxExpression     = 2000
 	maxExpressionCost = 100_000
 	maxNesting        = 50
+	maxPattern        = 1000 // instructions of a regular expression
 )
 
 // What an expression sees of lists. The members are named by their tags; what is a fact is "yes", "no" or "unknown".
@@ -148,8 +153,9 @@ func versionAtLeast(has, minimum string) (bool, error) {
 
 // expression is one that is ready to be asked.
 type expression struct {
-	program cel.Program
-	names   map[string]bool // of the variables that it looks at
+	program  cel.Program
+	names    map[string]bool // of the variables that it looks at
+	patterns map[string]int  // the instructions of each regular expression
 }
 
 // mentions reports whether the expression looks at a variable.
@@ -166,34 +172,80 @@ func compileExpression(environment func() (*cel.Env, error), text string) (*expr
 	}
 	ast, issues := env.Compile(text)
 	if issues.Err() != nil {
-		return nil, errs.New(errs.Invalid, "the expression is not valid: %s", firstProblem(issues))
+		return nil, errs.New(errs.Invalid, "the expression is not valid: %s", firstProblem(text, issues))
 	}
 	if ast.OutputType() != cel.BoolType {
 		return nil, errs.New(errs.Invalid, "the expression gives %s; it must be a condition, which is true or false", ast.OutputType())
 	}
-	out := &expression{names: make(map[string]bool)}
+	out := &expression{names: make(map[string]bool), patterns: make(map[string]int)}
 	if err := out.look(ast.NativeRep()); err != nil {
 		return nil, err
 	}
-	out.program, err = env.Program(ast, cel.CostLimit(maxExpressionCost), cel.EvalOptions(cel.OptOptimize))
+	out.program, err = env.Program(ast, cel.CostLimit(maxExpressionCost), cel.EvalOptions(cel.OptOptimize), cel.CostTrackerOptions(
+		interpreter.OverloadCostTracker(overloads.Matches, out.patternCost), interpreter.OverloadCostTracker(overloads.MatchesString, out.patternCost)))
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "the expression is not valid: %v", err)
 	}
 	return out, nil
 }
 
-// firstProblem words the first thing that is wrong, with its place.
-func firstProblem(issues *cel.Issues) string {
+// dotted is a name in an expression, with the members behind it.
+var dotted = regexp.MustCompile(`^[\pL_][\pL\pN_.]*`)
+
+// firstProblem words the first thing that is wrong, with its place. Of a name that there is not the language names the first part
+// only, which is there more often than not.
+func firstProblem(text string, issues *cel.Issues) string {
 	e := issues.Errors()[0]
-	return fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, e.Message)
+	message, _, _ := strings.Cut(e.Message, " (in container")
+	if lines := strings.Split(text, "\n"); strings.HasPrefix(message, "undeclared") && e.Location.Line() <= len(lines) {
+		line := []rune(lines[e.Location.Line()-1])
+		if name := dotted.FindString(string(line[min(e.Location.Column(), len(line)):])); name != "" {
+			message = "undeclared: there is no " + name
+		}
+	}
+	return fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, message)
 }
 
-// look notes which variables are used, and finds networks and versions that cannot be meant.
+// lookAtPattern notes how large a regular expression is. It must be written out: devices could choose others, and name costly ones.
+func (e *expression) lookAtPattern(call celast.CallExpr) error {
+	args := call.Args()
+	if len(args) == 0 || args[len(args)-1].Kind() != celast.LiteralKind {
+		return errs.New(errs.Invalid, "the expression is not valid: the regular expression of matches() must be written out")
+	}
+	pattern, _ := args[len(args)-1].AsLiteral().Value().(string)
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return errs.New(errs.Invalid, "the expression is not valid: %v", err)
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return errs.New(errs.Invalid, "the expression is not valid: %v", err)
+	}
+	if len(program.Inst) > maxPattern {
+		return errs.New(errs.Invalid, "the expression is not valid: the regular expression %.40q is too large; repetitions count as often as they may happen", pattern)
+	}
+	e.patterns[pattern] = len(program.Inst)
+	return nil
+}
+
+// patternCost is what asking a regular expression costs. The language reckons with the length of its text, but a few characters can
+// stand for thousands of repetitions.
+func (e *expression) patternCost(args []ref.Val, _ ref.Val) *uint64 {
+	text, _ := args[0].Value().(string)
+	pattern, _ := args[1].Value().(string)
+	cost := uint64(len(text)/10+1) * uint64(e.patterns[pattern]/4+1)
+	return &cost
+}
+
+// look notes which variables are used, and finds networks, versions and regular expressions that cannot be meant.
 func (e *expression) look(ast *celast.AST) error {
 	var problem error
 	celast.PostOrderVisit(ast.Expr(), celast.NewExprVisitor(func(x celast.Expr) {
 		if r, ok := ast.ReferenceMap()[x.ID()]; ok && r.Name != "" {
 			e.names[r.Name] = true
+		}
+		if x.Kind() == celast.CallKind && x.AsCall().FunctionName() == overloads.Matches && problem == nil {
+			problem = e.lookAtPattern(x.AsCall())
 		}
 		if x.Kind() != celast.CallKind || len(x.AsCall().Args()) != 2 || x.AsCall().Args()[1].Kind() != celast.LiteralKind {
 			return

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,23 +44,28 @@ func TestJoinExpressions(t *testing.T) {
 
 func TestJoinExpressionsRefused(t *testing.T) {
 	for text, says := range map[string]string{
-		``:                                    "1 to 2000 characters",
-		"  \n":                                "1 to 2000 characters",
-		strings.Repeat("!", 3000) + "true":    "1 to 2000 characters",
-		strings.Repeat("(", 300) + "true":     "not valid",
-		`os.family = "windows"`:               "line 1, column",
-		"true &&\n  os.famly == \"windows\"":  "line 2, column 3: undeclared",
-		`os.version > 10`:                     "line 1, column",
-		`os.family`:                           "must be a condition",
-		`1 + 1`:                               "must be a condition",
-		`dyn(true)`:                           "must be a condition",
-		`group == "a"`:                        "undeclared",
-		`user == "a"`:                         "undeclared",
-		`issues.size() > 0`:                   "undeclared",
-		`in_network(os.name, "10.0.0.0")`:     `"10.0.0.0" is not a network`,
-		`version_at_least(os.version, "new")`: "cannot be compared",
-		`now() > timestamp("2026-01-01")`:     "undeclared",
-		`device.host.matches("[")`:            "not valid",
+		``:                                     "1 to 2000 characters",
+		"  \n":                                 "1 to 2000 characters",
+		strings.Repeat("!", 3000) + "true":     "1 to 2000 characters",
+		strings.Repeat("(", 300) + "true":      "not valid",
+		`os.family = "windows"`:                "line 1, column",
+		"true &&\n  os.famly == \"windows\"":   "line 2, column 3: undeclared: there is no os.famly",
+		`"ä" == "" && device.hots == ""`:       "column 14: undeclared: there is no device.hots",
+		`os.version > 10`:                      "line 1, column",
+		`os.family`:                            "must be a condition",
+		`1 + 1`:                                "must be a condition",
+		`dyn(true)`:                            "must be a condition",
+		`group == "a"`:                         "undeclared",
+		`user == "a"`:                          "undeclared",
+		`issues.size() > 0`:                    "undeclared",
+		`in_network(os.name, "10.0.0.0")`:      `"10.0.0.0" is not a network`,
+		`version_at_least(os.version, "new")`:  "cannot be compared",
+		`now() > timestamp("2026-01-01")`:      "undeclared",
+		`device.host.matches("[")`:             "not valid",
+		`matches(device.host, "[")`:            "not valid",
+		`users.exists(u, os.name.matches(u))`:  "must be written out",
+		`users.exists(u, matches(os.name, u))`: "must be written out",
+		`os.name.matches("(.*x){900}")`:        "too large",
 	} {
 		j, err := CompileJoin(text)
 		if j != nil || !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), says) {
@@ -79,6 +85,7 @@ func TestJoinExpressionsThatFail(t *testing.T) {
 		`ips.all(a, ips.all(b, ips.all(c, a + b + c == "")))`: {IPs: many},
 		`users.map(u, users.map(v, u + v)).size() > 0`:        {Users: many},
 		`device.host.matches("(a*)*b")`:                       {HostName: strings.Repeat("a", 9_000_000)},
+		`users.exists(u, u.matches("(.*x){50}y"))`:            {Users: slices.Repeat([]string{strings.Repeat("x", 400)}, 100)},
 	} {
 		j, err := CompileJoin(text)
 		if err != nil {
