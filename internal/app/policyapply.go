@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,6 +83,10 @@ func (c *policyApply) Run(env *environment) error {
 func (s *services) saved(env *environment, before, p *policies.Policy, f editFlags, asJSON bool) error {
 	if f.Wait && before.Ref() != p.Ref() {
 		err := s.waitForRuns(env.ctx, p.Account, p.ID)
+		if env.ctx.Err() != nil {
+			return errs.New(errs.Unavailable, "Policy %d %s is saved as version %d. Waiting for its devices was broken off; a server goes on with them: muster run list",
+				p.ID, p.Name, p.Version)
+		}
 		if err != nil {
 			return err
 		}
@@ -134,7 +137,7 @@ func (s *services) waitForRuns(ctx context.Context, account posture.AccountID, i
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("stopped while devices were judged anew; a server goes on with it")
+			return ctx.Err()
 		case <-tick.C:
 		}
 	}

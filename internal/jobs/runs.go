@@ -101,6 +101,7 @@ func (r *Runs) Do(ctx context.Context, one *run.Run) error {
 	if err != nil || !got {
 		return err
 	}
+	defer r.giveBack(ctx, one)
 	// Again, now that nobody else has it: where it stands, and whether it still does.
 	*one, err = r.store.Run(ctx, one.Account, one.ID)
 	if err != nil || one.State.Ended() {
@@ -128,6 +129,20 @@ func (r *Runs) clock() time.Time { return r.now().UTC().Truncate(time.Millisecon
 func (r *Runs) lease(ctx context.Context, one *run.Run) (bool, error) {
 	now := r.now()
 	return r.leases.Lease(ctx, "run:"+one.ID, r.holder, now, now.Add(runLease))
+}
+
+// giveBack lets another server go on at once with a run that this one leaves in the middle, because it ends.
+func (r *Runs) giveBack(ctx context.Context, one *run.Run) {
+	if ctx.Err() == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	now := r.now()
+	_, err := r.leases.Lease(ctx, "run:"+one.ID, r.holder, now, now)
+	if err != nil {
+		r.log.Warn("a run could not be handed over; another server goes on with it later", "run", one.ID, "error", err)
+	}
 }
 
 // part does the next part of a run and stores how far it is. It says whether there is more to do now.

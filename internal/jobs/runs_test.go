@@ -137,8 +137,8 @@ func TestRunGoesOnWhereItWas(t *testing.T) {
 	if r := s.runs[0]; err != nil || r.State != run.Running || r.Position != "3" {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	later := jobs.NewRuns(s, leases, slog.New(slog.DiscardHandler), func() time.Time { return noon.Add(time.Minute) }, map[run.Kind]jobs.Work{run.DryRun: counting})
-	err = later.Once(t.Context(), run.DryRun)
+	// At once: a server that ends leaves nobody waiting.
+	err = runsOf(s, leases, counting).Once(t.Context(), run.DryRun)
 	if r := s.runs[0]; err != nil || r.State != run.Done || r.Done != 10 || !r.StartedAt.Equal(noon) {
 		t.Errorf("%+v, %v", r, err)
 	}
