@@ -125,6 +125,11 @@ func told(err error, server string) error {
 // withAdministration gives fn a client of the administration API: of the server that the flags name, or of the database, in
 // front of which the same door stands in this process.
 func (env *environment) withAdministration(f deviceFlags, fn func(*adminclient.Client) error) error {
+	return env.withAdministrationOf(f, func(api *adminclient.Client, _ *services) error { return fn(api) })
+}
+
+// withAdministrationOf gives fn what is behind the door in this process, too; nil for a server.
+func (env *environment) withAdministrationOf(f deviceFlags, fn func(api *adminclient.Client, local *services) error) error {
 	remote, err := f.remote(env)
 	if err != nil {
 		return err
@@ -136,7 +141,7 @@ func (env *environment) withAdministration(f deviceFlags, fn func(*adminclient.C
 		if err != nil {
 			return errs.InvalidField("server", "--server: %v", err)
 		}
-		return fn(c)
+		return fn(c, nil)
 	}
 	return env.withAccount(f.accountFlag, func(s *services, a identity.Account) error {
 		c, err := adminclient.New("http://muster.invalid", client.Options{
@@ -145,7 +150,7 @@ func (env *environment) withAdministration(f deviceFlags, fn func(*adminclient.C
 		if err != nil {
 			return err
 		}
-		return fn(c)
+		return fn(c, s)
 	})
 }
 

@@ -97,7 +97,14 @@ func (f groupFlags) addPolicy(env *environment, s *services, account posture.Acc
 	if f.Policy == nil {
 		return nil
 	}
-	p, err := s.findPolicy(env, account, *f.Policy)
+	p, err := s.policies.Find(env.ctx, account, *f.Policy)
+	id, notNumber := strconv.ParseInt(*f.Policy, 10, 64)
+	if errs.Is(err, errs.NotFound) && notNumber == nil {
+		p, err = s.policies.Get(env.ctx, account, posture.PolicyID(id))
+	}
+	if errs.Is(err, errs.NotFound) {
+		err = errs.New(errs.NotFound, "No policy has the name or id %q", *f.Policy)
+	}
 	c.Policy = &p.ID
 	return err
 }

@@ -1,13 +1,12 @@
 package app
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
+	adminclient "muster/client/admin"
 	"muster/internal/errs"
-	"muster/internal/identity"
-	"muster/internal/policies"
+	"muster/internal/policy"
 	"muster/internal/posture"
 )
 
@@ -29,7 +28,11 @@ type policyView struct {
 	Version    int64            `json:"version"`
 	CreatedAt  time.Time        `json:"created_at,omitzero"`
 	ModifiedAt time.Time        `json:"modified_at,omitzero"`
-	Groups     []string         `json:"groups"` // names of those that have it
+	Groups     []string         `json:"groups,omitzero"` // names of those that have it; in lists
+}
+
+func viewPolicy(p *adminclient.Policy) policyView {
+	return policyView{ID: number[posture.PolicyID](p.ID), Name: p.Name, Version: p.Version, CreatedAt: p.CreatedAt, ModifiedAt: p.ModifiedAt}
 }
 
 // versionView is one version as the command line prints it. The names of its members stay.
@@ -39,22 +42,18 @@ type versionView struct {
 	At       time.Time        `json:"at,omitzero"`
 	Author   string           `json:"author"`
 	Note     string           `json:"note"`
-	Document string           `json:"document,omitempty"`
-}
-
-func viewVersion(v *policies.Version) versionView {
-	return versionView{ID: v.ID, Version: v.Version, At: v.At, Author: v.Author, Note: v.Note, Document: v.Document}
+	Document string           `json:"document,omitempty"` // YAML
 }
 
 type policyList struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 }
 
 // Run lists the policies.
 func (c *policyList) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		views, err := s.viewPolicies(env, a.ID)
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		views, err := api.listPolicies()
 		if err != nil {
 			return err
 		}
@@ -70,24 +69,23 @@ func (c *policyList) Run(env *environment) error {
 	})
 }
 
-func (s *services) viewPolicies(env *environment, account posture.AccountID) ([]policyView, error) {
-	list, err := s.policies.List(env.ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	groups, err := s.devices.Groups(env.ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]policyView, len(list))
-	for i := range list {
-		p := &list[i]
-		out[i] = policyView{ID: p.ID, Name: p.Name, Version: p.Version, CreatedAt: p.CreatedAt, ModifiedAt: p.ModifiedAt, Groups: []string{}}
-		for k := range groups {
-			if groups[k].Policy == p.ID {
-				out[i].Groups = append(out[i].Groups, groups[k].Name)
-			}
+// listPolicies gives all policies, with the groups that have them.
+func (a *administration) listPolicies() ([]policyView, error) {
+	having := make(map[string][]string)
+	for g, err := range a.Groups(a.ctx) {
+		if err != nil {
+			return nil, err
 		}
+		having[g.Policy] = append(having[g.Policy], g.Name)
+	}
+	out := []policyView{}
+	for p, err := range a.Policies(a.ctx) {
+		if err != nil {
+			return nil, err
+		}
+		v := viewPolicy(&p)
+		v.Groups = append([]string{}, having[p.ID]...)
+		out = append(out, v)
 	}
 	return out, nil
 }
@@ -97,24 +95,8 @@ type policyArg struct {
 	Policy string `arg:"" help:"Name or id of the policy."`
 }
 
-// findPolicy gives the policy with the name, whatever the letter case, or else the id.
-func (s *services) findPolicy(env *environment, account posture.AccountID, name string) (policies.Policy, error) {
-	p, err := s.policies.Find(env.ctx, account, name)
-	if !errs.Is(err, errs.NotFound) {
-		return p, err
-	}
-	id, notNumber := strconv.ParseInt(name, 10, 64)
-	if notNumber == nil {
-		p, err = s.policies.Get(env.ctx, account, posture.PolicyID(id))
-	}
-	if errs.Is(err, errs.NotFound) {
-		err = errs.New(errs.NotFound, "No policy has the name or id %q", name)
-	}
-	return p, err
-}
-
 type policyShow struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 	policyArg   `embed:""`
 	Version     *int64 `help:"An earlier version; the current one unless given." placeholder:"N"`
@@ -122,28 +104,38 @@ type policyShow struct {
 
 // Run prints the policy.
 func (c *policyShow) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		p, err := s.findPolicy(env, a.ID, c.Policy)
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		found, err := api.policy(c.Policy)
 		if err != nil {
 			return err
 		}
-		ref := p.Ref()
+		version := found.Version
 		if c.Version != nil {
-			ref.Version = *c.Version
+			version = *c.Version
 		}
-		v, err := s.policies.Version(env.ctx, a.ID, ref)
+		p, err := api.PolicyVersion(env.ctx, found.ID, version)
+		if err != nil {
+			return err
+		}
+		read, err := policy.Parse(p.Document)
+		if err != nil {
+			return err
+		}
+		text, err := read.YAML()
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			return printJSON(env.stdout, viewVersion(&v))
+			return printJSON(env.stdout, versionView{
+				ID: number[posture.PolicyID](found.ID), Version: version, At: p.ModifiedAt, Author: p.Author, Note: p.Note, Document: string(text),
+			})
 		}
-		return printLine(env.stdout, strings.TrimSuffix(v.Document, "\n"))
+		return printLine(env.stdout, strings.TrimSuffix(string(text), "\n"))
 	})
 }
 
 type policyHistory struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 	policyArg   `embed:""`
 	Limit       int `help:"How many versions, the newest first." default:"20" placeholder:"N"`
@@ -154,20 +146,22 @@ func (c *policyHistory) Run(env *environment) error {
 	if c.Limit < 1 {
 		return errs.InvalidField("limit", "--limit must be at least 1")
 	}
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		p, err := s.findPolicy(env, a.ID, c.Policy)
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		p, err := api.policy(c.Policy)
 		if err != nil {
 			return err
 		}
-		list, err := s.policies.Versions(env.ctx, a.ID, p.ID, 0, c.Limit)
-		if err != nil {
-			return err
-		}
-		views := make([]versionView, len(list))
+		views := []versionView{}
 		t := newTable("VERSION", "AT", "BY", "NOTE")
-		for i := range list {
-			views[i] = viewVersion(&list[i])
-			t.row(list[i].Version, stamp(list[i].At), list[i].Author, list[i].Note)
+		for v, err := range api.PolicyVersions(env.ctx, p.ID) {
+			if err != nil {
+				return err
+			}
+			views = append(views, versionView{ID: number[posture.PolicyID](p.ID), Version: v.Version, At: v.At, Author: v.Author, Note: v.Note})
+			t.row(v.Version, stamp(v.At), v.Author, v.Note)
+			if len(views) == c.Limit {
+				break
+			}
 		}
 		if c.JSON {
 			return printJSON(env.stdout, views)
@@ -176,19 +170,28 @@ func (c *policyHistory) Run(env *environment) error {
 	})
 }
 
-// editFlags say how a policy is changed.
-type editFlags struct {
-	Note   string `help:"What the change is about, for the record." placeholder:"TEXT"`
+// expectFlag says which version a change is of.
+type expectFlag struct {
 	Expect *int64 `name:"expect-version" help:"Change nothing unless this version is current." placeholder:"N"`
-	Wait   bool   `help:"Return when the devices have been judged anew. Without a server this command judges them itself."`
 }
 
-func (f editFlags) edit() policies.Edit {
-	return policies.Edit{Actor: byAdministrator, Note: f.Note, Expect: f.Expect}
+// check refuses a change by somebody who does not know of the latest.
+func (f expectFlag) check(p *adminclient.Policy) error {
+	if f.Expect != nil && *f.Expect != p.Version {
+		return errs.New(errs.Stale, "The policy has been changed meanwhile: version %d is current, not %d", p.Version, *f.Expect)
+	}
+	return nil
+}
+
+// editFlags say how a policy is changed.
+type editFlags struct {
+	expectFlag `embed:""`
+	Note       string `help:"What the change is about, for the record." placeholder:"TEXT"`
+	Wait       bool   `help:"Return when the devices have been judged anew. On a database without a server this command judges them itself."`
 }
 
 type policyRollback struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 	policyArg   `embed:""`
 	Version     int64 `arg:"" help:"Version whose text is to hold again; it becomes a new version."`
@@ -197,36 +200,44 @@ type policyRollback struct {
 
 // Run takes the policy back.
 func (c *policyRollback) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		before, err := s.findPolicy(env, a.ID, c.Policy)
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		before, err := api.policy(c.Policy)
 		if err != nil {
 			return err
 		}
-		p, err := s.policies.Rollback(env.ctx, a.ID, before.ID, c.Version, c.edit())
+		err = c.check(&before)
 		if err != nil {
 			return err
 		}
-		return s.saved(env, &before, &p, c.editFlags, c.JSON)
+		p, err := api.RollbackPolicy(env.ctx, before.ID, before.Tag, c.Version, c.Note)
+		if err != nil {
+			return err
+		}
+		return saved(env, api, &before, &p, c.editFlags, c.JSON)
 	})
 }
 
 type policyDelete struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	policyArg   `embed:""`
-	Expect      *int64 `name:"expect-version" help:"Delete nothing unless this version is current." placeholder:"N"`
+	expectFlag  `embed:""`
 }
 
 // Run deletes the policy.
 func (c *policyDelete) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		p, err := s.findPolicy(env, a.ID, c.Policy)
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		p, err := api.policy(c.Policy)
 		if err != nil {
 			return err
 		}
-		err = s.policies.Delete(env.ctx, a.ID, p.ID, policies.Edit{Actor: byAdministrator, Expect: c.Expect})
+		err = c.check(&p)
 		if err != nil {
 			return err
 		}
-		return printLine(env.stdout, "deleted policy", p.ID, p.Name)
+		err = api.DeletePolicy(env.ctx, p.ID, p.Tag)
+		if err != nil {
+			return err
+		}
+		return printLine(env.stdout, "deleted policy", p.ID, printable(p.Name))
 	})
 }

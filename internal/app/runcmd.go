@@ -1,15 +1,12 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
+	adminclient "muster/client/admin"
 	"muster/internal/errs"
-	"muster/internal/identity"
-	"muster/internal/page"
 	"muster/internal/posture"
-	"muster/internal/run"
 )
 
 type runCommand struct {
@@ -20,33 +17,33 @@ type runCommand struct {
 
 // runView is a run as the command line prints it. The names of its members stay.
 type runView struct {
-	ID        string           `json:"run_id"`
-	Kind      run.Kind         `json:"kind"`
-	State     string           `json:"state"`
-	Policy    posture.PolicyID `json:"policy_id,omitempty"`
-	Group     posture.GroupID  `json:"group_id,omitempty"`
-	Total     int64            `json:"total"`
-	Done      int64            `json:"done"`
-	Changed   int64            `json:"changed"`
-	Failed    int64            `json:"failed"`
-	Message   string           `json:"message,omitempty"`
-	Actor     string           `json:"actor"`
-	CreatedAt time.Time        `json:"created_at"`
-	StartedAt time.Time        `json:"started_at,omitzero"`
-	EndedAt   time.Time        `json:"ended_at,omitzero"`
-	Result    json.RawMessage  `json:"result,omitempty"`
+	ID        string             `json:"run_id"`
+	Kind      string             `json:"kind"`
+	State     string             `json:"state"`
+	Policy    posture.PolicyID   `json:"policy_id,omitempty"`
+	Group     posture.GroupID    `json:"group_id,omitempty"`
+	Total     int64              `json:"total"`
+	Done      int64              `json:"done"`
+	Changed   int64              `json:"changed"`
+	Failed    int64              `json:"failed"`
+	Message   string             `json:"message,omitempty"`
+	Actor     string             `json:"actor"`
+	CreatedAt time.Time          `json:"created_at"`
+	StartedAt time.Time          `json:"started_at,omitzero"`
+	EndedAt   time.Time          `json:"ended_at,omitzero"`
+	Result    *adminclient.Trial `json:"result,omitempty"`
 }
 
-func viewRun(r *run.Run) runView {
+func viewRun(r *adminclient.Run) runView {
 	return runView{
-		ID: r.ID, Kind: r.Kind, State: r.State.String(), Policy: r.Params.Policy, Group: r.Params.Group, Total: r.Total, Done: r.Done,
-		Changed: r.Changed, Failed: r.Failed, Message: r.Message, Actor: r.Actor,
+		ID: r.ID, Kind: r.Kind, State: r.State, Policy: number[posture.PolicyID](r.Policy), Group: number[posture.GroupID](r.Group),
+		Total: r.Total, Done: r.Done, Changed: r.Changed, Failed: r.Failed, Message: r.Message, Actor: r.Actor,
 		CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt, Result: r.Result,
 	}
 }
 
 type runList struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 	Limit       int `help:"How many runs, the newest first." default:"20" placeholder:"N"`
 }
@@ -56,18 +53,19 @@ func (c *runList) Run(env *environment) error {
 	if c.Limit < 1 {
 		return errs.InvalidField("limit", "--limit must be at least 1")
 	}
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		list, _, err := s.runs.List(env.ctx, a.ID, page.Window{Limit: c.Limit})
-		if err != nil {
-			return err
-		}
-		views := make([]runView, len(list))
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		views := []runView{}
 		t := newTable("RUN ID", "KIND", "STATE", "DONE", "OF", "CHANGED", "FAILED", "CREATED", "ENDED")
-		for i := range list {
-			r := viewRun(&list[i])
-			r.Result = nil
-			views[i] = r
+		for one, err := range api.Runs(env.ctx) {
+			if err != nil {
+				return err
+			}
+			r := viewRun(&one)
+			views = append(views, r)
 			t.row(r.ID, r.Kind, r.State, r.Done, r.Total, r.Changed, r.Failed, stamp(r.CreatedAt), stamp(r.EndedAt))
+			if len(views) == c.Limit {
+				break
+			}
 		}
 		if c.JSON {
 			return printJSON(env.stdout, views)
@@ -82,15 +80,15 @@ type runArg struct {
 }
 
 type runShow struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	jsonFlag    `embed:""`
 	runArg      `embed:""`
 }
 
 // Run shows the run.
 func (c *runShow) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		r, err := s.runs.Get(env.ctx, a.ID, c.RunID)
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		r, err := api.Client.Run(env.ctx, c.RunID)
 		if err != nil {
 			return err
 		}
@@ -117,14 +115,14 @@ func (c *runShow) Run(env *environment) error {
 }
 
 type runCancel struct {
-	accountFlag `embed:""`
+	deviceFlags `embed:""`
 	runArg      `embed:""`
 }
 
 // Run ends the run.
 func (c *runCancel) Run(env *environment) error {
-	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
-		r, err := s.runs.Cancel(env.ctx, a.ID, c.RunID)
+	return env.administer(c.deviceFlags, func(api *administration) error {
+		r, err := api.CancelRun(env.ctx, c.RunID)
 		if err != nil {
 			return err
 		}

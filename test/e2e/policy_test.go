@@ -100,7 +100,8 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("the device is shown as %v", shown)
 		}
 		runs := decode[[]object](t, p.muster("run", "list", "--json"))
-		if len(runs) != 1 || runs[0]["state"] != "done" || runs[0]["changed"] != 3.0 || runs[0]["done"] != 3.0 {
+		if len(runs) != 3 || runs[0]["kind"] != "reevaluate" || runs[0]["state"] != "done" || runs[0]["changed"] != 3.0 || runs[0]["done"] != 3.0 ||
+			runs[1]["kind"] != "dry-run" || runs[1]["state"] != "done" {
 			t.Errorf("runs %v", runs)
 		}
 		if out := p.muster("policy", "history", "Needs an editor"); !strings.Contains(out, "we all edit") {
@@ -217,4 +218,49 @@ rules:
 			t.Errorf("the rule %v decided", got)
 		}
 	})
+}
+
+// TestPoliciesThroughAServer uses the commands on a server, as an application of it.
+func TestPoliciesThroughAServer(t *testing.T) {
+	p := start(t, engines["sqlite"](t), "--rate-limit", "0")
+	code := strings.TrimSpace(p.muster("regcode", "show"))
+	mac := "00:0c:29:00:04:01"
+	p.register(code, registration(mac)).report(healthy("host", mac)).want(200)
+	at := func(permission string) func(args ...string) (string, int) {
+		id, secret := p.application(permission)
+		return func(args ...string) (string, int) {
+			t.Helper()
+			return command(t, append(args, "--server", p.url, "--client-id", id, "--client-secret", secret)...)
+		}
+	}
+	muster, name := at("admin"), file(t, needsEditor)
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"policy", "list"}, 0, "Default policy"},
+		{[]string{"policy", "show", "1"}, 0, "check: firewall_running"},
+		{[]string{"policy", "test", name}, 0, "1 of 1 devices"},
+		{[]string{"policy", "diff", "default policy", name}, 0, "required_products"},
+		{[]string{"policy", "apply", name, "--policy", "1", "--expect-version", "4"}, 1, "version 0 is current"},
+		{[]string{"policy", "apply", name, "--policy", "1", "--wait", "--note", "from afar"}, 0, "have been judged anew"},
+		{[]string{"policy", "apply", name}, 0, "says that already"},
+		{[]string{"policy", "history", "1"}, 0, "from afar"},
+		{[]string{"policy", "show", "1", "--version", "0"}, 0, "name: Default policy"},
+		{[]string{"policy", "rollback", "1", "0", "--wait"}, 0, "version 2"},
+		{[]string{"policy", "diff", "1", "--version", "1", "--json"}, 0, "required_products"},
+		{[]string{"policy", "delete", "1"}, 1, "default policy"},
+		{[]string{"policy", "show", "Nobody's"}, 1, "Nobody's"},
+		{[]string{"run", "list"}, 0, "reevaluate"},
+		{[]string{"run", "cancel", strings.Repeat("0", 32)}, 1, "not found"},
+	} {
+		out, code := muster(c.args...)
+		if code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%v: code %d, %q is not in %s", c.args, code, c.want, out)
+		}
+	}
+	if out, code := at("write")("policy", "apply", name); code != 1 || !strings.Contains(out, "--permission admin") {
+		t.Errorf("without the permission: %d %s", code, out)
+	}
 }

@@ -29,7 +29,7 @@ func TestTrialsComeTrue(t *testing.T) {
 		p.muster("device", "exempt", devicesOf(t, p)[0]["device_id"].(string))
 		seed := uint64(time.Now().UnixNano())
 		t.Logf("seed %d", seed)
-		rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // nothing secret is made of it
+		rng := rand.New(rand.NewPCG(seed, 0))
 		changed := 0.0
 		var trial object
 		for round := range 6 {
