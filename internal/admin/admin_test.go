@@ -139,6 +139,20 @@ func TestRegistrationCodeIsForAdministrators(t *testing.T) {
 	}
 }
 
+// A signing secret is no API key.
+func TestOnlyWebhooksWithAnAPIKeyHaveOne(t *testing.T) {
+	l := newLab(t)
+	for body, says := range map[string]string{
+		`{"name":"a","url":"https://r.example/","form":"standard"}`:               `"has_api_key":false`,
+		`{"name":"b","url":"https://r.example/","form":"opswat"}`:                 `"has_api_key":false`,
+		`{"name":"c","url":"https://r.example/","form":"opswat","api_key":"key"}`: `"has_api_key":true`,
+	} {
+		if a := l.do(t, request{method: "POST", path: "webhooks", body: body}); a.status != 201 || !strings.Contains(a.body, says) {
+			t.Errorf("%s: %d %s", body, a.status, a.body)
+		}
+	}
+}
+
 func TestTokens(t *testing.T) {
 	l := newLab(t)
 	good := l.acme.tokens[scope.Read]

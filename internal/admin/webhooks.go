@@ -92,7 +92,8 @@ type redelivered struct {
 
 func renderHook(w *webhook.Webhook) hook {
 	return hook{
-		ID: w.ID, Name: w.Name, URL: w.URL, Form: w.Form, Events: w.Topics.Words(), Enabled: w.Enabled, HasKey: w.HasKey, Revision: w.Revision,
+		ID: w.ID, Name: w.Name, URL: w.URL, Form: w.Form, Events: w.Topics.Words(), Enabled: w.Enabled, Revision: w.Revision,
+		HasKey:    w.Form == webhook.Opswat && w.HasKey,
 		CreatedAt: w.CreatedAt, ModifiedAt: w.ModifiedAt, Failures: w.Failures, RetryAt: w.RetryAt, DeliveredAt: w.DeliveredAt,
 		LastError: w.LastError, Pending: w.Pending, OldestPending: w.OldestPending,
 	}
