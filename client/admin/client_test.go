@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,20 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	next(w)
 }
 
+// seen is what was asked so far.
+func (s *server) seen() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+// given is how many tokens were given so far.
+func (s *server) given() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens
+}
+
 func answers(status int, body string, headers ...string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
 		for i := 0; i < len(headers); i += 2 {
@@ -96,8 +111,8 @@ func TestChange(t *testing.T) {
 	c, s, _ := serve(t, client.Options{}, answers(200, group, "ETag", `"3"`))
 	g, err := c.ChangeGroup(t.Context(), "2/x", `"2"`, GroupChange{Name: new("Servers")})
 	want := `PATCH /api/v1/groups/2%2Fx Bearer token-1 "2" application/json {"name":"Servers"}`
-	if err != nil || g.Tag != `"3"` || g.Name != "Servers" || len(s.asked) != 1 || s.asked[0] != want {
-		t.Errorf("%+v, %v, asked %q", g, err, s.asked)
+	if err != nil || g.Tag != `"3"` || g.Name != "Servers" || len(s.seen()) != 1 || s.seen()[0] != want {
+		t.Errorf("%+v, %v, asked %q", g, err, s.seen())
 	}
 }
 
@@ -140,17 +155,17 @@ func TestPatience(t *testing.T) {
 		t.Errorf("%v, slept %v", err, k.slept)
 	}
 	c, s, _ := serve(t, client.Options{}, down, answers(200, group))
-	if _, err := c.CreateGroup(t.Context(), GroupChange{}); !hasStatus(err, 503) || len(s.asked) != 1 {
-		t.Errorf("a change: %v, asked %q", err, s.asked)
+	if _, err := c.CreateGroup(t.Context(), GroupChange{}); !hasStatus(err, 503) || len(s.seen()) != 1 {
+		t.Errorf("a change: %v, asked %q", err, s.seen())
 	}
 	broken := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 	c, s, _ = serve(t, client.Options{}, broken, answers(200, group))
-	if _, err := c.Group(t.Context(), "2"); err != nil || len(s.asked) != 2 {
-		t.Errorf("a lost read: %v, asked %q", err, s.asked)
+	if _, err := c.Group(t.Context(), "2"); err != nil || len(s.seen()) != 2 {
+		t.Errorf("a lost read: %v, asked %q", err, s.seen())
 	}
 	c, s, _ = serve(t, client.Options{}, broken, answers(200, group))
-	if _, err := c.ChangeGroup(t.Context(), "2", "*", GroupChange{}); err == nil || len(s.asked) != 1 {
-		t.Errorf("a lost change: %v, asked %q", err, s.asked)
+	if _, err := c.ChangeGroup(t.Context(), "2", "*", GroupChange{}); err == nil || len(s.seen()) != 1 {
+		t.Errorf("a lost change: %v, asked %q", err, s.seen())
 	}
 }
 
@@ -162,20 +177,20 @@ func TestTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s.tokens != 2 || !strings.Contains(s.asked[2], "token-2") {
-		t.Errorf("%d tokens, asked %q", s.tokens, s.asked)
+	if s.given() != 2 || !strings.Contains(s.seen()[2], "token-2") {
+		t.Errorf("%d tokens, asked %q", s.given(), s.seen())
 	}
 	k.Sleep(t.Context(), time.Hour)
-	if _, err := c.Group(t.Context(), "2"); err != nil || s.tokens != 3 {
-		t.Errorf("an hour later: %v, %d tokens", err, s.tokens)
+	if _, err := c.Group(t.Context(), "2"); err != nil || s.given() != 3 {
+		t.Errorf("an hour later: %v, %d tokens", err, s.given())
 	}
 	k.Sleep(t.Context(), -time.Hour) // to where the new token is good for an hour
-	if _, err := c.Group(t.Context(), "2"); !IsUnauthorized(err) || s.tokens != 4 {
-		t.Errorf("refused twice: %v, %d tokens", err, s.tokens)
+	if _, err := c.Group(t.Context(), "2"); !IsUnauthorized(err) || s.given() != 4 {
+		t.Errorf("refused twice: %v, %d tokens", err, s.given())
 	}
 	c, s, _ = serve(t, client.Options{Token: client.Token{AccessToken: "given"}}, refused)
-	if _, err := c.Group(t.Context(), "2"); !IsUnauthorized(err) || s.tokens != 0 || len(s.asked) != 1 {
-		t.Errorf("without credentials: %v, asked %q", err, s.asked)
+	if _, err := c.Group(t.Context(), "2"); !IsUnauthorized(err) || s.given() != 0 || len(s.seen()) != 1 {
+		t.Errorf("without credentials: %v, asked %q", err, s.seen())
 	}
 }
 
@@ -189,8 +204,8 @@ func TestWalk(t *testing.T) {
 		}
 		got = append(got, g.ID+g.Tag)
 	}
-	if fmt.Sprint(got) != `[1"1" 2"2" 3"3"]` || !strings.HasPrefix(s.asked[1], "GET /api/v1/groups?after=abc ") {
-		t.Errorf("%v, asked %q", got, s.asked)
+	if fmt.Sprint(got) != `[1"1" 2"2" 3"3"]` || !strings.HasPrefix(s.seen()[1], "GET /api/v1/groups?after=abc ") {
+		t.Errorf("%v, asked %q", got, s.seen())
 	}
 	c, _, _ = serve(t, client.Options{}, answers(200, `{"items":[{"id":"1"}],"next":"abc"}`), answers(404, `{}`))
 	n, failed := 0, 0

@@ -258,7 +258,7 @@ func TestPreconditions(t *testing.T) {
 				header string
 				status int
 			}{
-				{"", 428}, {`"99"`, 412}, {`"x"`, 412}, {`""`, 412}, {`"01"`, 412}, {`"9223372036854775808"`, 412},
+				{"", 428}, {`"0"`, 412}, {`"99"`, 412}, {`"x"`, 412}, {`""`, 412}, {`"01"`, 412}, {`"9223372036854775808"`, 412},
 				{`1`, 400}, {`W/"1"`, 400}, {`"1", "2"`, 400}, {`"`, 400}, {`*, "1"`, 400},
 			} {
 				q.headers = nil
@@ -382,5 +382,60 @@ func TestWalks(t *testing.T) {
 	}
 	if a := l.do(t, request{method: "GET", path: "groups?limit=x&after=y&bogus=1"}); !a.about(t, "limit") || !a.about(t, "after") || !a.about(t, "bogus") {
 		t.Errorf("not every mistake is told: %s", a.body)
+	}
+}
+
+// The policy that Muster comes with is version 0, and has a tag like any other.
+func TestDefaultPolicy(t *testing.T) {
+	l := newLab(t)
+	a := l.do(t, request{method: "GET", path: "policies/1"})
+	if m := a.want(t, 200); m["version"] != 0.0 || a.header.Get("ETag") != `"0"` {
+		t.Errorf("%v, tag %s", m, a.header.Get("ETag"))
+	}
+	q := request{method: "PUT", path: "policies/1", body: bodies["admin_policy_save"], headers: []string{"If-Match", `"0"`}}
+	if a = l.do(t, q); a.status != 200 || a.header.Get("ETag") != `"1"` {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a = l.do(t, q); a.status != 412 {
+		t.Errorf("once more: %d", a.status)
+	}
+	q.headers[1] = `"1"`
+	if a = l.do(t, q); a.status != 200 || a.header.Get("ETag") != `"1"` {
+		t.Errorf("what it says already: %d, tag %s", a.status, a.header.Get("ETag"))
+	}
+	for path, status := range map[string]int{"policies/1/versions/0": 200, "policies/1/versions/1": 200, "policies/1/versions/2": 404, "policies/1/versions/-1": 404, "policies/1/versions/x": 404} {
+		if a = l.do(t, request{method: "GET", path: path}); a.status != status {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+	if a = l.do(t, request{method: "DELETE", path: "policies/1", headers: []string{"If-Match", "*"}}); a.status != 409 {
+		t.Errorf("deleting it: %d", a.status)
+	}
+}
+
+// A policy comes as YAML to those who ask for it, and goes in as YAML; a mistake names the member.
+func TestPolicyAsYAML(t *testing.T) {
+	l := newLab(t)
+	path := "policies/" + l.acme.policy
+	for accept, kind := range map[string]string{
+		"application/yaml": "application/yaml", "application/x-yaml;q=0.9, */*": "application/yaml", "text/yaml": "application/yaml",
+		"": "application/json", "*/*": "application/json", "application/json, application/yaml": "application/json", "text/html": "application/json",
+	} {
+		a := l.do(t, request{method: "GET", path: path, headers: []string{"Accept", accept}})
+		if a.status != 200 || a.header.Get("Content-Type") != kind || a.header.Get("Vary") != "Accept" {
+			t.Errorf("Accept %q: %d, %v", accept, a.status, a.header)
+		}
+	}
+	yaml := []string{"If-Match", "*", "Content-Type", "application/yaml"}
+	text := l.do(t, request{method: "GET", path: path, headers: []string{"Accept", "application/yaml"}}).body
+	if a := l.do(t, request{method: "PUT", path: path, body: text, headers: yaml}); a.status != 200 || a.header.Get("ETag") != `"3"` {
+		t.Errorf("the same again: %d, tag %s", a.status, a.header.Get("ETag"))
+	}
+	for member, body := range map[string]string{
+		"checks[0].severity": strings.Replace(text, "severity: critical", "severity: deadly", 1), "bogus": text + "bogus: 1\n",
+	} {
+		if a := l.do(t, request{method: "PUT", path: path, body: body, headers: yaml}); a.status != 400 || !a.mentions(t, member) {
+			t.Errorf("%s: %d %s", member, a.status, a.body)
+		}
 	}
 }
