@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
@@ -77,7 +78,7 @@ func (s *Service) Try(ctx context.Context, w *Walk, judge Judge, t *Trial) (look
 	}
 	working.Wait()
 	for i := range results {
-		if results[i].err != nil && ctx.Err() != nil {
+		if results[i].err != nil && (ctx.Err() != nil || errs.Is(results[i].err, errs.Unavailable)) {
 			return 0, false, results[i].err
 		}
 		t.add(&list[i].Device, &results[i])

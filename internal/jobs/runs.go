@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,11 +22,13 @@ const (
 	runsEvery = time.Second
 	// runLease is how long a server has a run for itself since its last part; after that another goes on with it.
 	runLease = 30 * time.Second
+	// runTurn is how long a run goes on before others of its kind have their turn.
+	runTurn = 5 * time.Second
 	// keepRuns is how long runs are kept that have ended.
 	keepRuns = 30 * 24 * time.Hour
 )
 
-// Runs does the runs that are stored: one of each kind at a time on this server, each on one server at a time.
+// Runs does the runs that are stored: those of a kind by turns on this server, each on one server at a time.
 type Runs struct {
 	store  run.Store
 	leases Leases
@@ -80,33 +83,44 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// Once does the runs of a kind that have not ended, as far as no other server does them.
+// Once does the runs of a kind that have not ended, as far as no other server does them. They take turns: a small account
+// does not wait for a large one.
 func (r *Runs) Once(ctx context.Context, kind run.Kind) error {
-	list, err := r.store.OpenRuns(ctx, kind)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		err = r.Do(ctx, &list[i])
+	for {
+		list, err := r.store.OpenRuns(ctx, kind)
 		if err != nil {
 			return err
 		}
+		more := false
+		for i := range list {
+			goOn, failed := r.turn(ctx, &list[i], runTurn)
+			more, err = more || goOn, errors.Join(err, failed)
+		}
+		if !more || ctx.Err() != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 // Do does one run, to its end, unless another server does it. What it cannot do now it leaves for later.
 func (r *Runs) Do(ctx context.Context, one *run.Run) error {
+	_, err := r.turn(ctx, one, 0)
+	return err
+}
+
+// turn is Do for so long, of which 0 is for good. more: that was too short.
+func (r *Runs) turn(ctx context.Context, one *run.Run, length time.Duration) (more bool, err error) {
 	got, err := r.lease(ctx, one)
 	if err != nil || !got {
-		return err
+		return false, err
 	}
 	defer r.giveBack(ctx, one)
 	// Again, now that nobody else has it: where it stands, and whether it still does.
 	*one, err = r.store.Run(ctx, one.Account, one.ID)
 	if err != nil || one.State.Ended() {
-		return err
+		return false, err
 	}
+	ends := r.now().Add(length)
 	one.State = run.Running
 	if one.StartedAt.IsZero() {
 		one.StartedAt = r.clock()
@@ -114,14 +128,17 @@ func (r *Runs) Do(ctx context.Context, one *run.Run) error {
 	for ctx.Err() == nil {
 		goOn, err := r.part(ctx, one)
 		if err != nil || !goOn {
-			return err
+			return false, err
+		}
+		if length > 0 && !r.now().Before(ends) {
+			return true, nil
 		}
 		got, err = r.lease(ctx, one)
 		if err != nil || !got {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
 func (r *Runs) clock() time.Time { return r.now().UTC().Truncate(time.Millisecond) }

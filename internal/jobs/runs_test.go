@@ -144,6 +144,28 @@ func TestRunGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// TestRunsTakeTurns: a short run does not wait for the end of a long one, nor for one that cannot go on.
+func TestRunsTakeTurns(t *testing.T) {
+	s := &shelf{runs: []run.Run{{ID: "broken", Kind: run.DryRun}, {ID: "long", Kind: run.DryRun}, {ID: "short", Kind: run.DryRun}}}
+	now, leases := noon, &bunch{}
+	work := map[run.Kind]jobs.Work{run.DryRun: func(_ context.Context, r *run.Run) (bool, error) {
+		now = now.Add(time.Second)
+		if r.ID == "broken" {
+			return false, errs.New(errs.Unavailable, "not now")
+		}
+		r.Done++
+		if ended := s.find("short").State.Ended(); r.ID == "long" && r.Done == 30 && !ended {
+			t.Error("the short run waits for the long one")
+		}
+		return r.ID == "short" || r.Done == 60, nil
+	}}
+	runs := jobs.NewRuns(s, leases, slog.New(slog.DiscardHandler), func() time.Time { return now }, work)
+	err := runs.Once(t.Context(), run.DryRun)
+	if err != nil || s.find("long").State != run.Done || s.find("long").Done != 60 || s.find("short").State != run.Done || s.find("broken").State != run.Waiting {
+		t.Errorf("%+v, %v", s.runs, err)
+	}
+}
+
 func TestRunByOneServerAtATime(t *testing.T) {
 	s, leases := open("a"), &bunch{}
 	other := runsOf(s, leases, func(context.Context, *run.Run) (bool, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/internal/device"
+	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
@@ -189,6 +190,9 @@ func testTrials(t *testing.T, e Engine) {
 	if changed != want.Changed {
 		t.Errorf("%d devices changed, the trial said %d", changed, want.Changed)
 	}
+	// What cannot be judged now is not what cannot be judged.
+	_, _, err = b.svc.Try(ctx, &device.Walk{Account: b.account, Groups: groups}, &strict{fails: true}, &trial)
+	wantCode(t, err, errs.Unavailable)
 }
 
 // stored judges as Judge does where a policy has been stored.
