@@ -7,6 +7,7 @@ import (
 	"time"
 
 	fastjson "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 	"github.com/klauspost/compress/zstd"
 
 	"muster/internal/device"
@@ -140,7 +141,7 @@ func (s *Store) Reported(ctx context.Context, account posture.AccountID, group p
 // UnpackVerdict implements device.Fleet.
 func (s *Store) UnpackVerdict(text string) (posture.Verdict, error) {
 	var v posture.Verdict
-	err := fastjson.Unmarshal([]byte(text), &v)
+	err := fastjson.Unmarshal([]byte(text), &v, jsonv1.FormatDurationAsNano(true)) // as json.Marshal writes durations
 	if err != nil {
 		err = fmt.Errorf("reading a stored verdict: %w", err)
 	}

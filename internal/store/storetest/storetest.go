@@ -165,6 +165,7 @@ func Run(t *testing.T, e Engine) {
 		{"lifecycle", testLifecycle},
 		{"time", testSweep},
 		{"silence", testSilence},
+		{"a verdict with everything", testWholeVerdict},
 		{"silence that ends meanwhile", testSilenceEndsMeanwhile},
 		{"verdicts of an earlier schema", testEarlierVerdicts},
 		{"users linked meanwhile", testLinkedMeanwhile},
