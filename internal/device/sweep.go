@@ -125,6 +125,9 @@ func (s *Service) judgeOnce(ctx context.Context, ref Ref) error {
 // of the device. It gives errJudgedMeanwhile where the device is no longer judged by what it was when it was read.
 func (s *Service) storeVerdict(ctx context.Context, ref Ref, stored *Device, v *posture.Verdict, packed *PackedReport, at time.Time) (changed bool, err error) {
 	err = s.changeLive(ctx, ref, func(tx Tx, old, d *Device) error {
+		if !old.Managed || !old.Monitored() {
+			return errNoDevice() // its agent was removed since it was read: it has no verdict any more
+		}
 		if !old.sameGround(stored) {
 			return errJudgedMeanwhile
 		}

@@ -88,6 +88,27 @@ func (j *interrupted) decodes(b *bench) {
 	}})
 }
 
+// testAgentRemovedMeanwhile has the agent of a device removed while the device is judged anew, in either way.
+func testAgentRemovedMeanwhile(t *testing.T, e Engine) {
+	for _, how := range []string{"swept", "run over"} {
+		b, j, ref := interruptedBench(t, e)
+		ctx := t.Context()
+		j.decodes(b)
+		b.clock.advance(quietAfter + time.Minute)
+		j.meanwhile = func() {
+			check(t, b.svc.Remove(ctx, b.account, device.Selector{ID: ref.ID}, device.RemoveAgent, ""))
+		}
+		var err error
+		if how == "swept" {
+			_, err = b.svc.Sweep(ctx, b.account)
+		} else {
+			_, _, err = b.svc.Rejudge(ctx, &device.Walk{Account: b.account, Groups: []posture.GroupID{posture.DefaultGroup}, Anew: true})
+		}
+		check(t, err)
+		b.stands(t, ref.ID, posture.StatusUnknown)
+	}
+}
+
 // testEarlierVerdicts has a device become unfit by time that was judged by a program that did not store when verdicts
 // change, and that never reports again.
 func testEarlierVerdicts(t *testing.T, e Engine) {
