@@ -367,6 +367,9 @@ func (a *appliedTo) planWebhook(_ context.Context, m *manifest, _ *folderNames) 
 	}
 	if sendKey {
 		change.APIKey = new(os.Getenv(spec.APIKeyEnv)) // "" where there is to be none
+		if spec.APIKeyEnv != "" && *change.APIKey == "" {
+			return nil, m.wrong(m.at("api_key_env"), "the environment variable %s is not set, or empty", spec.APIKeyEnv)
+		}
 	}
 	s.make = func(ctx context.Context) (string, error) {
 		if there {
@@ -422,12 +425,8 @@ func (m *manifest) checkWebhook(spec *webhookSpec) error {
 	if unknown != "" || spec.Events != nil && set == 0 {
 		add("events", "events must be some of %s", strings.Join(webhook.TopicNames(), ", "))
 	}
-	switch {
-	case spec.APIKeyEnv == "":
-	case spec.Form == string(webhook.Standard):
+	if spec.APIKeyEnv != "" && spec.Form == string(webhook.Standard) {
 		add("api_key_env", "a webhook of the form %s has a signing secret, and no API key", webhook.Standard)
-	case os.Getenv(spec.APIKeyEnv) == "":
-		add("api_key_env", "the environment variable %s is not set, or empty", spec.APIKeyEnv)
 	}
 	if utf8.RuneCountInString(m.name) > maxThingName {
 		add("name", "name must have at most %d characters", maxThingName)
