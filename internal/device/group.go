@@ -44,6 +44,12 @@ const (
 	maxGroupDescription = 1024
 )
 
+// The bounds of Group.RemoveUnseen, those that an account's own times have: every device is looked at once in that time.
+const (
+	minRemoveUnseen = time.Hour
+	maxRemoveUnseen = 10 * 366 * 24 * time.Hour
+)
+
 // maxJoinRule bounds the length of an expression, in characters.
 const maxJoinRule = 4096
 
@@ -242,8 +248,9 @@ func (c GroupChange) apply(g *Group, all []Group) error {
 	set(&g.Policy, c.Policy)
 	set(&g.JoinOrder, c.JoinOrder)
 	set(&g.RemoveUnseen, c.RemoveUnseen)
-	if g.RemoveUnseen < 0 {
-		return errs.InvalidField("remove_unseen", "A time without contact cannot be less than none")
+	if g.RemoveUnseen != 0 && (g.RemoveUnseen < minRemoveUnseen || g.RemoveUnseen > maxRemoveUnseen) {
+		return errs.InvalidField("remove_unseen", "remove_unseen must be from %d hour to %d days, or 0 to leave that to the account",
+			minRemoveUnseen/time.Hour, maxRemoveUnseen/(24*time.Hour))
 	}
 	for _, text := range []struct {
 		field, value string

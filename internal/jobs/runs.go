@@ -145,7 +145,7 @@ func (r *Runs) clock() time.Time { return r.now().UTC().Truncate(time.Millisecon
 
 func (r *Runs) lease(ctx context.Context, one *run.Run) (bool, error) {
 	now := r.now()
-	return r.leases.Lease(ctx, "run:"+one.ID, r.holder, now, now.Add(runLease))
+	return r.leases.Lease(ctx, run.LeasePrefix+one.ID, r.holder, now, now.Add(runLease))
 }
 
 // giveBack lets another server go on at once with a run that this one leaves in the middle, because it ends.
@@ -156,7 +156,7 @@ func (r *Runs) giveBack(ctx context.Context, one *run.Run) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	now := r.now()
-	_, err := r.leases.Lease(ctx, "run:"+one.ID, r.holder, now, now)
+	_, err := r.leases.Lease(ctx, run.LeasePrefix+one.ID, r.holder, now, now)
 	if err != nil {
 		r.log.Warn("a run could not be handed over; another server goes on with it later", "run", one.ID, "error", err)
 	}

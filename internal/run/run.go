@@ -47,6 +47,9 @@ func (s State) String() string {
 	return "invalid"
 }
 
+// LeasePrefix, before the id of a run, is the name of the lease of whoever does it.
+const LeasePrefix = "run:"
+
 // Ended reports whether nothing more will come of the run.
 func (s State) Ended() bool { return s >= Done }
 

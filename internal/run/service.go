@@ -24,7 +24,7 @@ type Store interface {
 	SaveRun(ctx context.Context, r *Run) error
 	// CancelRun ends a run at a time. NotFound: none of the account. Conflict: it has ended already.
 	CancelRun(ctx context.Context, account posture.AccountID, id string, at time.Time) (Run, error)
-	// ForgetRuns removes runs of all accounts that ended before a time.
+	// ForgetRuns removes runs of all accounts that ended before a time, with their leases.
 	ForgetRuns(ctx context.Context, before time.Time) error
 }
 

@@ -138,7 +138,12 @@ func (s *Store) CancelRun(ctx context.Context, account posture.AccountID, id str
 // ForgetRuns implements run.Store.
 func (s *Store) ForgetRuns(ctx context.Context, before time.Time) error {
 	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
-		_, err := tx.exec(ctx, "DELETE FROM runs WHERE ended_at > 0 AND ended_at < ?", millis(before))
+		const ended = " FROM runs WHERE ended_at > 0 AND ended_at < ?"
+		_, err := tx.exec(ctx, "DELETE FROM leases WHERE name IN (SELECT '"+run.LeasePrefix+"' || id"+ended+")", millis(before))
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, "DELETE"+ended, millis(before))
 		return err
 	})
 }

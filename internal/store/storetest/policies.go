@@ -252,8 +252,12 @@ func testRuns(t *testing.T, e Engine) {
 	}
 	check(t, b.ForgetRuns(ctx, b.clock.at))
 	wantCode(t, errIfNone(svc.Get(ctx, b.account, started[1].ID)), errs.Internal)
+	check(t, second(b.Lease(ctx, run.LeasePrefix+one.ID, "a", b.clock.at, b.clock.at.Add(hour))))
 	check(t, b.ForgetRuns(ctx, b.clock.at.Add(time.Second)))
 	wantCode(t, second(svc.Get(ctx, b.account, one.ID)), errs.NotFound)
+	if got, err := b.Lease(ctx, run.LeasePrefix+one.ID, "b", b.clock.at, b.clock.at.Add(hour)); err != nil || !got {
+		t.Errorf("the lease of a run that is forgotten is kept: %v, %v", got, err)
+	}
 }
 
 // errIfNone turns success into an error without a code, and leaves errors as they are.

@@ -168,6 +168,13 @@ func testRemovalByGroup(t *testing.T, e Engine) {
 	b.sweeps(t)
 	b.clock.at = Epoch.Add(231 * hour)
 	b.sweeps(t, out.DeviceID)
+	// Every device is looked at once in that time: one that is too short would keep the sweep busy for good.
+	for d, ok := range map[time.Duration]bool{-hour: false, time.Millisecond: false, hour - 1: false, hour: true, 3660 * 24 * hour: true, 3661 * 24 * hour: false, 0: true} {
+		_, err = b.svc.UpdateGroup(ctx, b.account, g.ID, device.GroupChange{RemoveUnseen: &d}, "")
+		if ok != (err == nil) || !ok && (!errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "remove_unseen")) {
+			t.Errorf("%v: %v", d, err)
+		}
+	}
 }
 
 func (b *bench) move(ctx context.Context, id string, g posture.GroupID) error {
