@@ -23,7 +23,7 @@ type Subject struct {
 	Policy  posture.PolicyRef // the current version of the group's policy
 	Report  *posture.Report
 	User    string // the linked user; "" for none
-	// LastReport is when the last report came, also one that said nothing new.
+	// LastReport is when the last report came at the latest, also one that said nothing new: see reportedBy.
 	LastReport time.Time
 	// FailingSince is since when the device is unfit; zero while it is fit.
 	FailingSince time.Time
@@ -37,8 +37,17 @@ type Subject struct {
 func subjectOf(d *Device, report *posture.Report) *Subject {
 	return &Subject{
 		Account: d.Account, Group: d.Cell.Group, Policy: d.Policy, Report: report, User: d.Link.Username,
-		LastReport: d.LastReport, FailingSince: d.FailingSince,
+		LastReport: d.reportedBy(), FailingSince: d.FailingSince,
 	}
+}
+
+// reportedBy is when the last report came at the latest; zero for never. One that has just come to some server may not be
+// stored for SeenLag, and nobody is taken for silent before that is over.
+func (d *Device) reportedBy() time.Time {
+	if d.LastReport.IsZero() {
+		return time.Time{}
+	}
+	return d.LastReport.Add(2 * SeenLag)
 }
 
 // takeVerdict makes a verdict that of the device, and lets it stand where that and its exemption or quarantine put it.
@@ -80,13 +89,12 @@ func (d *Device) nextChange() time.Time {
 	return next
 }
 
-// silentAt is when the device counts as silent if no report comes; zero for never. A report that has just come to some
-// server may not be stored for SeenLag: nobody is taken for silent before that is over.
+// silentAt is when the device counts as silent if no report comes; zero for never.
 func (d *Device) silentAt() time.Time {
 	if d.Silence == 0 {
 		return time.Time{}
 	}
-	return d.LastReport.Add(d.Silence + 2*SeenLag)
+	return d.reportedBy().Add(d.Silence)
 }
 
 // dueAt reports whether time has done something to the device by then.

@@ -81,6 +81,20 @@ func testSilenceEndsMeanwhile(t *testing.T, e Engine) {
 	b.stands(t, ref.ID, posture.StatusCompliant)
 }
 
+// testSilenceOfSeveralServers judges a device anew whose last report came a moment ago to another server, which has not
+// stored that yet.
+func testSilenceOfSeveralServers(t *testing.T, e Engine) {
+	b, j, ref := interruptedBench(t, e)
+	j.decodes(b)
+	other := device.New(device.Options{Store: b.Store, Judge: j, Now: b.clock.now})
+	b.clock.at = b.device(t, ref.ID).LastReport.Add(quietAfter - time.Millisecond)
+	check(t, other.Report(t.Context(), ref, Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}}, "{}")))
+	b.clock.advance(2 * device.SeenLag)
+	_, _, err := b.svc.Rejudge(t.Context(), &device.Walk{Account: b.account, Groups: []posture.GroupID{posture.DefaultGroup}, Anew: true})
+	check(t, err)
+	b.stands(t, ref.ID, posture.StatusCompliant)
+}
+
 // decodes makes a service that reads the bodies of bench.report.
 func (j *interrupted) decodes(b *bench) {
 	b.svc = device.New(device.Options{Store: b.Store, Judge: j, Now: b.clock.now, Decode: func([]byte) (*posture.Report, error) {

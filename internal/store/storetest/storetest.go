@@ -167,6 +167,7 @@ func Run(t *testing.T, e Engine) {
 		{"silence", testSilence},
 		{"a verdict with everything", testWholeVerdict},
 		{"silence that ends meanwhile", testSilenceEndsMeanwhile},
+		{"silence of several servers", testSilenceOfSeveralServers},
 		{"agents removed meanwhile", testAgentRemovedMeanwhile},
 		{"verdicts of an earlier schema", testEarlierVerdicts},
 		{"users linked meanwhile", testLinkedMeanwhile},
