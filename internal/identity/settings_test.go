@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,10 @@ func TestSetOneSetting(t *testing.T) {
 		if c.ok != (err == nil) || !c.ok && (s != before || !errs.Is(err, errs.Invalid)) {
 			t.Errorf("%s=%s: %v, %+v", c.name, c.value, err, s)
 		}
+	}
+	err := s.Set("privacy.host_name", "maybe")
+	if err == nil || err.Error() != `privacy.host_name must be true or false, and not "maybe"` || errors.Unwrap(err) != nil {
+		t.Errorf("a wrong value: %v", err)
 	}
 	want := identity.Settings{Privacy: identity.Privacy{HostName: true}, Licence: identity.Licence{AtLimit: "refuse"}}
 	want.Removal.Unseen.AfterHours, want.Agents.AskUser.Pattern = 720, `^"\w+$`

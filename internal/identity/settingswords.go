@@ -40,11 +40,14 @@ func (s *Settings) Set(name, value string) error {
 		at, _ = at[member].(map[string]any)
 	}
 	last := path[len(path)-1]
+	wanted := "text"
 	switch at[last].(type) {
 	case string:
 		at[last] = value
-	case bool, json.Number:
-		at[last] = json.RawMessage(value)
+	case bool:
+		at[last], wanted = json.RawMessage(value), "true or false"
+	case json.Number:
+		at[last], wanted = json.RawMessage(value), "a whole number"
 	default:
 		return errs.InvalidField(name, "There is no setting %q", name)
 	}
@@ -54,7 +57,7 @@ func (s *Settings) Set(name, value string) error {
 		err = json.Unmarshal(text, &changed)
 	}
 	if err != nil || value == "null" {
-		return &errs.Error{Code: errs.Invalid, Field: name, Message: fmt.Sprintf("%s cannot be %q", name, value), Err: err}
+		return errs.InvalidField(name, "%s must be %s, and not %q", name, wanted, value)
 	}
 	*s = changed
 	return nil
