@@ -8,6 +8,7 @@ import (
 	"muster/internal/device"
 	"muster/internal/errs"
 	"muster/internal/identity"
+	"muster/internal/policy"
 	"muster/internal/posture"
 )
 
@@ -84,12 +85,13 @@ func yesNo(b bool) string {
 
 // groupFlags are what can be said about a group; what is not given stays.
 type groupFlags struct {
-	Description *string `help:"What the group is for." placeholder:"TEXT"`
-	Domain      *string `help:"Directory domain whose machines join by themselves; empty for none." placeholder:"D"`
-	AutoJoin    *bool   `help:"Let devices join by naming the group when they register." negatable:""`
-	JoinRule    *string `help:"Expression that says which devices join by themselves, such as 'os.family == \"linux\"'; empty for none." placeholder:"CEL"`
-	JoinOrder   *int    `help:"In which order groups are asked for devices, the lowest first." placeholder:"N"`
-	Policy      *string `help:"Policy that its devices are judged by, by name or id." placeholder:"P"`
+	Description  *string          `help:"What the group is for." placeholder:"TEXT"`
+	Domain       *string          `help:"Directory domain whose machines join by themselves; empty for none." placeholder:"D"`
+	AutoJoin     *bool            `help:"Let devices join by naming the group when they register." negatable:""`
+	JoinRule     *string          `help:"Expression that says which devices join by themselves, such as 'os.family == \"linux\"'; empty for none." placeholder:"CEL"`
+	JoinOrder    *int             `help:"In which order groups are asked for devices, the lowest first." placeholder:"N"`
+	RemoveUnseen *policy.Duration `help:"Remove devices that were not heard of for so long, such as 90d or 12h; 0s leaves that to the account." placeholder:"DURATION"`
+	Policy       *string          `help:"Policy that its devices are judged by, by name or id." placeholder:"P"`
 }
 
 // addPolicy puts the policy that was named into a change.
@@ -110,7 +112,10 @@ func (f groupFlags) addPolicy(env *environment, s *services, account posture.Acc
 }
 
 func (f groupFlags) change(name *string) device.GroupChange {
-	return device.GroupChange{Name: name, Domain: f.Domain, Description: f.Description, AutoJoin: f.AutoJoin, JoinRule: f.JoinRule, JoinOrder: f.JoinOrder}
+	return device.GroupChange{
+		Name: name, Domain: f.Domain, Description: f.Description, AutoJoin: f.AutoJoin, JoinRule: f.JoinRule, JoinOrder: f.JoinOrder,
+		RemoveUnseen: (*time.Duration)(f.RemoveUnseen),
+	}
 }
 
 type groupAdd struct {
@@ -179,7 +184,7 @@ type groupEdit struct {
 func (c *groupEdit) Run(env *environment) error {
 	change := c.change(c.Name)
 	if change == (device.GroupChange{}) && c.Policy == nil {
-		return errs.New(errs.Invalid, "Nothing to change: give --name, --description, --domain, --auto-join, --join-rule, --join-order or --policy")
+		return errs.New(errs.Invalid, "Nothing to change: give --name, --description, --domain, --auto-join, --join-rule, --join-order, --remove-unseen or --policy")
 	}
 	return env.withAccount(c.accountFlag, func(s *services, a identity.Account) error {
 		g, err := c.find(env, s, a.ID)

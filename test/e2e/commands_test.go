@@ -137,11 +137,14 @@ func TestGroupsOnTheCommandLine(t *testing.T) {
 		if out, exit := command(t, append([]string{"group", "delete", "lab"}, db...)...); exit != 1 || !strings.Contains(out, "has devices") {
 			t.Errorf("deleting a group with a device: code %d: %s", exit, out)
 		}
-		p.muster("group", "edit", "LAB", "--name", "Attic", "--no-auto-join", "--description", "")
+		p.muster("group", "edit", "LAB", "--name", "Attic", "--no-auto-join", "--description", "", "--remove-unseen", "90d")
 		p.register(code+"_2", registration("00:0c:29:00:00:02"))
 		p.muster("group", "add", "Empty")
 		p.muster("group", "delete", "3")
 		list := decode[[]object](t, p.muster("group", "list", "--json"))
+		if unseen := list[1]["remove_unseen"]; unseen != 90*86400.0 {
+			t.Errorf("devices that were not heard of go after %v seconds", unseen)
+		}
 		var got []string
 		for _, g := range list {
 			got = append(got, fmt.Sprintf("%v %v %v %v %q", g["group_id"], g["name"], g["devices"], g["auto_join"], g["description"]))
@@ -149,7 +152,7 @@ func TestGroupsOnTheCommandLine(t *testing.T) {
 		if diff := cmp.Diff([]string{`1 Default 1 false ""`, `2 Attic 1 false ""`}, got); diff != "" {
 			t.Error(diff)
 		}
-		for _, args := range [][]string{{"group", "edit", "Attic"}, {"group", "add", ""}, {"group", "edit", "Attic", "--name", strings.Repeat("x", 65)}} {
+		for _, args := range [][]string{{"group", "edit", "Attic"}, {"group", "add", ""}, {"group", "edit", "Attic", "--name", strings.Repeat("x", 65)}, {"group", "edit", "Attic", "--remove-unseen", "soon"}, {"group", "edit", "Attic", "--remove-unseen=-1h"}} {
 			if out, exit := command(t, append(args, db...)...); exit != 2 {
 				t.Errorf("muster %v: code %d: %s", args, exit, out)
 			}
