@@ -264,7 +264,7 @@ func (s *Service) applyRules(ctx context.Context, d *Device) (bool, error) {
 	if err != nil {
 		return false, unlessGone(err)
 	}
-	report, err := s.decode(body)
+	report, err := s.storedReport(d, body)
 	if err != nil {
 		s.log.Error("a stored report cannot be read; the device stays in its group until the next one", "device", d.ID, "error", err)
 		return false, nil

@@ -14,7 +14,7 @@ import (
 
 // Reported is a live device that reported, with what it is judged by.
 type Reported struct {
-	Device Device // as Agents.Stored gives it, and its name
+	Device Device // as Agents.Stored gives it, its name and its profile
 	Body   []byte // the report as it was received; empty where there is none
 	// Verdict is the last one as it is stored: see Agents.UnpackVerdict.
 	Verdict string
@@ -172,7 +172,7 @@ func (s *Service) judgedSince(ctx context.Context, ref Ref, before posture.Statu
 
 // judgeReported judges what a device reported. Invalid: what is stored cannot be read.
 func (s *Service) judgeReported(ctx context.Context, r *Reported, judge Judge, at time.Time) (*posture.Report, *posture.Verdict, error) {
-	report, err := s.decode(r.Body)
+	report, err := s.storedReport(&r.Device, r.Body)
 	if err != nil {
 		return nil, nil, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", r.Device.ID)
 	}

@@ -104,6 +104,19 @@ func (s *Service) open(sub *Submission, p Privacy, at time.Time) (judged, error)
 	return j, nil
 }
 
+// storedReport reads a report of a device with its profile, as it was judged when it came: where it came from is no part
+// of what is stored of it, and rules may look at that.
+func (s *Service) storedReport(d *Device, body []byte) (*posture.Report, error) {
+	report, err := s.decode(body)
+	if err != nil {
+		return nil, err
+	}
+	if p, broken := d.Profile(); broken == nil {
+		report.PublicIP = p.PublicIP
+	}
+	return report, nil
+}
+
 // maxJudgings bounds how often a report is judged again because something else judged the device meanwhile.
 const maxJudgings = 8
 

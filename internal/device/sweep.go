@@ -175,7 +175,11 @@ func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Device, at tim
 	if err != nil {
 		return posture.Verdict{}, PackedReport{}, err
 	}
-	report, err := s.decode(body)
+	shown, err := s.store.Device(ctx, ref.Account, ref.ID)
+	if err != nil {
+		return posture.Verdict{}, PackedReport{}, err
+	}
+	report, err := s.storedReport(&shown, body)
 	if err != nil {
 		return posture.Verdict{}, PackedReport{}, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", ref.ID)
 	}

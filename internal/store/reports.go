@@ -118,7 +118,7 @@ func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string
 	return d, notFound(err, noDevice)
 }
 
-var selectReported = "SELECT " + storedColumns + `, d.name, d.host_name, r.body, COALESCE(r.verdict, '') FROM` + fromListed + `
+var selectReported = "SELECT " + storedColumns + `, d.name, d.host_name, d.profile, r.body, COALESCE(r.verdict, '') FROM` + fromListed + `
 	LEFT JOIN device_reports r ON r.account_id = d.account_id AND r.device_id = d.id
 	WHERE d.account_id = ? AND d.group_id = ? AND d.id > ? AND d.lifecycle = 0 AND d.managed = 1 ORDER BY d.id LIMIT ?`
 
@@ -128,7 +128,7 @@ func (s *Store) Reported(ctx context.Context, account posture.AccountID, group p
 	err := s.query(ctx, func(r scanner) error {
 		var one device.Reported
 		var packed []byte
-		err := scanStored(r, &one.Device, &one.Device.Name, &one.Device.HostName, &packed, &one.Verdict)
+		err := scanStored(r, &one.Device, &one.Device.Name, &one.Device.HostName, &one.Device.PackedProfile, &packed, &one.Verdict)
 		if err == nil && len(packed) > 0 {
 			one.Body, err = decoder.DecodeAll(packed, nil)
 		}

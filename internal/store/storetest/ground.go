@@ -197,3 +197,46 @@ func testGraceOutlivesAgent(t *testing.T, e Engine) {
 	check(t, b.svc.Remove(ctx, b.account, device.Selector{ID: ref.ID}, device.RemoveAgent, ""))
 	again("agent removed", false)
 }
+
+// placed is a Judge that finds devices unfit whose report did not come from the office.
+type placed struct{}
+
+const office = "203.0.113.9"
+
+// Version implements device.Judge.
+func (placed) Version(p posture.PolicyRef, g posture.GroupID) string { return Judge{}.Version(p, g) }
+
+// Judge implements device.Judge.
+func (placed) Judge(ctx context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	v, err := Judge{}.Judge(ctx, s, now)
+	if s.Report.PublicIP != office {
+		v.Status = posture.StatusNonCompliant
+	}
+	v.LinkedMatters = true
+	return v, err
+}
+
+// testWhereReportsCameFrom judges a device anew in every way: it is judged by what it was judged by when it reported.
+func testWhereReportsCameFrom(t *testing.T, e Engine) {
+	b := newBench(t, e)
+	ctx := t.Context()
+	lab := b.group(t, "Lab", false)
+	b.svc = judgedBy(b.Store, b.clock, placed{})
+	ref := device.Ref{Account: b.account, ID: b.enrol(t, device.Registration{}).DeviceID}
+	check(t, b.svc.Report(ctx, ref, Submission(posture.Report{OS: posture.OS{Name: "3/0/0"}, PublicIP: office}, "3/0/0|")))
+	check(t, b.svc.LinkUser(ctx, b.account, device.Selector{ID: ref.ID}, device.LinkedUser{Username: "kari"}))
+	b.stands(t, ref.ID, posture.StatusCompliant)
+	check(t, b.move(ctx, ref.ID, lab))
+	b.stands(t, ref.ID, posture.StatusCompliant)
+	walk := func() *device.Walk {
+		return &device.Walk{Account: b.account, Groups: []posture.GroupID{lab}, Anew: true}
+	}
+	_, _, err := b.svc.Rejudge(ctx, walk())
+	check(t, err)
+	b.stands(t, ref.ID, posture.StatusCompliant)
+	var trial device.Trial
+	_, _, err = b.svc.Try(ctx, walk(), placed{}, &trial)
+	if err != nil || trial.Devices != 1 || trial.Changed != 0 {
+		t.Errorf("a trial says %+v, %v", trial, err)
+	}
+}

@@ -169,6 +169,7 @@ func Run(t *testing.T, e Engine) {
 		{"silence that ends meanwhile", testSilenceEndsMeanwhile},
 		{"silence of several servers", testSilenceOfSeveralServers},
 		{"agents removed meanwhile", testAgentRemovedMeanwhile},
+		{"where reports came from", testWhereReportsCameFrom},
 		{"verdicts of an earlier schema", testEarlierVerdicts},
 		{"users linked meanwhile", testLinkedMeanwhile},
 		{"users linked while nothing can be judged", testLinkedUnjudged},
