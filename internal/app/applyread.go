@@ -43,7 +43,11 @@ func (m *manifest) String() string { return strings.TrimSpace(m.kind + " " + m.n
 
 // wrong makes a mistake that names the file and the line.
 func (m *manifest) wrong(line int, format string, args ...any) error {
-	return errs.New(errs.Invalid, "%s:%d: %s", m.file, line, m.String()+": "+fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if what := m.String(); what != "" {
+		text = what + ": " + text
+	}
+	return errs.New(errs.Invalid, "%s:%d: %s", m.file, line, text)
 }
 
 // at gives the line of a member of the spec; that of the whole, where it is not there.

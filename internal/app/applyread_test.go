@@ -56,9 +56,10 @@ func TestReadFolder(t *testing.T) {
 // Each mistake of a file names the file and the line.
 func TestMistakesOfFiles(t *testing.T) {
 	for text, want := range map[string]string{
+		"a: 1":                                   `x.yaml:1: there is no member "a"`,
 		"kind: [":                                "x.yaml:1: this is not YAML",
 		"kind: group\nname: a\n\tx: 1":           "x.yaml:2: this is not YAML",
-		"- a":                                    "x.yaml:1: : a document must be a mapping",
+		"- a":                                    "x.yaml:1: a document must be a mapping",
 		"kind: group\nname: a\nbogus: 1":         `x.yaml:3: group a: there is no member "bogus"`,
 		"kind: thing\nname: a":                   "x.yaml:1: thing a: kind must be one of",
 		"name: a":                                "x.yaml:1: a: kind must be one of",
