@@ -373,10 +373,7 @@ func (s *Service) Compiled(ctx context.Context, account posture.AccountID, ref p
 	if err != nil {
 		return nil, err
 	}
-	p, err := policy.Parse([]byte(v.Document))
-	if err == nil {
-		c, err = policy.Compile(p, ref)
-	}
+	c, err = policy.Restore([]byte(v.Document), ref)
 	if err != nil {
 		return nil, errs.Wrap(errs.Internal, err, "The stored policy %s cannot be read", ref)
 	}

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"muster/internal/errs"
+	"muster/internal/posture"
 )
 
 // Bounds of a document.
@@ -25,25 +26,43 @@ const (
 // misspelt restriction would otherwise silently widen a check. All mistakes come at once, each an Invalid error that
 // names the member, and in its text the line.
 func Parse(document []byte) (*Policy, error) {
-	if len(document) > maxPolicyBytes {
-		return nil, errs.New(errs.TooLarge, "a policy is not longer than %d bytes", maxPolicyBytes)
-	}
-	root, err := readDocument(document)
+	p, d, err := read(document)
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{lines: make(map[string]int)}
-	p := new(Policy)
-	d.value("", root, p)
-	if len(d.mistakes) == 0 {
-		err = p.Validate()
-	} else {
-		err = errors.Join(d.mistakes...)
-	}
+	err = p.Validate()
 	if err != nil {
 		return nil, d.locate(err)
 	}
 	return p, nil
+}
+
+// Restore readies a policy that Parse accepted when it was stored. It is not validated again: a release that is stricter
+// must not leave devices without the policy that they have.
+func Restore(document []byte, ref posture.PolicyRef) (*Compiled, error) {
+	p, _, err := read(document)
+	if err != nil {
+		return nil, err
+	}
+	return newCompiled(p, ref), nil
+}
+
+// read reads a policy without looking at what it says, and gives what knows the lines of its members.
+func read(document []byte) (*Policy, *decoder, error) {
+	if len(document) > maxPolicyBytes {
+		return nil, nil, errs.New(errs.TooLarge, "a policy is not longer than %d bytes", maxPolicyBytes)
+	}
+	root, err := readDocument(document)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := &decoder{lines: make(map[string]int)}
+	p := new(Policy)
+	d.value("", root, p)
+	if len(d.mistakes) > 0 {
+		return nil, nil, d.locate(errors.Join(d.mistakes...))
+	}
+	return p, d, nil
 }
 
 // readDocument gives the one value of a document.

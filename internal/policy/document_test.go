@@ -263,3 +263,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What was accepted once keeps judging, whatever is refused by now; the rule that cannot be asked lets nothing pass.
+func TestRestoreDoesNotValidate(t *testing.T) {
+	document := []byte("name: Old\nchecks: []\nrules:\n  - {name: Never, status: compliant, expression: no.such.thing == 1}\n  - {name: Bad, status: non-compliant, expression: no.such.thing == 1}\n  - {name: Default, status: compliant}\n")
+	if _, err := Parse(document); err == nil {
+		t.Fatal("the document is valid: it shows nothing")
+	}
+	c, err := Restore(document, posture.PolicyRef{ID: 3, Version: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := c.Evaluate(&Subject{Report: windowsLaptop()}, now); v.Status != posture.StatusNonCompliant || v.Rule != "Bad" || v.Policy != "3.4" {
+		t.Errorf("%s by %q of %s", v.Status, v.Rule, v.Policy)
+	}
+	if _, err := Restore([]byte("name: ["), posture.PolicyRef{}); err == nil {
+		t.Error("what is no YAML is restored")
+	}
+}
