@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,24 +32,26 @@ func renderExemption(d *device.Device) exemption {
 	return exemption{DeviceID: d.ID, Reason: e.Reason, Since: e.Since, Until: e.Until, By: e.By}
 }
 
-// listExemptions gives devices that are exempted, in the order of their enrolment.
+// listExemptions gives devices that are exempted, in the order of their enrolment. A quarantine hides the status, and not
+// the exemption: those that are held are looked through too, so a part may have fewer entries than there is room for.
 func (d *door) listExemptions(c *call) error {
-	return listByStatus(d, c, posture.StatusExempted, renderExemption)
+	return listByStatus(d, c, func(x *device.Device) bool { return x.Exempted }, renderExemption, posture.StatusExempted, posture.StatusQuarantined)
 }
 
-// listByStatus lists what there is to say of the devices with a status.
-func listByStatus[R any](d *door, c *call, status posture.Status, render func(*device.Device) R) error {
+// listByStatus lists what there is to say of those devices with one of some statuses that are meant.
+func listByStatus[R any](d *door, c *call, meant func(*device.Device) bool, render func(*device.Device) R, statuses ...posture.Status) error {
 	w := c.window()
 	err := c.query.err()
 	if err != nil {
 		return err
 	}
 	list, next, err := d.Devices.Select(c.ctx, c.account.ID, device.Query{
-		Filter: device.Filter{Statuses: []posture.Status{status}}, Window: w,
+		Filter: device.Filter{Statuses: statuses}, Window: w,
 	})
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(x device.Device) bool { return !meant(&x) })
 	return answerList(c, rendered(list, render), next)
 }
 

@@ -29,7 +29,7 @@ func renderQuarantine(d *device.Device) quarantine {
 
 // listQuarantines gives devices that are held back, in the order of their enrolment.
 func (d *door) listQuarantines(c *call) error {
-	return listByStatus(d, c, posture.StatusQuarantined, renderQuarantine)
+	return listByStatus(d, c, func(x *device.Device) bool { return x.Quarantined }, renderQuarantine, posture.StatusQuarantined)
 }
 
 func (d *door) showQuarantine(c *call) error {

@@ -15,6 +15,7 @@ import (
 	"muster/internal/errs"
 	"muster/internal/identity"
 	"muster/internal/identity/scope"
+	"muster/internal/posture"
 	"muster/internal/ratelimit"
 	"muster/internal/web"
 )
@@ -125,11 +126,17 @@ func told(err error, server string) error {
 // withAdministration gives fn a client of the administration API: of the server that the flags name, or of the database, in
 // front of which the same door stands in this process.
 func (env *environment) withAdministration(f deviceFlags, fn func(*adminclient.Client) error) error {
-	return env.withAdministrationOf(f, func(api *adminclient.Client, _ *services) error { return fn(api) })
+	return env.withAdministrationOf(f, func(api *adminclient.Client, _ *inDatabase) error { return fn(api) })
+}
+
+// inDatabase is what is behind the door in this process.
+type inDatabase struct {
+	*services
+	account posture.AccountID
 }
 
 // withAdministrationOf gives fn what is behind the door in this process, too; nil for a server.
-func (env *environment) withAdministrationOf(f deviceFlags, fn func(api *adminclient.Client, local *services) error) error {
+func (env *environment) withAdministrationOf(f deviceFlags, fn func(api *adminclient.Client, local *inDatabase) error) error {
 	remote, err := f.remote(env)
 	if err != nil {
 		return err
@@ -150,7 +157,7 @@ func (env *environment) withAdministrationOf(f deviceFlags, fn func(api *admincl
 		if err != nil {
 			return err
 		}
-		return fn(c, s)
+		return fn(c, &inDatabase{s, a.ID})
 	})
 }
 

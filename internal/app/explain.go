@@ -19,7 +19,7 @@ func (s *services) explain(ctx context.Context, account posture.AccountID, d *de
 		return nil, err
 	}
 	subject, err := s.judge.subject(ctx, p, &device.Subject{
-		Account: account, Group: d.Cell.Group, Policy: d.Policy, Report: report, User: d.Link.Username, LastReport: d.LastReport,
+		Account: account, Group: d.Cell.Group, Policy: d.Policy, Report: d.Completed(report), User: d.Link.Username, LastReport: d.LastReport,
 		FailingSince: d.FailingSince,
 	})
 	if err != nil {

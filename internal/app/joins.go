@@ -55,7 +55,7 @@ func (c *groupApplyRules) Run(env *environment) error {
 
 // finish does a run, or waits while a server does it.
 func (s *services) finish(ctx context.Context, r run.Run) (run.Run, error) {
-	runner := s.runner()
+	runner := s.runner().Quietly()
 	tick := time.NewTicker(time.Second / 4)
 	defer tick.Stop()
 	for {

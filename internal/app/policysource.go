@@ -8,6 +8,7 @@ import (
 
 	adminclient "muster/client/admin"
 	"muster/internal/errs"
+	"muster/internal/jobs"
 	"muster/internal/posture"
 	"muster/internal/run"
 )
@@ -17,14 +18,19 @@ type administration struct {
 	*adminclient.Client
 	ctx    context.Context //nolint:containedctx // that of the command
 	server string          // "" for the database
-	local  *services       // of the database; nil for a server
+	local  *inDatabase     // nil for a server
+	runner *jobs.Runs      // of the database
 }
 
 // administer gives fn the administration API that the flags name, and puts what it answers into the words of the command
 // line.
 func (env *environment) administer(f deviceFlags, fn func(*administration) error) error {
-	return env.withAdministrationOf(f, func(api *adminclient.Client, local *services) error {
-		return told(fn(&administration{api, env.ctx, f.Server, local}), f.Server)
+	return env.withAdministrationOf(f, func(api *adminclient.Client, local *inDatabase) error {
+		a := &administration{Client: api, ctx: env.ctx, server: f.Server, local: local}
+		if local != nil {
+			a.runner = local.runner().Quietly()
+		}
+		return told(fn(a), f.Server)
 	})
 }
 
@@ -91,9 +97,9 @@ const (
 func (a *administration) wait(id string) (adminclient.Run, error) {
 	for pause := askEvery; ; pause = min(2*pause, askServerEvery) {
 		if a.local != nil {
-			err := a.local.runner().Once(a.ctx, run.DryRun)
-			if err == nil {
-				err = a.local.runner().Once(a.ctx, run.Reevaluate)
+			one, err := a.local.runs.Get(a.ctx, a.local.account, id)
+			if err == nil && !one.State.Ended() {
+				err = a.runner.Do(a.ctx, &one)
 			}
 			if err != nil {
 				return adminclient.Run{}, err

@@ -36,7 +36,7 @@ type Subject struct {
 // subjectOf gives a live device as it is judged by what it reported.
 func subjectOf(d *Device, report *posture.Report) *Subject {
 	return &Subject{
-		Account: d.Account, Group: d.Cell.Group, Policy: d.Policy, Report: report, User: d.Link.Username,
+		Account: d.Account, Group: d.Cell.Group, Policy: d.Policy, Report: d.Completed(report), User: d.Link.Username,
 		LastReport: d.reportedBy(), FailingSince: d.FailingSince,
 	}
 }
@@ -48,6 +48,22 @@ func (d *Device) reportedBy() time.Time {
 		return time.Time{}
 	}
 	return d.LastReport.Add(2 * SeenLag)
+}
+
+// Completed gives a report with what the machine is from an earlier report, or from its registration, where this one does
+// not say: else a laptop whose agent names its type once would be judged as everything that it might be.
+func (d *Device) Completed(r *posture.Report) *posture.Report {
+	if r.DeviceType != "" && r.OS.Family != "" {
+		return r
+	}
+	out := *r
+	if out.DeviceType == "" {
+		out.DeviceType = d.Type
+	}
+	if out.OS.Family == "" {
+		out.OS.Family = d.OSFamily
+	}
+	return &out
 }
 
 // takeVerdict makes a verdict that of the device, and lets it stand where that and its exemption or quarantine put it.

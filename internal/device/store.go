@@ -67,7 +67,7 @@ type Agents interface {
 	// IDByCredentials finds the live device with an agent that holds a credential digest. NotFound: none.
 	IDByCredentials(ctx context.Context, account posture.AccountID, digest []byte) (string, error)
 	// Stored gives of a device what a new report is compared with and judged by: account, id, Cell.Status and Cell.Group,
-	// Policy, Digest, Judge, what time does to it, Issues, Link, LastReport. NotFound: no such live device with an agent.
+	// Policy, Type, OSFamily, Digest, Judge, what time does to it, Issues, Link, LastReport. NotFound: no such live device with an agent.
 	Stored(ctx context.Context, account posture.AccountID, id string) (Device, error)
 	// Report gives the last report of a live device as it was received. NotFound: it never reported.
 	Report(ctx context.Context, account posture.AccountID, id string) ([]byte, error)

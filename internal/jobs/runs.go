@@ -36,6 +36,13 @@ type Runs struct {
 	log    *slog.Logger
 	now    func() time.Time
 	holder string
+	quiet  bool
+}
+
+// Quietly has it say nothing of runs that are done: whoever waits for them says so.
+func (r *Runs) Quietly() *Runs {
+	r.quiet = true
+	return r
 }
 
 // NewRuns makes one that does runs as their kinds say.
@@ -176,7 +183,11 @@ func (r *Runs) part(ctx context.Context, one *run.Run) (goOn bool, err error) {
 		one.State, one.Message, one.EndedAt = run.Failed, told(err), r.clock()
 	case end:
 		one.State, one.EndedAt = run.Done, r.clock()
-		r.log.Info("a run is done", "run", one.ID, "kind", one.Kind, "account", one.Account, "devices", one.Done, "changed", one.Changed, "failed", one.Failed)
+		level := slog.LevelInfo
+		if r.quiet {
+			level = slog.LevelDebug
+		}
+		r.log.Log(ctx, level, "a run is done", "run", one.ID, "kind", one.Kind, "account", one.Account, "devices", one.Done, "changed", one.Changed, "failed", one.Failed)
 	}
 	err = r.store.SaveRun(ctx, one)
 	if errs.Is(err, errs.Conflict) {

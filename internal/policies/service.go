@@ -138,13 +138,21 @@ func version(ctx context.Context, from interface {
 }
 
 // Versions gives up to so many versions older than one, the newest first, without their documents; before 0 is the
-// beginning. The one that Muster comes with is not among them. NotFound: there is no such policy.
+// beginning. The one that Muster comes with is not among them; those of a deleted policy stay. NotFound: there never was
+// such a policy.
 func (s *Service) Versions(ctx context.Context, account posture.AccountID, id posture.PolicyID, before int64, limit int) ([]Version, error) {
-	_, err := s.Get(ctx, account, id)
-	if err != nil {
-		return nil, err
+	list, err := s.store.PolicyVersions(ctx, account, id, before, limit)
+	if err != nil || len(list) > 0 {
+		return list, err
 	}
-	return s.store.PolicyVersions(ctx, account, id, before, limit)
+	if before > 0 {
+		_, err = s.store.PolicyVersion(ctx, account, posture.PolicyRef{ID: id, Version: 1})
+		if !errs.Is(err, errs.NotFound) {
+			return nil, err
+		}
+	}
+	_, err = s.Get(ctx, account, id)
+	return nil, err
 }
 
 // Create makes a policy of a document. Invalid: the document has mistakes, all of which the error tells. Conflict: the

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"strings"
+	"testing"
 
 	"muster/internal/web"
 )
@@ -95,5 +96,23 @@ func administerAnothers(x *neighbours, rt web.Route) {
 			path += "?from=1"
 		}
 		x.call(rt.Method, path, headers, body).want(404)
+	}
+}
+
+// TestAnExemptionUnderQuarantineIsListed: a quarantine hides the status of an exempted device, not its exemption.
+func TestAnExemptionUnderQuarantineIsListed(t *testing.T) {
+	p := start(t, engines["sqlite"](t), "--rate-limit", "0")
+	_, token := p.client("read")
+	code := strings.TrimSpace(p.muster("regcode", "show"))
+	a := p.register(code, registration("00:0c:29:00:06:01"))
+	b := p.register(code, registration("00:0c:29:00:06:02"))
+	p.muster("device", "exempt", a.ID, "--reason", "lent out")
+	p.muster("device", "quarantine", a.ID, "--reason", "lost")
+	p.muster("device", "quarantine", b.ID, "--reason", "lost too")
+	for list, want := range map[string]int{"exemptions": 1, "quarantines": 2} {
+		items := p.call("GET", "/api/v1/"+list, bearer(token), "").want(200).object()["items"].([]any)
+		if len(items) != want {
+			t.Errorf("%s: %v", list, items)
+		}
 	}
 }

@@ -264,3 +264,43 @@ func TestPoliciesThroughAServer(t *testing.T) {
 		t.Errorf("without the permission: %d %s", code, out)
 	}
 }
+
+// TestWhatAMachineIsStays: an agent that names the type of its machine when it registers need not repeat it, and one that
+// never did is judged as everything that it might be.
+func TestWhatAMachineIsStays(t *testing.T) {
+	onBoth(t, func(t *testing.T, db []string) {
+		p := start(t, db, "--rate-limit", "0")
+		_, token := p.client("read")
+		code := strings.TrimSpace(p.muster("regcode", "show"))
+		mac := "00:0c:29:00:05:01"
+		silent := strings.NewReplacer(`"device_type":"desktop",`, "", `"family":"linux",`, "").Replace(healthy("host", mac))
+		if strings.Contains(silent, "device_type") || strings.Contains(silent, "family") {
+			t.Fatal("the report says what the machine is")
+		}
+		a := p.register(code, registration(mac))
+		a.report(silent).want(200)
+		p.wantStatuses(token, 1, 0)
+		p.muster("policy", "apply", "--policy", "1", "--wait", file(t, strings.Replace(needsEditor, "checks:\n", "checks:\n  - {check: device_genuine, severity: critical, device_types: [phone]}\n", 1)))
+		if shown := decode[object](t, p.muster("device", "show", a.ID, "--json")); len(shown["issues"].([]any)) != 1 {
+			t.Errorf("judged anew: %v", shown["issues"])
+		}
+		p.muster("policy", "rollback", "1", "0", "--wait")
+		unsaid := p.register(code, strings.NewReplacer(`"device_type":"desktop",`, "", `"family":"linux",`, "").Replace(registration("00:0c:29:00:05:02")))
+		unsaid.report(strings.ReplaceAll(silent, mac, "00:0c:29:00:05:02")).want(200)
+		p.wantStatuses(token, 1, 1)
+	})
+}
+
+// TestVersionsOfADeletedPolicy can still be listed and shown.
+func TestVersionsOfADeletedPolicy(t *testing.T) {
+	p := start(t, engines["sqlite"](t), "--rate-limit", "0")
+	_, token := p.client("admin")
+	p.muster("policy", "apply", file(t, needsEditor), "--note", "for a while")
+	p.muster("policy", "delete", "2")
+	for path, status := range map[string]int{"/api/v1/policies/2": 404, "/api/v1/policies/2/versions": 200, "/api/v1/policies/2/versions/1": 200, "/api/v1/policies/3/versions": 404} {
+		r := p.call("GET", path, bearer(token), "")
+		if r.status != status {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+	}
+}
