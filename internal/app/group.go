@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -62,18 +63,30 @@ func (c *groupList) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
+		policies, err := s.policies.Names(env.ctx, a.ID)
+		if err != nil {
+			return err
+		}
 		views := make([]groupView, len(list))
-		t := newTable("GROUP ID", "NAME", "DEVICES", "AUTO-JOIN", "CREATED", "DESCRIPTION")
+		t := newTable("GROUP ID", "NAME", "DEVICES", "POLICY", "AUTO-JOIN", "CREATED", "DESCRIPTION")
 		for i := range list {
 			g := viewGroup(&list[i])
 			views[i] = g
-			t.row(g.ID, g.Name, g.Devices, yesNo(g.AutoJoin), stamp(g.CreatedAt), g.Description)
+			t.row(g.ID, g.Name, g.Devices, policies[g.PolicyID], yesNo(g.AutoJoin), stamp(g.CreatedAt), g.Description)
 		}
 		if c.JSON {
 			return printJSON(env.stdout, views)
 		}
 		return t.print(env.stdout)
 	})
+}
+
+// devicesOf writes how many devices there are.
+func devicesOf(n int64) string {
+	if n == 1 {
+		return "1 device"
+	}
+	return fmt.Sprint(n, " devices")
 }
 
 func yesNo(b bool) string {
@@ -236,6 +249,6 @@ func (c *groupDelete) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
-		return printLine(env.stdout, "deleted group", g.ID, g.Name+"; moved", moved, "devices to", into.Name)
+		return printLine(env.stdout, "deleted group", g.ID, g.Name+"; moved", devicesOf(int64(moved)), "to", into.Name)
 	})
 }

@@ -49,7 +49,7 @@ func (c *groupApplyRules) Run(env *environment) error {
 		case c.JSON:
 			return printJSON(env.stdout, map[string]int64{"moved": r.Changed, "devices": r.Done})
 		}
-		return printLine(env.stdout, "moved", r.Changed, "devices")
+		return printLine(env.stdout, "moved", devicesOf(r.Changed))
 	})
 }
 

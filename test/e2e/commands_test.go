@@ -157,7 +157,7 @@ func TestGroupsOnTheCommandLine(t *testing.T) {
 				t.Errorf("muster %v: code %d: %s", args, exit, out)
 			}
 		}
-		if out := p.muster("group", "delete", "attic", "--move-to", "default"); !strings.Contains(out, "moved 1 devices to Default") {
+		if out := p.muster("group", "delete", "attic", "--move-to", "default"); !strings.Contains(out, "moved 1 device to Default") {
 			t.Errorf("deleting a group with its devices moved: %s", out)
 		}
 		if list := decode[[]object](t, p.muster("group", "list", "--json")); len(list) != 1 || list[0]["devices"] != 2.0 {

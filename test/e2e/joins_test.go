@@ -43,7 +43,7 @@ func TestJoiningRules(t *testing.T) {
 		if got := in(early); got != "Default" {
 			t.Errorf("one that was there before: in %q", got)
 		}
-		if out := p.muster("group", "apply-rules"); !strings.Contains(out, "moved 1 devices") || in(early) != "Lab" {
+		if out := p.muster("group", "apply-rules"); !strings.Contains(out, "moved 1 device") || in(early) != "Lab" {
 			t.Errorf("applied: %s, in %q", out, in(early))
 		}
 		runs := decode[[]object](t, p.muster("run", "list", "--json"))
