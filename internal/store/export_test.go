@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"muster/internal/device"
@@ -127,4 +129,52 @@ func (s *Store) Explain(ctx context.Context, how string, shape Shape) (string, e
 		return err
 	})
 	return plan.String(), err
+}
+
+// MigrateTo brings the schema to an earlier version than the newest.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error {
+	p, err := s.provider()
+	if err != nil {
+		return err
+	}
+	_, err = p.UpTo(ctx, version)
+	return err
+}
+
+// columnsOf gives the columns that a table has now.
+func (s *Store) columnsOf(ctx context.Context, table string) ([]string, error) {
+	rows, err := s.pools.Admin.QueryContext(ctx, "SELECT * FROM "+table+" WHERE 1 = 0")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	return columns, errors.Join(err, rows.Err())
+}
+
+// InsertOld stores a device with its report as far as an earlier schema has columns for it, and counts it.
+func (s *Store) InsertOld(ctx context.Context, d *device.Device, body []byte, verdict string) error {
+	there, err := s.columnsOf(ctx, "devices")
+	if err != nil {
+		return err
+	}
+	var columns []string
+	var values []any
+	all := deviceValues(d)
+	for i, c := range deviceColumns {
+		if slices.Contains(there, c) {
+			columns, values = append(columns, c), append(values, all[i])
+		}
+	}
+	err = Exec(ctx, s, "INSERT INTO devices ("+strings.Join(columns, ", ")+") VALUES ("+places(len(values))+")", values...)
+	if err == nil {
+		err = Exec(ctx, s, "INSERT INTO device_reports (account_id, device_id, received_at, body, verdict, facets) VALUES (?, ?, ?, ?, ?, ?)",
+			d.Account, d.ID, millis(d.ReportedAt), encoder.EncodeAll(body, nil), verdict, []byte{})
+	}
+	if err != nil {
+		return err
+	}
+	var counts device.Counts
+	counts.Add(d.Cell, 1)
+	return Exec(ctx, s, updateCounts, append(countValues(&counts), d.Account, d.Cell.Group)...)
 }
