@@ -18,10 +18,7 @@ func (s *services) explain(ctx context.Context, account posture.AccountID, d *de
 	if err != nil {
 		return nil, err
 	}
-	subject, err := s.judge.subject(ctx, p, &device.Subject{
-		Account: account, Group: d.Cell.Group, Policy: d.Policy, Report: d.Completed(report), User: d.Link.Username, LastReport: d.LastReport,
-		FailingSince: d.FailingSince,
-	})
+	subject, err := s.judge.subject(ctx, p, device.SubjectOf(d, report))
 	if err != nil {
 		return nil, err
 	}

@@ -33,10 +33,10 @@ type Subject struct {
 	SameReport bool
 }
 
-// subjectOf gives a live device as it is judged by what it reported.
-func subjectOf(d *Device, report *posture.Report) *Subject {
+// SubjectOf gives a live device as it is judged by what it reported.
+func SubjectOf(d *Device, report *posture.Report) *Subject {
 	return &Subject{
-		Account: d.Account, Group: d.Cell.Group, Policy: d.Policy, Report: d.Completed(report), User: d.Link.Username,
+		Account: d.Account, Group: d.Cell.Group, Policy: d.Policy, Report: d.completed(report), User: d.Link.Username,
 		LastReport: d.reportedBy(), FailingSince: d.FailingSince,
 	}
 }
@@ -50,9 +50,9 @@ func (d *Device) reportedBy() time.Time {
 	return d.LastReport.Add(2 * SeenLag)
 }
 
-// Completed gives a report with what the machine is from an earlier report, or from its registration, where this one does
+// completed gives a report with what the machine is from an earlier report, or from its registration, where this one does
 // not say: else a laptop whose agent names its type once would be judged as everything that it might be.
-func (d *Device) Completed(r *posture.Report) *posture.Report {
+func (d *Device) completed(r *posture.Report) *posture.Report {
 	if r.DeviceType != "" && r.OS.Family != "" {
 		return r
 	}

@@ -143,7 +143,7 @@ func (s *Service) rejudge(ctx context.Context, r *Reported, anew bool) rejudged 
 	}
 	at := s.clock()
 	s.seen.overlay(d)
-	report, verdict, err := s.judgeReported(ctx, r, s.judge, at)
+	report, _, verdict, err := s.judgeReported(ctx, r, s.judge, at)
 	if err != nil {
 		return rejudged{err: err}
 	}
@@ -170,18 +170,18 @@ func (s *Service) judgedSince(ctx context.Context, ref Ref, before posture.Statu
 	return d.Cell.Status != before, err
 }
 
-// judgeReported judges what a device reported. Invalid: what is stored cannot be read.
-func (s *Service) judgeReported(ctx context.Context, r *Reported, judge Judge, at time.Time) (*posture.Report, *posture.Verdict, error) {
-	report, err := s.storedReport(&r.Device, r.Body)
+// judgeReported judges what a device reported, and gives the last verdict besides. Invalid: what is stored cannot be read.
+func (s *Service) judgeReported(ctx context.Context, r *Reported, judge Judge, at time.Time) (report *posture.Report, before, now *posture.Verdict, err error) {
+	report, err = s.storedReport(&r.Device, r.Body)
 	if err != nil {
-		return nil, nil, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", r.Device.ID)
+		return nil, nil, nil, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", r.Device.ID)
 	}
-	before, err := s.store.UnpackVerdict(r.Verdict)
+	last, err := s.store.UnpackVerdict(r.Verdict)
 	if err != nil {
-		return nil, nil, errs.Wrap(errs.Invalid, err, "The stored verdict on device %s cannot be read", r.Device.ID)
+		return nil, nil, nil, errs.Wrap(errs.Invalid, err, "The stored verdict on device %s cannot be read", r.Device.ID)
 	}
-	subject := subjectOf(&r.Device, report)
-	subject.SameReport, subject.Before = true, &before
+	subject := SubjectOf(&r.Device, report)
+	subject.SameReport, subject.Before = true, &last
 	verdict, err := judge.Judge(ctx, subject, at)
-	return report, &verdict, err
+	return report, &last, &verdict, err
 }

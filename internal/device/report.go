@@ -127,7 +127,7 @@ var errJudgedMeanwhile = errs.New(errs.Unavailable, "The device is being judged 
 // judgeReport judges a report of a device that was read, and stores both.
 func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j judged) error {
 	stored.LastReport = j.at
-	subject := subjectOf(stored, j.report)
+	subject := SubjectOf(stored, j.report)
 	err := s.recall(ctx, stored, subject)
 	if err != nil {
 		return err

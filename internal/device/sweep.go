@@ -183,7 +183,7 @@ func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Device, at tim
 	if err != nil {
 		return posture.Verdict{}, PackedReport{}, errs.Wrap(errs.Invalid, err, "The stored report of device %s cannot be read", ref.ID)
 	}
-	subject := subjectOf(stored, report)
+	subject := SubjectOf(stored, report)
 	subject.SameReport = true
 	err = s.recall(ctx, stored, subject)
 	if err != nil {

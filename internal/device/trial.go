@@ -108,11 +108,7 @@ func (s *Service) tryOne(ctx context.Context, r *Reported, judge Judge, at time.
 		return tried{}
 	}
 	s.seen.overlay(&r.Device)
-	before, err := s.store.UnpackVerdict(r.Verdict)
-	if err != nil {
-		return tried{err: err}
-	}
-	_, verdict, err := s.judgeReported(ctx, r, judge, at)
+	_, before, verdict, err := s.judgeReported(ctx, r, judge, at)
 	if err != nil {
 		return tried{err: err}
 	}
