@@ -57,9 +57,28 @@ type Finding struct {
 	Version string   `json:"version"`         // installed
 	Fixed   string   `json:"fixed,omitempty"` // first version without it, where there is one
 	KEV     bool     `json:"kev,omitempty"`   // known to be exploited
+	// Feed is the feed that the entry comes from, Package what is installed where Product is the source it was built from,
+	// and Ecosystem whose versions were compared.
+	Feed      string `json:"feed,omitempty"`
+	Package   string `json:"package,omitempty"`
+	Ecosystem string `json:"ecosystem,omitempty"`
+	// EPSS is the predicted probability of exploitation in the next 30 days, 0 to 1; nil where nobody predicted one.
+	EPSS *float64 `json:"epss,omitempty"`
+	// Accepted is why it does not count; nil while it is open.
+	Accepted *Acceptance `json:"accepted,omitempty"`
 	// Scores are indexed by ScoreType: opswat 0–100, CVSS 0–10; negative means not scored.
 	Scores [NumScoreTypes]float64 `json:"scores"`
 	Levels Levels                 `json:"levels"`
+}
+
+// Acceptance says why a finding does not count: somebody accepted the risk, or said that the product is not affected.
+type Acceptance struct {
+	ID     string    `json:"id"`
+	Reason string    `json:"reason"`
+	By     string    `json:"by"`
+	Until  time.Time `json:"until,omitzero"` // zero for no end
+	// NotAffected says that it is a statement of a VEX document, not a risk that somebody takes.
+	NotAffected bool `json:"not_affected,omitempty"`
 }
 
 // Verdict is what a policy and a vulnerability catalogue make of one report at one time.
