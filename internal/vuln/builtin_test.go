@@ -263,9 +263,9 @@ func TestBuiltinMatchesAroundEachFix(t *testing.T) {
 // ids lists the entries of a catalogue.
 func (c *Catalogue) ids() []string {
 	var out []string
-	for _, g := range c.index {
+	for _, g := range c.groups {
 		for _, target := range slices.Concat(g.sorted, g.rest) {
-			out = append(out, target.id)
+			out = append(out, target.ID)
 		}
 	}
 	slices.Sort(out)

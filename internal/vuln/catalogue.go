@@ -5,30 +5,24 @@ import (
 	"crypto/sha256"
 	_ "embed" // for the catalogue built in
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
-	"time"
+
+	"muster/internal/posture"
 )
 
-// Catalogue is a set of known vulnerabilities, indexed by what they affect. It does not change once made and may be
-// used by many goroutines.
+// Catalogue is a set of known vulnerabilities in memory, indexed by what they affect. It does not change once made and may
+// be used by many goroutines. What a server knows is in its database instead: see package catalogue.
 type Catalogue struct {
-	index      map[key]*group
+	groups     map[Key]*Group
+	about      map[string]Joined
 	entries    int
-	described  []described // sorted by id
 	problems   []string
 	digest     string
 	thresholds Thresholds
-}
-
-// key finds the entries that may concern a product.
-type key struct {
-	space string // an ecosystem with its release, without what does not change the order of versions
-	name  string // reduced by packageName or productWords
-	// byVendor marks the short names of applications, which mean something only together with a vendor: "reader".
-	byVendor bool
 }
 
 //go:embed catalogue.json
@@ -38,6 +32,12 @@ var parseBuiltin = sync.OnceValues(func() (*Catalogue, error) { return Parse(byt
 
 // Builtin is the small catalogue that comes with the program: enough to try it out, not to rely on.
 func Builtin() (*Catalogue, error) { return parseBuiltin() }
+
+// BuiltinEntries hands over the entries of Builtin.
+func BuiltinEntries(each func(*Entry) error) error { return Decode(bytes.NewReader(builtin), each) }
+
+// BuiltinDigest tells the built-in catalogue of this program from that of another.
+func BuiltinDigest() [sha256.Size]byte { return sha256.Sum256(builtin) }
 
 // New makes a catalogue of entries in memory.
 func New(entries []Entry) *Catalogue {
@@ -71,126 +71,90 @@ func (c *Catalogue) WithThresholds(t Thresholds) *Catalogue {
 	return &other
 }
 
+// Match finds the known vulnerabilities of a report, scored: see the functions Match and Score.
+func (c *Catalogue) Match(r *posture.Report) ([]posture.Finding, posture.Levels) {
+	return Score(Match(r, func(k Key) *Group { return c.groups[k] }), c.facts, c.thresholds)
+}
+
+func (c *Catalogue) facts(cve string) Facts {
+	if j, ok := c.about[cve]; ok {
+		return j.Facts
+	}
+	return NoFacts
+}
+
+// Describe gives what is said of a CVE or of the entry with an id. It reports whether anything is known of that id.
+func (c *Catalogue) Describe(id string) (Description, bool) {
+	j, ok := c.about[id]
+	return j.Description, ok
+}
+
 // builder collects entries. Of an entry that comes twice the one modified last stays.
 type builder struct {
-	entries  map[string]*prepared
+	entries  map[string]*Prepared
 	problems []string
 }
 
-// prepared is an entry that was read, reduced to what the catalogue keeps.
-type prepared struct {
-	modified time.Time
-	digest   [sha256.Size]byte
-	targets  map[key][]*target
-	cve      string // the only one that the entry is about; "" where there are several or none
-	facts    facts  // about that CVE
-	cves     []string
-	text     *text // nil where withdrawn
-}
-
-func newBuilder() *builder { return &builder{entries: make(map[string]*prepared)} }
+func newBuilder() *builder { return &builder{entries: make(map[string]*Prepared)} }
 
 const maxProblems = 100
 
-func (b *builder) problem(format string, args ...any) {
-	if len(b.problems) < maxProblems {
-		b.problems = append(b.problems, fmt.Sprintf(format, args...))
-	}
-}
-
 func (b *builder) add(e *Entry) {
-	if e.ID == "" {
-		b.problem("an entry has no id")
-		return
-	}
-	text, err := json.Marshal(e)
-	if err != nil {
-		b.problem("%s: %v", e.ID, err)
-		return
-	}
-	p := &prepared{modified: e.modified(), digest: sha256.Sum256(text)}
-	if old := b.entries[e.ID]; old != nil && old.supersedes(p) {
-		return
-	}
-	if e.Withdrawn == "" {
-		p.targets = b.targets(e)
-		p.facts, _ = factsOf(e.Severity, &e.Extra)
-		if p.cves = e.cves(); len(p.cves) == 1 {
-			p.cve = p.cves[0]
+	p := Prepare(e)
+	for _, problem := range p.Problems {
+		if len(b.problems) < maxProblems {
+			b.problems = append(b.problems, problem)
 		}
-		t := textOf(e)
-		p.text = &t
 	}
-	b.entries[e.ID] = p
+	if old := b.entries[p.ID]; p.ID != "" && (old == nil || p.Supersedes(old)) {
+		b.entries[p.ID] = &p
+	}
 }
 
-// supersedes decides between two entries of one id. The digest settles what the date does not, so that the order in
-// which feeds are read never matters.
-func (p *prepared) supersedes(o *prepared) bool {
-	if n := p.modified.Compare(o.modified); n != 0 {
+// Supersedes decides between two entries of one id: the one modified last. The digest settles what the date does not, so
+// that the order in which feeds are read never matters.
+func (p *Prepared) Supersedes(o *Prepared) bool {
+	if n := p.Modified.Compare(o.Modified); n != 0 {
 		return n > 0
 	}
-	return bytes.Compare(p.digest[:], o.digest[:]) >= 0
-}
-
-// known gathers what all entries together say of each CVE: one database knows which versions are affected, another how
-// bad it is, a third whether it is exploited.
-func (b *builder) known() map[string]facts {
-	out := make(map[string]facts)
-	for _, p := range b.entries {
-		if p.cve == "" {
-			continue
-		}
-		f, ok := out[p.cve]
-		if !ok {
-			f = noFacts
-		}
-		out[p.cve] = f.worst(p.facts)
-	}
-	return out
-}
-
-// complete scores a target, with what other entries say of its CVEs where its own says nothing.
-func (t *target) complete(known map[string]facts) {
-	others := noFacts
-	for _, cve := range t.cves {
-		if f, ok := known[cve]; ok {
-			others = others.worst(f)
-		}
-	}
-	t.facts = t.facts.completedBy(others)
-	t.scores = t.facts.scores()
+	return bytes.Compare(p.Digest[:], o.Digest[:]) > 0
 }
 
 // finish makes the index, in the order of the ids.
 func (b *builder) finish() *Catalogue {
-	c := &Catalogue{thresholds: DefaultThresholds(), problems: b.problems}
-	ids := make([]string, 0, len(b.entries))
-	for id := range b.entries {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
+	c := &Catalogue{thresholds: DefaultThresholds(), problems: b.problems, groups: make(map[Key]*Group), about: make(map[string]Joined)}
 	all := sha256.New()
-	known := b.known()
-	targets := make(map[key][]*target)
-	for _, id := range ids {
+	stored := make(map[Key][]Stored)
+	about := make(map[string][]About)
+	for _, id := range slices.SortedFunc(maps.Keys(b.entries), strings.Compare) {
 		p := b.entries[id]
-		all.Write(p.digest[:])
-		for k, some := range p.targets {
-			targets[k] = append(targets[k], some...)
-		}
-		if p.targets != nil {
+		all.Write(p.Digest[:])
+		if !p.Withdrawn {
 			c.entries++
 		}
-	}
-	c.index = make(map[key]*group, len(targets))
-	for k, some := range targets {
-		for _, t := range some {
-			t.complete(known)
+		for _, t := range p.Targets {
+			for _, k := range t.Keys {
+				stored[k] = append(stored[k], Stored{Data: t.Data})
+			}
 		}
-		c.index[k] = newGroup(some)
+		for _, a := range p.About {
+			about[a.ID] = append(about[a.ID], a)
+		}
 	}
-	c.described = b.describe(ids)
+	for k, s := range stored {
+		c.groups[k] = must(NewGroup(k, s))
+	}
+	for id, a := range about {
+		c.about[id] = must(JoinAbout(a))
+	}
 	c.digest = hex.EncodeToString(all.Sum(nil)[:8])
 	return c
+}
+
+// must is for what this very program has just written.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

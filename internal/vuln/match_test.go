@@ -15,8 +15,9 @@ func TestFindingSaysWhatIsKnown(t *testing.T) {
 	findings, levels := load(t).Match(installedOn(t, "windows/Igor Pavlov/7-Zip 19.00 (x64)/19.00"))
 	want := []posture.Finding{{
 		ID: "CVE-2025-0411", CVEs: []string{"CVE-2025-0411"}, Product: "7-Zip 19.00 (x64)", Version: "19.00", Fixed: "24.09", KEV: true,
-		Scores: [posture.NumScoreTypes]float64{70, -1, 7},
-		Levels: posture.Levels{posture.LevelHigh, posture.LevelUnknown, posture.LevelHigh},
+		Ecosystem: "Application:windows",
+		Scores:    [posture.NumScoreTypes]float64{70, -1, 7},
+		Levels:    posture.Levels{posture.LevelHigh, posture.LevelUnknown, posture.LevelHigh},
 	}}
 	if !reflect.DeepEqual(findings, want) || levels != want[0].Levels {
 		t.Errorf("got %+v at %v\nwant %+v", findings, levels, want)
@@ -292,8 +293,8 @@ func TestOnlySimpleRangesAreSorted(t *testing.T) {
 		{"Debian:12", "in 0, fix 2", []string{"3"}, false},
 	} {
 		edges, _ := edgesOf(tc.ecosystem, parseEvents(tc.events))
-		target := &target{ecosystem: tc.ecosystem, ranges: [][]edge{edges}, versions: tc.versions}
-		if got := target.onlyFix() != nil; got != tc.want {
+		target := &target{ranges: [][]edge{edges}, Versions: tc.versions}
+		if got := target.onlyFix(tc.ecosystem) != nil; got != tc.want {
 			t.Errorf("%s %s %v: %v", tc.ecosystem, tc.events, tc.versions, got)
 		}
 	}
@@ -308,8 +309,8 @@ func TestListedVersions(t *testing.T) {
 	if want := []string{"1.5 fixed 2.0", "3.0 fixed ", "trunk fixed "}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	for _, g := range c.index {
-		if kept := g.rest[0].versions; !slices.Equal(kept, []string{"3.0", "trunk"}) {
+	for _, g := range c.groups {
+		if kept := g.rest[0].Versions; !slices.Equal(kept, []string{"3.0", "trunk"}) {
 			t.Errorf("kept %v, want those that no range covers", kept)
 		}
 	}

@@ -135,9 +135,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		r := &posture.Report{OS: posture.OS{Family: posture.IOS, Version: "16.1"}}
-		for k := range c.index {
-			r.Applications = append(r.Applications, posture.Application{Name: k.name, Version: "1.5", Ecosystem: k.space},
-				posture.Application{Name: k.name, Version: "1.5"}, posture.Application{Name: k.name, Vendor: k.name, Version: "1.5"})
+		for k := range c.groups {
+			r.Applications = append(r.Applications, posture.Application{Name: k.Name, Version: "1.5", Ecosystem: k.Space},
+				posture.Application{Name: k.Name, Version: "1.5"}, posture.Application{Name: k.Name, Vendor: k.Name, Version: "1.5"})
 		}
 		findings, levels := c.Match(r)
 		for _, f := range findings {

@@ -3,6 +3,7 @@ package vuln
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"muster/internal/vuln/version"
 )
@@ -14,6 +15,23 @@ type edge struct {
 }
 
 type edgeKind uint8
+
+// edgeMarks are what the stored form of an edge begins with, by its kind.
+const edgeMarks = "<[]"
+
+// text is the stored form of an edge.
+func (e edge) text() string { return edgeMarks[e.kind:e.kind+1] + e.version }
+
+func edgeOf(text string) (edge, bool) {
+	if text == "" {
+		return edge{}, false
+	}
+	kind := strings.IndexByte(edgeMarks, text[0])
+	if kind < 0 {
+		return edge{}, false
+	}
+	return edge{edgeKind(kind), text[1:]}, true
+}
 
 // At one version a fix comes before a new introduction: the version is vulnerable again.
 const (

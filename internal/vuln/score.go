@@ -7,6 +7,7 @@ import (
 	cvss2 "github.com/pandatix/go-cvss/20"
 	cvss30 "github.com/pandatix/go-cvss/30"
 	cvss31 "github.com/pandatix/go-cvss/31"
+	cvss40 "github.com/pandatix/go-cvss/40"
 
 	"muster/internal/errs"
 	"muster/internal/posture"
@@ -32,21 +33,56 @@ func OpswatScore(base float64, kev bool, epss float64) float64 {
 	return math.Round(10*10*base*(0.6+0.4*likelihood)) / 10
 }
 
-// facts are what the scores of a vulnerability follow from. What is missing is negative.
-type facts struct {
-	v2, v3, epss float64
-	kev          bool
+// Facts are what the scores of a vulnerability follow from. What is missing is NotScored.
+type Facts struct {
+	V2, V3, V4 float64 // base scores of CVSS
+	EPSS       float64 // probability of exploitation in the next 30 days
+	KEV        bool    // known to be exploited
 }
 
-var noFacts = facts{v2: NotScored, v3: NotScored, epss: -1}
+// NoFacts is knowing nothing.
+var NoFacts = Facts{V2: NotScored, V3: NotScored, V4: NotScored, EPSS: NotScored}
+
+// savedFacts is the stored form of Facts. Members may be added, never renamed.
+type savedFacts struct {
+	V2   *float64 `json:"2,omitempty"`
+	V3   *float64 `json:"3,omitempty"`
+	V4   *float64 `json:"4,omitempty"`
+	EPSS *float64 `json:"e,omitempty"`
+	KEV  bool     `json:"k,omitempty"`
+}
+
+// saved gives the stored form, nil for NoFacts.
+func (f Facts) saved() *savedFacts {
+	if f == NoFacts {
+		return nil
+	}
+	known := func(v float64) *float64 {
+		if v == NotScored {
+			return nil
+		}
+		return &v
+	}
+	return &savedFacts{known(f.V2), known(f.V3), known(f.V4), known(f.EPSS), f.KEV}
+}
+
+func (s *savedFacts) facts() Facts {
+	value := func(v *float64) float64 {
+		if v == nil {
+			return NotScored
+		}
+		return *v
+	}
+	return Facts{V2: value(s.V2), V3: value(s.V3), V4: value(s.V4), EPSS: value(s.EPSS), KEV: s.KEV}
+}
 
 // factsOf reads the vectors and the likelihood of an entry: the highest base score of each version of CVSS. It
 // reports whether all vectors could be read.
-func factsOf(severity []Severity, extra *Extra) (f facts, ok bool) {
-	f, ok = noFacts, true
-	f.kev = extra.KEV
+func factsOf(severity []Severity, extra *Extra) (f Facts, ok bool) {
+	f, ok = NoFacts, true
+	f.KEV = extra.KEV
 	if p := extra.EPSS; p != nil && *p >= 0 && *p <= 1 {
-		f.epss = *p
+		f.EPSS = *p
 	}
 	for _, s := range severity {
 		var err error
@@ -54,44 +90,57 @@ func factsOf(severity []Severity, extra *Extra) (f facts, ok bool) {
 		switch s.Type {
 		case "CVSS_V2":
 			score, err = baseV2(s.Score)
-			f.v2 = max(f.v2, score)
+			f.V2 = max(f.V2, score)
 		case "CVSS_V3":
 			score, err = baseV3(s.Score)
-			f.v3 = max(f.v3, score)
+			f.V3 = max(f.V3, score)
+		case "CVSS_V4":
+			score, err = baseV4(s.Score)
+			f.V4 = max(f.V4, score)
 		}
 		ok = ok && err == nil
 	}
 	return f, ok
 }
 
-// worst joins what two sources say of one vulnerability, or of several that come together.
-func (f facts) worst(o facts) facts {
-	return facts{v2: max(f.v2, o.v2), v3: max(f.v3, o.v3), epss: max(f.epss, o.epss), kev: f.kev || o.kev}
+// Worst joins what two sources say of one vulnerability, or of several that come together.
+func (f Facts) Worst(o Facts) Facts {
+	return Facts{
+		V2: max(f.V2, o.V2), V3: max(f.V3, o.V3), V4: max(f.V4, o.V4), EPSS: max(f.EPSS, o.EPSS), KEV: f.KEV || o.KEV,
+	}
 }
 
 // completedBy fills in the base scores that are missing, and joins the rest.
-func (f facts) completedBy(o facts) facts {
-	all := f.worst(o)
-	if f.v2 != NotScored {
-		all.v2 = f.v2
-	}
-	if f.v3 != NotScored {
-		all.v3 = f.v3
+func (f Facts) completedBy(o Facts) Facts {
+	all := f.Worst(o)
+	for _, score := range []struct {
+		own  float64
+		both *float64
+	}{{f.V2, &all.V2}, {f.V3, &all.V3}, {f.V4, &all.V4}} {
+		if score.own != NotScored {
+			*score.both = score.own
+		}
 	}
 	return all
 }
 
 // scores gives one score for each type.
-func (f facts) scores() [posture.NumScoreTypes]float64 {
-	s := [posture.NumScoreTypes]float64{posture.ScoreOpswat: NotScored, posture.ScoreCVSS2: f.v2, posture.ScoreCVSS3: f.v3}
-	base := f.v3
-	if base == NotScored {
-		base = f.v2
-	}
-	if base != NotScored {
-		s[posture.ScoreOpswat] = OpswatScore(base, f.kev, f.epss)
+func (f Facts) scores() [posture.NumScoreTypes]float64 {
+	s := [posture.NumScoreTypes]float64{posture.ScoreOpswat: NotScored, posture.ScoreCVSS2: f.V2, posture.ScoreCVSS3: f.V3}
+	if base := f.base(); base != NotScored {
+		s[posture.ScoreOpswat] = OpswatScore(base, f.KEV, f.EPSS)
 	}
 	return s
+}
+
+// base is the base score by the version of CVSS that most feeds have: v3, else v4, else v2.
+func (f Facts) base() float64 {
+	for _, score := range []float64{f.V3, f.V4, f.V2} {
+		if score != NotScored {
+			return score
+		}
+	}
+	return NotScored
 }
 
 func baseV2(vector string) (float64, error) {
@@ -100,6 +149,14 @@ func baseV2(vector string) (float64, error) {
 		return NotScored, err
 	}
 	return v.BaseScore(), nil
+}
+
+func baseV4(vector string) (float64, error) {
+	v, err := cvss40.ParseVector(vector)
+	if err != nil {
+		return NotScored, err
+	}
+	return v.Score(), nil
 }
 
 func baseV3(vector string) (float64, error) {

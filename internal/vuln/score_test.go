@@ -63,7 +63,9 @@ func TestScoresOfVectors(t *testing.T) {
 		{"predicted nonsense", []Severity{{"CVSS_V3", v31}}, Extra{EPSS: probability(1.1)}, [3]float64{56.7, -1, 8.1}, true},
 		{"predicted less than nothing", []Severity{{"CVSS_V3", v31}}, Extra{EPSS: probability(-0.5)}, [3]float64{56.7, -1, 8.1}, true},
 		{"exploited, not scored", nil, Extra{KEV: true}, [3]float64{-1, -1, -1}, true},
-		{"another method", []Severity{{"CVSS_V4", v4}, {"Ubuntu", "high"}}, Extra{}, [3]float64{-1, -1, -1}, true},
+		{"v4 alone", []Severity{{"CVSS_V4", v4}}, Extra{}, [3]float64{58.8, -1, -1}, true},
+		{"v3 goes before v4, v4 before v2", []Severity{{"CVSS_V4", v4}, {"CVSS_V3", v30}, {"CVSS_V2", v2}}, Extra{}, [3]float64{23.1, 9.3, 3.3}, true},
+		{"another method", []Severity{{"Ubuntu", "high"}}, Extra{}, [3]float64{-1, -1, -1}, true},
 		{"not a vector", []Severity{{"CVSS_V3", "9.8"}}, Extra{}, [3]float64{-1, -1, -1}, false},
 		{"not a v3.0 vector", []Severity{{"CVSS_V3", "CVSS:3.0/AV:N"}}, Extra{}, [3]float64{-1, -1, -1}, false},
 		{"one of two is none", []Severity{{"CVSS_V2", "?"}, {"CVSS_V3", v31}}, Extra{}, [3]float64{56.7, -1, 8.1}, false},
@@ -161,10 +163,10 @@ func TestDocumentedExamples(t *testing.T) {
 // verifyAgainstBuiltin compares an example without prediction with the catalogue, which has none.
 func verifyAgainstBuiltin(t *testing.T, cells []string) {
 	t.Helper()
-	for _, g := range load(t).index {
+	for _, g := range load(t).groups {
 		for _, target := range slices.Concat(g.sorted, g.rest) {
-			if target.id == cells[1] && cells[4] == "–" && target.scores[posture.ScoreOpswat] != number(t, cells[6]) {
-				t.Errorf("%s: the catalogue has %v", cells[1], target.scores[posture.ScoreOpswat])
+			if target.ID == cells[1] && cells[4] == "–" && target.complete(load(t).facts).scores()[posture.ScoreOpswat] != number(t, cells[6]) {
+				t.Errorf("%s: the catalogue has %v", cells[1], target.complete(load(t).facts).scores())
 			}
 		}
 	}

@@ -1,0 +1,139 @@
+package vuln
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"muster/internal/posture"
+	"muster/internal/vuln/version"
+)
+
+// Key finds what may concern a product: what is known is kept under keys, and a report is looked up by them.
+type Key struct {
+	Space string // an ecosystem with its release, without what does not change the order of versions: "Debian:12"
+	Name  string // reduced: see packageName and productWords; "" for an operating system
+	// ByVendor marks the short names of applications, which mean something only together with a vendor: "reader".
+	ByVendor bool
+}
+
+// Compare puts keys in an order.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(strings.Compare(k.Space, o.Space), strings.Compare(k.Name, o.Name), cmp.Compare(truth(k.ByVendor), truth(o.ByVendor)))
+}
+
+// KeysOf lists the keys by which everything that a report names is looked up, each once and in order.
+func KeysOf(r *posture.Report) []Key {
+	var out []Key
+	for p := range products(r) {
+		out = append(out, p.keys...)
+	}
+	slices.SortFunc(out, Key.Compare)
+	return slices.Compact(out)
+}
+
+// KeysOfApplication lists the keys by which one program or package of a machine is looked up.
+func KeysOfApplication(os *posture.OS, app *posture.Application) []Key {
+	p, _ := productOf(os, app)
+	return p.keys
+}
+
+// product is something on a machine as it is looked up.
+type product struct {
+	keys      []Key
+	shown     string // the name that a finding gives
+	installed string // the name of what is installed, where another is compared
+	reduced   string // the name that tells products apart
+	version   string
+	vendor    []string // nil where it plays no part or is not known
+	isPackage bool     // of a package manager
+}
+
+// products goes through all that a report names, the operating system last.
+func products(r *posture.Report) func(yield func(*product) bool) {
+	return func(yield func(*product) bool) {
+		for i := range r.Applications {
+			p, ok := productOf(&r.OS, &r.Applications[i])
+			if ok && !yield(&p) {
+				return
+			}
+		}
+		p, ok := systemOf(&r.OS)
+		if ok {
+			yield(&p)
+		}
+	}
+}
+
+func productOf(os *posture.OS, app *posture.Application) (product, bool) {
+	switch {
+	case app.Version == "":
+		return product{}, false
+	case app.Ecosystem == "":
+		return applicationOf(os, app)
+	default:
+		return packageOf(os, app)
+	}
+}
+
+// packageOf looks up a package by its ecosystem and the source that it was built from.
+func packageOf(os *posture.OS, app *posture.Application) (product, bool) {
+	eco := spaceOn(os, app.Ecosystem)
+	base, _, _ := strings.Cut(eco, ":")
+	name := cmp.Or(app.Source, app.Name)
+	p := product{keys: []Key{{Space: eco, Name: packageName(base, name)}}, shown: name, version: app.Version, isPackage: true}
+	p.reduced = eco + " " + p.keys[0].Name
+	if name != app.Name {
+		p.installed = app.Name
+	}
+	return p, true
+}
+
+// spaceOn completes an ecosystem without a release from what is known of the system: without the release the fixes of a
+// distribution are not known.
+func spaceOn(os *posture.OS, ecosystem string) string {
+	dist := os.Distribution
+	if !strings.Contains(ecosystem, ":") && strings.HasPrefix(dist, ecosystem) && strings.HasPrefix(dist[len(ecosystem):], ":") {
+		return space(dist)
+	}
+	return space(ecosystem)
+}
+
+// applicationOf looks up a program by its name and vendor.
+func applicationOf(os *posture.OS, app *posture.Application) (product, bool) {
+	words := productWords(app.Name, app.Version)
+	if len(words) == 0 {
+		return product{}, false
+	}
+	vendor := vendorWords(app.Vendor)
+	name := strings.Join(withoutVendor(words, vendor), " ")
+	p := product{shown: strings.TrimSpace(app.Name), reduced: name, version: app.Version, vendor: vendor}
+	for _, s := range applicationSpaces(os.Family) {
+		p.keys = append(p.keys, Key{Space: s, Name: name, ByVendor: len(vendor) > 0})
+	}
+	return p, true
+}
+
+// applicationSpaces are where applications of a family are found.
+func applicationSpaces(f posture.OSFamily) []string {
+	family := map[posture.OSFamily]string{
+		posture.Windows: "windows", posture.MacOS: "mac", posture.Linux: "linux", posture.IOS: "ios", posture.Android: "android",
+	}[f]
+	if family == "" {
+		return []string{version.Application}
+	}
+	return []string{version.Application + ":" + family, version.Application}
+}
+
+// systemOf looks up the operating system itself.
+func systemOf(os *posture.OS) (product, bool) {
+	if os.Family == "" || os.Version == "" {
+		return product{}, false
+	}
+	return product{
+		keys: []Key{SystemKey(os.Family)}, shown: cmp.Or(os.Name, string(os.Family)), reduced: "os", version: os.Version,
+	}, true
+}
+
+// SystemKey is the key of the operating systems of a family.
+func SystemKey(f posture.OSFamily) Key { return Key{Space: version.OS + ":" + string(f)} }

@@ -1,0 +1,171 @@
+package vuln
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/internal/vuln/version"
+)
+
+// Prepared is an entry reduced to what a catalogue keeps of it.
+type Prepared struct {
+	ID       string
+	Modified time.Time // zero where it cannot be read
+	// Digest is that of all below: of two entries with one digest, one is enough.
+	Digest    [sha256.Size]byte
+	Withdrawn bool // nothing is left of it
+	Targets   []StoredTarget
+	About     []About
+	// Problems are what could not be used, such as vectors that are none.
+	Problems []string
+}
+
+// Prepare reduces an entry. One without an id is kept nowhere.
+func Prepare(e *Entry) Prepared {
+	p := &Prepared{ID: e.ID, Modified: e.modified(), Withdrawn: e.Withdrawn != ""}
+	if e.ID == "" {
+		p.problem("an entry has no id")
+		return *p
+	}
+	if !p.Withdrawn {
+		cves := e.cves()
+		for i := range e.Affected {
+			p.target(e, &e.Affected[i], cves)
+		}
+		p.about(e, cves)
+	}
+	p.Digest = p.digest()
+	return *p
+}
+
+func (p *Prepared) problem(format string, args ...any) {
+	p.Problems = append(p.Problems, fmt.Sprintf(format, args...))
+}
+
+func (p *Prepared) digest() [sha256.Size]byte {
+	text, err := json.Marshal(struct {
+		ID        string
+		Withdrawn bool
+		Targets   []StoredTarget
+		About     []About
+	}{p.ID, p.Withdrawn, p.Targets, p.About})
+	if err != nil {
+		panic(err) // there is nothing in it that has no JSON form
+	}
+	return sha256.Sum256(text)
+}
+
+// target prepares one package or application, unless nothing could ever match.
+func (p *Prepared) target(e *Entry, a *Affected, cves []string) {
+	eco := space(a.Package.Ecosystem)
+	if !version.Supported(eco) {
+		p.problem("%s: the order of versions of %q is not known", e.ID, a.Package.Ecosystem)
+		return
+	}
+	t := &target{ID: e.ID, CVEs: cves}
+	severity := e.Severity
+	if len(a.Severity) > 0 {
+		severity = a.Severity
+	}
+	f, ok := factsOf(severity, &e.Extra)
+	if !ok {
+		p.problem("%s: a CVSS vector cannot be read", e.ID)
+	}
+	t.Said = f.saved()
+	for _, v := range a.Product.Vendors {
+		t.Vendors = append(t.Vendors, vendorWords(v))
+	}
+	if len(t.Vendors) == 0 && isApplication(eco) {
+		p.problem("%s: the application %q has no vendor", e.ID, a.Package.Name)
+		return
+	}
+	p.ranges(t, eco, e, a)
+	keys := keysOf(a, t.Vendors)
+	if len(t.Ranges) == 0 && len(t.Versions) == 0 || len(keys) == 0 {
+		return
+	}
+	data, err := json.Marshal(t)
+	if err != nil {
+		panic(err) // as in digest
+	}
+	p.Targets = append(p.Targets, StoredTarget{Keys: keys, Data: data})
+}
+
+// ranges prepares the ranges, and of the single versions those that no range covers: the lists of distributions are
+// long and mostly repeat the ranges.
+func (p *Prepared) ranges(t *target, eco string, e *Entry, a *Affected) {
+	for _, r := range a.Ranges {
+		if r.Type == "GIT" {
+			continue
+		}
+		edges, ok := edgesOf(eco, r.Events)
+		if !ok {
+			p.problem("%s: a range of %s cannot be read", e.ID, a.Package.Name)
+			continue
+		}
+		t.ranges = append(t.ranges, edges)
+		texts := make([]string, len(edges))
+		for i, edge := range edges {
+			texts[i] = edge.text()
+		}
+		t.Ranges = append(t.Ranges, texts)
+	}
+	for _, s := range a.Versions {
+		if v, err := version.Parse(eco, s); err != nil || !t.inRanges(v) {
+			t.Versions = append(t.Versions, s)
+		}
+	}
+}
+
+func (t *target) inRanges(v version.Version) bool {
+	return slices.ContainsFunc(t.ranges, func(edges []edge) bool {
+		in, _ := covers(v, edges)
+		return in
+	})
+}
+
+// space reduces an ecosystem to what tells its packages from those of others: Ubuntu:22.04:LTS is Ubuntu:22.04.
+func space(ecosystem string) string { return strings.TrimSuffix(ecosystem, ":LTS") }
+
+func isApplication(ecosystem string) bool {
+	base, _, _ := strings.Cut(ecosystem, ":")
+	return base == version.Application
+}
+
+// keysOf lists the keys under which an affected package or application is found.
+func keysOf(a *Affected, vendors [][]string) []Key {
+	s := space(a.Package.Ecosystem)
+	base, _, _ := strings.Cut(s, ":")
+	switch base {
+	case version.OS:
+		return []Key{{Space: s}}
+	case version.Application:
+		return applicationKeys(s, append([]string{a.Package.Name}, a.Product.Names...), vendors)
+	default:
+		return []Key{{Space: s, Name: packageName(base, a.Package.Name)}}
+	}
+}
+
+// applicationKeys lists the short names, for machines that report a vendor, and the full ones for those that do not:
+// as written, and with each vendor in front.
+func applicationKeys(space string, names []string, vendors [][]string) []Key {
+	var out []Key
+	for _, name := range names {
+		full := productWords(name, "")
+		if len(full) == 0 {
+			continue
+		}
+		out = append(out, Key{Space: space, Name: strings.Join(full, " ")})
+		for _, v := range vendors {
+			short := withoutVendor(full, v)
+			out = append(out, Key{Space: space, Name: strings.Join(short, " "), ByVendor: true},
+				Key{Space: space, Name: strings.Join(slices.Concat(v, short), " ")})
+		}
+	}
+	slices.SortFunc(out, Key.Compare)
+	return slices.Compact(out)
+}
