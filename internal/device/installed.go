@@ -39,6 +39,9 @@ type Spread interface {
 	MissingPatches(ctx context.Context, account posture.AccountID) ([]MissingPatch, error)
 	// DevicesMissing gives the live devices that lack an update, up to limit of them, in the order of enrolment, after the id.
 	DevicesMissing(ctx context.Context, account posture.AccountID, kb, after string, limit int) ([]Device, error)
+	// DevicesWith gives the ids of those that have at least one of the facets, up to limit of them, in the order of enrolment,
+	// after the id. A walk misses no device that has one throughout, and repeats none.
+	DevicesWith(ctx context.Context, account posture.AccountID, facets Facets, after string, limit int) ([]string, error)
 }
 
 // LastReport gives what a live device last reported, and when. NotFound: nothing yet.

@@ -344,6 +344,8 @@ func exerciseSoftware(ctx context.Context, t *testing.T, s *store.Store) {
 	}
 	_, err := svc.MissingPatches(ctx, account)
 	check(t, err)
+	_, err = s.DevicesWith(ctx, account, device.Facets{2<<48 | 1}, "", 10)
+	check(t, err)
 	_, _, err = svc.DevicesMissing(ctx, account, "KB7", "", 10)
 	check(t, err)
 }

@@ -179,6 +179,59 @@ func testPatches(t *testing.T, e Engine) {
 	CheckSpread(t, b.Store, b.account)
 }
 
+// testDevicesWith walks devices by what they have, while others come and go.
+func testDevicesWith(t *testing.T, e Engine) {
+	b := newSoftBench(t, e)
+	var all []string
+	for i := range 9 {
+		apps := []posture.Application{app("every", "v", "1")}
+		if i%3 == 0 {
+			apps = append(apps, app("third", "v", "22"))
+		}
+		if i == 4 {
+			apps = append(apps, app("fourth", "v", "1"))
+		}
+		all = append(all, b.newReporting(t, apps...))
+	}
+	facets := func(names ...string) device.Facets {
+		var h device.Holdings
+		for _, name := range names {
+			h.Installed = append(h.Installed, device.Installed{Name: name, Vendor: "v", Version: "1"})
+		}
+		out, err := b.Facets(t.Context(), b.account, &h)
+		check(t, err)
+		return out
+	}
+	walk := func(account posture.AccountID, limit int, set device.Facets) []string {
+		var out []string
+		for after := ""; ; after = out[len(out)-1] {
+			part, err := b.DevicesWith(t.Context(), account, set, after, limit)
+			check(t, err)
+			out = append(out, part...)
+			if len(part) < limit {
+				return out
+			}
+		}
+	}
+	want := []string{all[0], all[3], all[4], all[6]}
+	check(t, b.svc.Delete(t.Context(), b.account, all[8]))
+	check(t, b.svc.Retire(t.Context(), device.Ref{Account: b.account, ID: all[7]}))
+	for limit := 1; limit < 12; limit++ {
+		if diff := cmp.Diff(all[:7], walk(b.account, limit, facets("every"))); diff != "" {
+			t.Errorf("all, %d at a time: %s", limit, diff)
+		}
+		if diff := cmp.Diff(want, walk(b.account, limit, facets("fourth", "third"))); diff != "" {
+			t.Errorf("of two facets, %d at a time: %s", limit, diff)
+		}
+	}
+	if got := walk(b.account, 2, nil); got != nil {
+		t.Errorf("with nothing: %v", got)
+	}
+	if got := walk(Account(t, b.Store, "other", 1), 2, facets("every")); got != nil {
+		t.Errorf("of another account: %v", got)
+	}
+}
+
 // otherAccount: what has a number in one account has another in the next, and is counted apart.
 func (b *softBench) otherAccount(t *testing.T, p posture.Patch) {
 	t.Helper()

@@ -156,6 +156,7 @@ func Run(t *testing.T, e Engine) {
 		{"reports", testReports},
 		{"software", testSoftware},
 		{"vulnerabilities", testVulnerabilities},
+		{"devices with", testDevicesWith},
 		{"patches", testPatches},
 		{"what devices have, under load", testSpreadUnderLoad},
 		{"adapters", testAdapters},
