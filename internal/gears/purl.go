@@ -75,10 +75,13 @@ func fillFromPURL(app *posture.Application, text string) {
 	}
 	if app.Source == "" {
 		app.Source = p.source()
+		app.SourceVersion = p.sourceVersion()
 	}
 	if app.Source == "" && known != app.Name {
 		app.Source = known
 	}
+	app.Module = p.module()
+	app.Arch = p.qualifier("arch")
 }
 
 // fullName joins namespace and name as the package's own ecosystem writes them.
@@ -117,6 +120,27 @@ func (p *purl) source() string {
 		}
 	}
 	return rest
+}
+
+// sourceVersion gives the version of the source package where it differs from that of the package: on Debian, for what is
+// built once more without a change (1.2-3+b1), and for packages that count in their own way. The name of a source RPM has
+// a version too, but no epoch, so that it could not be compared.
+func (p *purl) sourceVersion() string {
+	_, version, _ := strings.Cut(p.qualifier("upstream"), "@")
+	if p.kind != "deb" || version == p.fullVersion() {
+		return ""
+	}
+	return version
+}
+
+// module gives name and stream of a module label, name:stream:version:context.
+func (p *purl) module() string {
+	name, rest, ok := strings.Cut(p.qualifier("rpmmod"), ":")
+	stream, _, _ := strings.Cut(rest, ":")
+	if !ok || name == "" || stream == "" {
+		return ""
+	}
+	return name + ":" + stream
 }
 
 // ecosystems maps the types of package URLs that stand for one ecosystem each to OSV's spelling.

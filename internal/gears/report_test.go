@@ -136,7 +136,8 @@ func TestFullLinuxReport(t *testing.T) {
 		t.Error(diff)
 	}
 	last := r.Applications[len(r.Applications)-1]
-	want := posture.Application{Name: "openssh-sftp-server", Version: "1:9.2p1-2+deb12u3", Ecosystem: "Debian:12", Source: "openssh"}
+	want := posture.Application{Name: "openssh-sftp-server", Version: "1:9.2p1-2+deb12u3", Ecosystem: "Debian:12", Source: "openssh",
+		Arch: "amd64"}
 	if diff := cmp.Diff(want, last); diff != "" {
 		t.Error(diff)
 	}

@@ -151,6 +151,12 @@ type Application struct {
 	Ecosystem string
 	// Source is the source package where the ecosystem names vulnerabilities by it; "" means the same as Name.
 	Source string
+	// SourceVersion is the version of the source package where it is not that of the package; "" means the same as Version.
+	SourceVersion string
+	// Module is the module stream that an RPM package belongs to, as name:stream ("nodejs:18"); "" for none or not reported.
+	Module string
+	// Arch is the architecture that a package was built for, in its package manager's word; "" if not reported.
+	Arch string
 
 	Running     Fact
 	Enabled     Fact // protection, firewall or schedule is switched on

@@ -28,8 +28,9 @@ const maxLength = 256
 
 // Version is one version that can be compared with others of its ecosystem.
 type Version struct {
-	own     []token          // of an ecosystem of our own; never empty then
-	foreign semantic.Version // of any other
+	own     []token             // of an ecosystem of our own; never empty then
+	foreign semantic.Version    // of any other
+	mended  func(string) string // of an ecosystem that writes one version in several ways; nil for none
 }
 
 // Parse reads a version by the rules of an ecosystem in OSV's spelling, such as "Debian:12", "PyPI" or
@@ -52,7 +53,7 @@ func (v Version) Compare(s string) (int, error) {
 		return 0, ErrIncomparable
 	}
 	if v.foreign != nil {
-		return guarded(func() (int, error) { return v.foreign.CompareStr(s) })
+		return guarded(func() (int, error) { return v.foreign.CompareStr(v.mend(s)) })
 	}
 	other, err := parseOwn(s)
 	if err != nil || len(v.own) == 0 {
@@ -120,12 +121,42 @@ func parseForeign(ecosystem, s string) (v Version, err error) {
 			v, err = Version{}, ErrIncomparable
 		}
 	}()
-	parsed, err := semantic.Parse(s, ecosystem)
-	if err != nil {
+	v.mended = mending[ecosystem]
+	if v.foreign, err = semantic.Parse(v.mend(s), ecosystem); err != nil {
 		return Version{}, ErrIncomparable
 	}
-	return Version{foreign: parsed}, nil
+	return v, nil
 }
+
+func (v Version) mend(s string) string {
+	if v.mended == nil {
+		return s
+	}
+	return v.mended(s)
+}
+
+// mending brings versions into the form that the library orders as the ecosystem's own tool does (testdata/order).
+var mending = map[string]func(string) string{"Packagist": composer, "RubyGems": gem}
+
+// composer writes out what Composer takes for granted: 1.0 is 1.0.0.0, and a release needs not say that it is stable.
+func composer(s string) string {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "v"), "-stable")
+	end := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	if end < 0 {
+		end = len(s)
+	}
+	numbers := strings.TrimRight(s[:end], ".")
+	if numbers == "" {
+		return s
+	}
+	for range 3 - strings.Count(numbers, ".") {
+		numbers += ".0"
+	}
+	return numbers + s[end:]
+}
+
+// gem writes a dash as RubyGems reads it: 1.0-1 comes before 1.0.
+func gem(s string) string { return strings.ReplaceAll(s, "-", ".pre.") }
 
 // guarded runs a comparison of the library and turns its errors and faults into ErrIncomparable.
 func guarded(compare func() (int, error)) (n int, err error) {
