@@ -12,6 +12,7 @@ import (
 	"muster/internal/gears"
 	"muster/internal/identity"
 	"muster/internal/policies"
+	"muster/internal/posture"
 	"muster/internal/run"
 	"muster/internal/store"
 	"muster/internal/vuln"
@@ -102,4 +103,14 @@ type descriptions struct{ catalogue *vuln.Catalogue }
 func (d descriptions) Describe(id string) (device.Description, bool) {
 	known, ok := d.catalogue.Describe(id)
 	return device.Description(known), ok
+}
+
+// Keys implements device.Catalogue.
+func (descriptions) Keys(os *posture.OS, app *posture.Application) []device.ProductKey {
+	keys := vuln.KeysOfApplication(os, app)
+	out := make([]device.ProductKey, len(keys))
+	for i, k := range keys {
+		out[i] = device.ProductKey(k)
+	}
+	return out
 }

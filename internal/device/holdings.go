@@ -16,6 +16,14 @@ type Holdings struct {
 	Missing    []posture.Patch
 	// Catalogue is the version of the vulnerability catalogue that was asked.
 	Catalogue string
+	// Keys gives what an entry of Installed is looked up by in the catalogue; nil where nobody looks up anything.
+	Keys func(installed int) []ProductKey
+}
+
+// ProductKey is what a product is looked up by in the catalogue of vulnerabilities.
+type ProductKey struct {
+	Space, Name string
+	ByVendor    bool
 }
 
 // Installed is one version of one product on a device. Name, vendor and ecosystem are what tells products apart.
@@ -23,8 +31,10 @@ type Installed struct {
 	Name, Vendor, Ecosystem string
 	Category                posture.Category
 	Version                 string
-	CVEs                    []string // known vulnerabilities of it; may repeat
-	Levels                  posture.Levels
+	// Context is what else on the machine decides what it is looked up by.
+	Context string
+	CVEs    []string // known vulnerabilities of it; may repeat
+	Levels  posture.Levels
 }
 
 // OpenVulnerability is a vulnerability of a device, with the worst of what its findings say.
@@ -47,9 +57,13 @@ const (
 	maxHeldText = 512
 )
 
-// holdingsOf puts together what a report and the verdict on it say.
-func holdingsOf(r *posture.Report, v *posture.Verdict) Holdings {
+// holdingsOf puts together what a report and the verdict on it say. The catalogue may be nil.
+func holdingsOf(r *posture.Report, v *posture.Verdict, catalogue Catalogue) Holdings {
 	h := Holdings{Catalogue: v.Catalogue}
+	var kept []*posture.Application
+	if catalogue != nil {
+		h.Keys = func(i int) []ProductKey { return catalogue.Keys(&r.OS, kept[i]) }
+	}
 	for i := range v.Issues {
 		h.Categories = append(h.Categories, v.Issues[i].Category)
 	}
@@ -64,13 +78,27 @@ func holdingsOf(r *posture.Report, v *posture.Verdict) Holdings {
 		f := faults[productKey(app)]
 		h.Installed = append(h.Installed, Installed{
 			Name: name, Vendor: heldText(app.Vendor), Ecosystem: heldText(app.Ecosystem), Category: app.Category,
-			Version: heldText(app.Version), CVEs: f.cves, Levels: f.levels,
+			Version: heldText(app.Version), Context: contextOf(&r.OS, app), CVEs: f.cves, Levels: f.levels,
 		})
+		kept = append(kept, app)
 	}
 	if r.PatchesKnown {
 		h.Missing = missingPatches(r.MissingPatches)
 	}
 	return h
+}
+
+// contextOf gives what decides, besides what is installed, by what it is looked up: an application by the family of the
+// system, a package by its source, and by the distribution where its ecosystem names no release.
+func contextOf(os *posture.OS, app *posture.Application) string {
+	switch {
+	case app.Ecosystem == "":
+		return string(os.Family)
+	case strings.Contains(app.Ecosystem, ":"):
+		return heldText(app.Source)
+	default:
+		return heldText(app.Source + "@" + os.Distribution)
+	}
 }
 
 func missingPatches(patches []posture.Patch) []posture.Patch {

@@ -40,8 +40,8 @@ func TestHoldings(t *testing.T) {
 		Categories: []posture.Category{posture.Firewall},
 		Installed: []Installed{
 			{Name: "Reader", Vendor: "V", Category: posture.Browser, Version: "9", CVEs: []string{"CVE-1", "CVE-2", "CVE-2"}, Levels: posture.Levels{3}},
-			{Name: "libz1", Ecosystem: "Debian:12", Version: "1.2", CVEs: []string{"CVE-2"}, Levels: posture.Levels{1}},
-			{Name: "libz1", Ecosystem: "Debian:12", Version: "1.3"},
+			{Name: "libz1", Ecosystem: "Debian:12", Version: "1.2", Context: "zlib", CVEs: []string{"CVE-2"}, Levels: posture.Levels{1}},
+			{Name: "libz1", Ecosystem: "Debian:12", Version: "1.3", Context: "zlib"},
 			{Name: long[:512]},
 		},
 		Open: []OpenVulnerability{
@@ -52,11 +52,11 @@ func TestHoldings(t *testing.T) {
 		Missing:   []posture.Patch{{KB: "KB1", Title: long[:512]}},
 		Catalogue: "c",
 	}
-	if diff := cmp.Diff(want, holdingsOf(r, v)); diff != "" {
+	if diff := cmp.Diff(want, holdingsOf(r, v, nil)); diff != "" {
 		t.Error(diff)
 	}
 	r.PatchesKnown = false
-	if got := holdingsOf(r, v); got.Missing != nil {
+	if got := holdingsOf(r, v, nil); got.Missing != nil {
 		t.Errorf("of patches nothing is known: %v", got.Missing)
 	}
 }
@@ -70,7 +70,7 @@ func TestHoldingsBounds(t *testing.T) {
 		r.MissingPatches = append(r.MissingPatches, posture.Patch{KB: name})
 		v.Findings = append(v.Findings, posture.Finding{ID: name})
 	}
-	h := holdingsOf(r, v)
+	h := holdingsOf(r, v, nil)
 	if len(h.Installed) != maxInstalled || len(h.Open) != maxOpen || len(h.Missing) != maxMissing {
 		t.Errorf("%d versions, %d vulnerabilities and %d patches are kept", len(h.Installed), len(h.Open), len(h.Missing))
 	}

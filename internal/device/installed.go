@@ -15,6 +15,8 @@ import (
 type Catalogue interface {
 	// Describe gives what is said of a CVE, or of a feed entry, and whether anything is.
 	Describe(id string) (Description, bool)
+	// Keys gives what a program or package of a machine is looked up by.
+	Keys(os *posture.OS, app *posture.Application) []ProductKey
 }
 
 // Spread keeps what devices have, and how many of them.
@@ -171,7 +173,7 @@ func (s *Service) pack(ctx context.Context, account posture.AccountID, body []by
 	if err != nil {
 		return PackedReport{}, err
 	}
-	h := holdingsOf(r, v)
+	h := holdingsOf(r, v, s.catalogue)
 	packed.Open = len(h.Open)
 	packed.Facets, err = s.store.Facets(ctx, account, &h)
 	return packed, err

@@ -18,6 +18,7 @@ type Store interface {
 	Groups
 	Records
 	Spread
+	Appraisals
 	Removals
 	Fleet
 	Doubles

@@ -11,10 +11,10 @@ import (
 )
 
 // dictionary remembers the numbers of what devices have, so that a report that names only known things costs no query.
-// An entry says that the row is there and says what the report says of it: numbers never change and rows are never
-// removed, so an entry is only forgotten, never wrong; where servers
-// have different catalogues, the row may meanwhile say what the other one knows. What is remembered is a digest, to bound the memory whatever
-// the names are: two generations of dictionaryLimit entries are some 30 MB.
+// An entry says that the row is there and said what the report says of it: numbers never change and rows are never
+// removed, so an entry is only forgotten, never wrong. A row may meanwhile say what a newer catalogue says: whoever brings
+// that puts all rows right that it touches, see appraise.go. What is remembered is a digest, to bound the memory whatever the
+// names are: two generations of dictionaryLimit entries are some 30 MB.
 type dictionary struct {
 	mu         sync.RWMutex
 	young, old map[dictKey]dictIDs
@@ -57,6 +57,13 @@ func (d *dictionary) put(keys []dictKey, ids []dictIDs) {
 	}
 }
 
+// forget empties the dictionary: rows may say less than they did.
+func (d *dictionary) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.young, d.old = nil, nil
+}
+
 // keyText builds the text that a key is the digest of: what follows from different values differs.
 type keyText []byte
 
@@ -81,7 +88,8 @@ func (b *keyText) levels(l posture.Levels) {
 func (b *keyText) key() dictKey { return sha256.Sum256(*b) }
 
 // keysOf gives the keys of all that a device has: first the versions, then the vulnerabilities, then the patches. A key
-// covers what the catalogue says, so that a row that does not say so yet is not found under it.
+// covers what the catalogue says of it, and what it is looked up by, so that a row that does not say so yet is not found
+// under it.
 func keysOf(account posture.AccountID, h *device.Holdings) []dictKey {
 	keys := make([]dictKey, 0, len(h.Installed)+len(h.Open)+len(h.Missing))
 	var b keyText
@@ -92,7 +100,7 @@ func keysOf(account posture.AccountID, h *device.Holdings) []dictKey {
 		b.text(p.Vendor)
 		b.text(p.Ecosystem)
 		b.text(p.Version)
-		b.text(h.Catalogue)
+		b.text(p.Context)
 		b.levels(p.Levels)
 		for _, cve := range p.CVEs {
 			b.text(cve)
@@ -103,7 +111,6 @@ func keysOf(account posture.AccountID, h *device.Holdings) []dictKey {
 		v := &h.Open[i]
 		b.start(facetVulnerability, account)
 		b.text(v.ID)
-		b.text(h.Catalogue)
 		b.number(uint64(flag(v.KEV)))
 		b.levels(v.Levels)
 		for _, score := range v.Scores {

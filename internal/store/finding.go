@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -38,7 +40,7 @@ func wanted(columns, first, more string, n int) string {
 
 // find reads the rows there are of what is not known yet.
 func (n *numbering) find(ctx context.Context, q querier) error {
-	for _, part := range []func(context.Context, querier) error{n.findProducts, n.findVulnerabilities, n.findVersions, n.findPatches} {
+	for _, part := range []func(context.Context, querier) error{n.findProducts, n.findKeys, n.findVulnerabilities, n.findVersions, n.findPatches} {
 		err := part(ctx, q)
 		if err != nil {
 			return err
@@ -80,6 +82,22 @@ func (n *numbering) findProducts(ctx context.Context, q querier) error {
 	})
 }
 
+func (n *numbering) findKeys(ctx context.Context, q querier) error {
+	n.keys = make(map[productKey]bool)
+	if n.h.Keys == nil {
+		return nil
+	}
+	return inChunks(slices.Collect(maps.Values(n.products)), func(part []int64) error {
+		in, args := anyOf([]any{n.account}, part)
+		return q.query(ctx, func(r scanner) error {
+			var k productKey
+			err := r.Scan(&k.product, &k.Space, &k.Name, &k.ByVendor)
+			n.keys[k] = true
+			return err
+		}, "SELECT product_id, space, name, by_vendor FROM product_keys WHERE account_id = ? AND product_id IN "+in, args...)
+	})
+}
+
 func (n *numbering) findVersions(ctx context.Context, q querier) error {
 	n.versions = make(map[versionName]*versionRow)
 	var names []versionName
@@ -98,14 +116,14 @@ func (n *numbering) findVersions(ctx context.Context, q querier) error {
 			var name versionName
 			var row versionRow
 			var found []byte
-			err := r.Scan(&name.product, &name.version, &row.id, &row.catalogue, &found, &row.levels[0], &row.levels[1], &row.levels[2])
+			err := r.Scan(&name.product, &name.version, &row.id, &found, &row.levels[0], &row.levels[1], &row.levels[2])
 			if err != nil {
 				return err
 			}
 			row.found, err = unpackFacets(found)
 			n.versions[name] = &row
 			return err
-		}, wanted("product_id, version", "(CAST(? AS BIGINT), ?)", "(?, ?)", len(part))+`SELECT v.product_id, v.version, v.id, v.catalogue,
+		}, wanted("product_id, version", "(CAST(? AS BIGINT), ?)", "(?, ?)", len(part))+`SELECT v.product_id, v.version, v.id,
 			v.found, v.level_opswat, v.level_cvss2, v.level_cvss3 FROM wanted JOIN product_versions v ON v.account_id = ?
 			AND v.product_id = wanted.product_id AND v.version = wanted.version`, append(args, n.account)...)
 	})

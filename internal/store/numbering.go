@@ -63,15 +63,18 @@ type (
 		product int64
 		version string
 	}
-	patchName struct{ kb, title string }
+	patchName  struct{ kb, title string }
+	productKey struct {
+		product int64
+		device.ProductKey
+	}
 )
 
 // versionRow and vulnerabilityRow are rows as far as the catalogue decides them.
 type versionRow struct {
-	id        int64
-	catalogue string
-	found     []int64 // ids of vulnerabilities, in order
-	levels    posture.Levels
+	id     int64
+	found  []int64 // ids of vulnerabilities, in order
+	levels posture.Levels
 }
 
 type vulnerabilityRow struct {
@@ -91,6 +94,7 @@ type numbering struct {
 	// known are the ids of the device's vulnerabilities that are known, also those that were known before.
 	known           map[string]int64
 	products        map[productName]int64
+	keys            map[productKey]bool // of these products
 	versions        map[versionName]*versionRow
 	vulnerabilities map[string]*vulnerabilityRow
 	patches         map[patchName]int64
@@ -130,14 +134,10 @@ func (n *numbering) vulnerabilityID(cve string) int64 {
 	return n.known[cve]
 }
 
-// said gives a version's row as the device's report has it, on top of what other reports had under the same catalogue: a
-// catalogue may say more of a version on one operating system than on another.
+// said gives a version's row as the device's report has it, on top of what other reports had: a catalogue may say more of a
+// version on one operating system than on another. What no longer holds goes when the version is appraised.
 func (n *numbering) said(p *device.Installed, before *versionRow) versionRow {
-	out := versionRow{id: before.id, catalogue: n.h.Catalogue, levels: p.Levels}
-	if before.catalogue == n.h.Catalogue {
-		out.found = slices.Clone(before.found)
-		out.levels = out.levels.Worst(before.levels)
-	}
+	out := versionRow{id: before.id, found: slices.Clone(before.found), levels: p.Levels.Worst(before.levels)}
 	for _, cve := range p.CVEs {
 		if id := n.vulnerabilityID(cve); id != 0 {
 			out.found = append(out.found, id)
@@ -149,7 +149,12 @@ func (n *numbering) said(p *device.Installed, before *versionRow) versionRow {
 }
 
 func (r *versionRow) same(o *versionRow) bool {
-	return r.catalogue == o.catalogue && r.levels == o.levels && slices.Equal(r.found, o.found)
+	return r.levels == o.levels && slices.Equal(r.found, o.found)
+}
+
+// same says nothing of which catalogue says so: a new one that says the same of a vulnerability changes nothing.
+func (r *vulnerabilityRow) same(o *vulnerabilityRow) bool {
+	return r.kev == o.kev && r.scores == o.scores && r.levels == o.levels
 }
 
 func (n *numbering) saidOpen(v *device.OpenVulnerability, before *vulnerabilityRow) vulnerabilityRow {
@@ -171,7 +176,11 @@ func (n *numbering) settled() bool {
 	for _, i := range n.open {
 		v := &n.h.Open[i]
 		row := n.vulnerabilities[v.ID]
-		if row == nil || n.saidOpen(v, row) != *row {
+		if row == nil {
+			return false
+		}
+		now := n.saidOpen(v, row)
+		if !now.same(row) {
 			return false
 		}
 	}
@@ -182,7 +191,7 @@ func (n *numbering) settled() bool {
 			return false
 		}
 		now := n.said(p, row)
-		if !now.same(row) {
+		if !now.same(row) || len(n.missingKeys(i)) > 0 {
 			return false
 		}
 	}
@@ -232,7 +241,7 @@ func (n *numbering) complete(ctx context.Context, tx *Tx) error {
 		return err
 	}
 	for _, part := range []func(context.Context, *Tx, func() int64) error{
-		n.addProducts, n.addVulnerabilities, n.addVersions, n.addPatches,
+		n.addProducts, n.addKeys, n.addVulnerabilities, n.addVersions, n.addPatches,
 	} {
 		err = part(ctx, tx, newID)
 		if err != nil {
@@ -272,6 +281,35 @@ func (n *numbering) addProducts(ctx context.Context, tx *Tx, newID func() int64)
 	return insertRows(ctx, tx, "products (account_id, id, name, vendor, ecosystem, category)", 6, rows)
 }
 
+// missingKeys gives what an installed product is looked up by and not kept under yet.
+func (n *numbering) missingKeys(installed int) []productKey {
+	if n.h.Keys == nil {
+		return nil
+	}
+	product := n.products[nameOf(&n.h.Installed[installed])]
+	var out []productKey
+	for _, k := range n.h.Keys(installed) {
+		if key := (productKey{product, k}); !n.keys[key] && len(k.Space)+len(k.Name) <= maxKey {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// maxKey is how long a key may be, in bytes: it must fit into an index. Nothing in any feed comes near it.
+const maxKey = 1024
+
+func (n *numbering) addKeys(ctx context.Context, tx *Tx, _ func() int64) error {
+	var rows [][]any
+	for _, i := range n.installed {
+		for _, k := range n.missingKeys(i) {
+			n.keys[k] = true
+			rows = append(rows, []any{n.account, k.product, k.Space, k.Name, flag(k.ByVendor)})
+		}
+	}
+	return insertRows(ctx, tx, "product_keys (account_id, product_id, space, name, by_vendor)", 5, rows)
+}
+
 func (n *numbering) addVulnerabilities(ctx context.Context, tx *Tx, newID func() int64) error {
 	var rows [][]any
 	for _, i := range n.open {
@@ -297,12 +335,12 @@ func (n *numbering) addVersions(ctx context.Context, tx *Tx, newID func() int64)
 		if n.version(p) != nil {
 			continue
 		}
-		row := n.said(p, &versionRow{id: newID(), catalogue: n.h.Catalogue})
+		row := n.said(p, &versionRow{id: newID()})
 		product := n.products[nameOf(p)]
 		n.versions[versionName{product, p.Version}] = &row
 		rows = append(rows, []any{
 			n.account, row.id, product, p.Version, 0, len(row.found), row.levels[0], row.levels[1], row.levels[2],
-			row.catalogue, bytesOf(packFacets(row.found)),
+			n.h.Catalogue, bytesOf(packFacets(row.found)),
 		})
 	}
 	return insertRows(ctx, tx, `product_versions (account_id, id, product_id, version, devices, cves, level_opswat, level_cvss2,
@@ -334,11 +372,8 @@ func (n *numbering) correct(ctx context.Context, tx *Tx) error {
 			versions[row.id] = row
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(versions)) {
-		row := versions[id]
-		err := tx.execOne(ctx, `UPDATE product_versions SET cves = ?, level_opswat = ?, level_cvss2 = ?, level_cvss3 = ?, catalogue = ?,
-			found = ? WHERE account_id = ? AND id = ?`, len(row.found), row.levels[0], row.levels[1], row.levels[2], row.catalogue,
-			packFacets(row.found), n.account, id)
+	for _, row := range slices.SortedFunc(maps.Values(versions), func(a, b *versionRow) int { return cmp.Compare(a.id, b.id) }) {
+		err := tx.putVersion(ctx, n.account, row)
 		if err != nil {
 			return err
 		}
@@ -347,7 +382,7 @@ func (n *numbering) correct(ctx context.Context, tx *Tx) error {
 	for _, i := range n.open {
 		v := &n.h.Open[i]
 		row := n.vulnerabilities[v.ID]
-		if now := n.saidOpen(v, row); now != *row {
+		if now := n.saidOpen(v, row); !now.same(row) {
 			*row = now
 			vulnerabilities = append(vulnerabilities, row)
 		}

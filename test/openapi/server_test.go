@@ -107,6 +107,15 @@ func (j *judge) Describe(id string) (device.Description, bool) {
 	return device.Description(known), ok
 }
 
+// Keys implements device.Catalogue.
+func (*judge) Keys(os *posture.OS, app *posture.Application) []device.ProductKey {
+	var out []device.ProductKey
+	for _, k := range vuln.KeysOfApplication(os, app) {
+		out = append(out, device.ProductKey(k))
+	}
+	return out
+}
+
 // noGuard lets everyone try registration codes.
 type noGuard struct{}
 

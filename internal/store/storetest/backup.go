@@ -68,7 +68,7 @@ var columnKinds = []struct{ part, kind string }{
 	{"cves", "number"}, {"kev", "number"}, {"state", "number"}, {"next", "number"}, {"facet", "number"}, {"rate_limit", "number"}, {"tokens.kind", "number"},
 	{"policies.version", "number"}, {"policy_versions.version", "number"}, {"revision", "number"}, {"uses", "number"}, {"enabled", "number"}, {"failures", "number"}, {"took", "number"},
 	{"attempt", "number"}, {"total", "number"}, {"done", "number"}, {"changed", "number"}, {"failed", "number"}, {"webhook_deliveries.events", "number"},
-	{"topics", "number"}, {"lease_until", "number"},
+	{"by_vendor", "number"}, {"topics", "number"}, {"lease_until", "number"},
 }
 
 // texts are columns that are texts though their names look otherwise.

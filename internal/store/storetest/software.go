@@ -71,6 +71,15 @@ func (w words) Describe(id string) (device.Description, bool) {
 	return device.Description{Summary: summary, CWE: "CWE-1"}, ok
 }
 
+// Keys gives each product one key, but for two that are looked up by the same.
+func (words) Keys(os *posture.OS, app *posture.Application) []device.ProductKey {
+	space := app.Ecosystem
+	if space == "" {
+		space = "Application:" + string(os.Family)
+	}
+	return []device.ProductKey{{Space: space, Name: strings.ToLower(strings.TrimSpace(app.Name)), ByVendor: app.Vendor != ""}}
+}
+
 func decodeJSON(body []byte) (*posture.Report, error) {
 	var r posture.Report
 	err := json.Unmarshal(body, &r)

@@ -6,6 +6,18 @@
 
 -- Keys of products.
 
+-- What a product is looked up by in the catalogue, on any machine that has it: whom a new feed concerns follows from this.
+CREATE TABLE product_keys (
+	account_id BIGINT NOT NULL,
+	product_id BIGINT NOT NULL,
+	space      TEXT NOT NULL,
+	name       TEXT NOT NULL,
+	by_vendor  SMALLINT NOT NULL,
+	PRIMARY KEY (account_id, product_id, space, name, by_vendor),
+	FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id)
+);
+CREATE INDEX product_keys_key ON product_keys (account_id, space, name);
+
 -- Accepted risks.
 
 -- Shared storage.
