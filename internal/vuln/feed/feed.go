@@ -4,8 +4,12 @@
 package feed
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"io/fs"
+	"path"
+	"strings"
 	"time"
 
 	"muster/internal/errs"
@@ -165,10 +169,42 @@ func (l Limits) orDefault() Limits {
 func Read(name string, r io.Reader, opt Options, each func(Item) error) (Head, error) {
 	opt.Limits = opt.Limits.orDefault()
 	run := &run{opt: opt, each: each}
-	if err := run.open(name, r, 0); err != nil {
+	if err := run.open(name, source{name, r}, false, 0); err != nil {
 		return run.head, err
 	}
 	return run.head, run.verdict(name)
+}
+
+// ReadFS reads every file of a folder and the folders in it that may hold a feed, in the order of their names, as one
+// feed. In all else it is as Read.
+func ReadFS(name string, folder fs.FS, opt Options, each func(Item) error) (Head, error) {
+	opt.Limits = opt.Limits.orDefault()
+	run := &run{opt: opt, each: each}
+	err := fs.WalkDir(folder, ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return errs.Wrap(errs.Unavailable, err, "%s: it cannot be read", path.Join(name, p))
+		case d.IsDir() && p != "." && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.IsDir() || !MayHold(p):
+			return nil
+		}
+		return run.openIn(name, folder, p)
+	})
+	if err != nil {
+		return run.head, err
+	}
+	return run.head, run.verdict(name)
+}
+
+func (r *run) openIn(name string, folder fs.FS, p string) error {
+	shown := path.Join(name, p)
+	f, err := folder.Open(p)
+	if err != nil {
+		return errs.Wrap(errs.Unavailable, err, "%s: it cannot be read", shown)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	return r.open(shown, source{shown, f}, true, 0)
 }
 
 // run is one call of Read.
@@ -176,7 +212,13 @@ type run struct {
 	opt  Options
 	each func(Item) error
 	head Head
-	json jsonReader // reused: an archive may hold 300 000 small files
+
+	unpacked int64 // bytes, by all containers
+	files    int   // in archives
+
+	// What is used again for the next file.
+	json jsonReader
+	free []*bufio.Reader
 }
 
 // verdict decides whether what was read is a feed at all.

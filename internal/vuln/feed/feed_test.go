@@ -117,10 +117,10 @@ func TestReadersAreReused(t *testing.T) {
 	r.opt.Limits = DefaultLimits()
 	r.each = func(Item) error { return nil }
 	for range 2 {
-		if err := r.open("a", strings.NewReader(osvA[:50]), 0); err == nil {
+		if err := r.open("a", strings.NewReader(osvA[:50]), false, 0); err == nil {
 			t.Error("a file that is cut short is no error")
 		}
-		if err := r.open("b", strings.NewReader(osvA), 0); err != nil {
+		if err := r.open("b", strings.NewReader(osvA), false, 0); err != nil {
 			t.Error(err)
 		}
 	}

@@ -20,13 +20,25 @@ type file struct {
 	path   string
 	in     *bufio.Reader
 	taken  counter
-	nested bool // in an archive, where files that are no feed are common
+	nested bool // one of many, where files that are no feed are common
+	depth  int  // how many containers it lies in
 }
 
-func newFile(path string, r io.Reader, nested bool) *file {
-	f := &file{path: path, nested: nested, taken: counter{r: r}}
-	f.in = bufio.NewReaderSize(&f.taken, peekSize)
+// take prepares a file. Its buffer is one used before, where one is free: an archive may hold 300 000 files.
+func (r *run) take(path string, in io.Reader, nested bool, depth int) *file {
+	f := &file{path: path, nested: nested, depth: depth, taken: counter{r: in}}
+	if last := len(r.free) - 1; last >= 0 {
+		f.in, r.free = r.free[last], r.free[:last]
+		f.in.Reset(&f.taken)
+	} else {
+		f.in = bufio.NewReaderSize(&f.taken, peekSize)
+	}
 	return f
+}
+
+func (r *run) release(f *file) {
+	f.in.Reset(nil)
+	r.free = append(r.free, f.in)
 }
 
 // at is the place that was reached, in bytes.
@@ -85,18 +97,28 @@ var readers = map[Format]func(*run, *file) error{
 }
 
 // open reads a file of any kind.
-func (r *run) open(name string, in io.Reader, depth int) error {
-	return r.leaf(newFile(name, source{name, in}, depth > 0))
+func (r *run) open(path string, in io.Reader, nested bool, depth int) error {
+	f := r.take(path, in, nested, depth)
+	defer r.release(f)
+	start, err := f.in.Peek(peekSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return f.broken(err, f.at())
+	}
+	unpack := containerOf(start)
+	switch {
+	case unpack == nil:
+		return r.leaf(f, start)
+	case depth >= r.opt.Limits.Depth:
+		return f.fault(errs.TooLarge, "there are more than %d containers within each other", r.opt.Limits.Depth)
+	default:
+		return unpack(r, f)
+	}
 }
 
 var byteOrderMark = []byte("\ufeff")
 
 // leaf reads a file that is not packed.
-func (r *run) leaf(f *file) error {
-	start, err := f.in.Peek(peekSize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return f.broken(err, f.at())
-	}
+func (r *run) leaf(f *file, start []byte) error {
 	if bytes.HasPrefix(start, byteOrderMark) {
 		_, _ = f.in.Discard(len(byteOrderMark))
 		start = start[len(byteOrderMark):]
