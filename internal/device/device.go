@@ -106,6 +106,8 @@ type Device struct {
 	FailingSince time.Time
 	// Policy is the current version of the policy of the device's group. It is read with the device, and not stored with it.
 	Policy posture.PolicyRef
+	// Known is what verdicts are made by at the moment of reading; only Stored, Reported and DeviceForUpdate read it.
+	Known posture.Knowledge
 	// Judge is the version of the policy and catalogue behind the verdict.
 	Judge string
 	// Digest is that of the stored report; empty before the first.

@@ -11,16 +11,18 @@ import (
 type Judge interface {
 	// Judge judges by the version of the policy that the subject names. Unavailable: that cannot be read now.
 	Judge(ctx context.Context, s *Subject, now time.Time) (posture.Verdict, error)
-	// Version tells apart all that a verdict depends on besides the device itself and the time: the version of the policy,
-	// the group, the catalogue of vulnerabilities.
+	// Version tells apart all that a verdict depends on besides the device itself, the time and what the subject says is
+	// Known: the version of the policy, and the group.
 	Version(policy posture.PolicyRef, group posture.GroupID) string
 }
 
 // Subject is one device as it is judged.
 type Subject struct {
 	Account posture.AccountID
+	ID      string
 	Group   posture.GroupID
 	Policy  posture.PolicyRef // the current version of the group's policy
+	Known   posture.Knowledge // what is to be judged by, or by what came after it
 	Report  *posture.Report
 	User    string // the linked user; "" for none
 	// LastReport is when the last report came at the latest, also one that said nothing new: see reportedBy.
@@ -36,7 +38,7 @@ type Subject struct {
 // SubjectOf gives a live device as it is judged by what it reported.
 func SubjectOf(d *Device, report *posture.Report) *Subject {
 	return &Subject{
-		Account: d.Account, Group: d.Cell.Group, Policy: d.Policy, Report: d.completed(report), User: d.Link.Username,
+		Account: d.Account, ID: d.ID, Group: d.Cell.Group, Policy: d.Policy, Known: d.Known, Report: d.completed(report), User: d.Link.Username,
 		LastReport: d.reportedBy(), FailingSince: d.FailingSince,
 	}
 }

@@ -25,16 +25,20 @@ type Fleet interface {
 	// Reported gives up to so many live devices of a group with an agent, in the order of their ids, after an id. It reads
 	// their reports too, so limit is to be moderate.
 	Reported(ctx context.Context, account posture.AccountID, group posture.GroupID, after string, limit int) ([]Reported, error)
+	// ReportedOf gives those of some devices, in the order of their ids.
+	ReportedOf(ctx context.Context, account posture.AccountID, ids []string) ([]Reported, error)
 	// UnpackVerdict reads a verdict as it is stored.
 	UnpackVerdict(text string) (posture.Verdict, error)
 	// GroupCounts gives for each group of an account how many of its devices stand where.
 	GroupCounts(ctx context.Context, account posture.AccountID) (map[posture.GroupID]Counts, error)
 }
 
-// Walk is a way through the devices of some groups. Its position can be stored, and be gone on from.
+// Walk is a way through the devices of some groups, or through those that have something. Its position can be stored, and
+// be gone on from.
 type Walk struct {
 	Account posture.AccountID
 	Groups  []posture.GroupID // in order
+	Facets  Facets            // where there are any, those that have one of them, in whatever group
 	Anew    bool              // also devices that were judged by just what holds now
 	// Position is behind which device it goes on; "" is the beginning.
 	Position string
@@ -46,6 +50,9 @@ const walkPart = 256
 
 // next reads the next part of the walk, and moves the position behind it. At the end it gives none.
 func (w *Walk) next(ctx context.Context, s *Service) ([]Reported, error) {
+	if len(w.Facets) > 0 {
+		return w.nextWith(ctx, s)
+	}
 	group, after, err := w.at()
 	if err != nil {
 		return nil, err
@@ -67,6 +74,24 @@ func (w *Walk) next(ctx context.Context, s *Service) ([]Reported, error) {
 		}
 	}
 	return nil, nil
+}
+
+// nextWith is next for those that have something. Devices without a report to judge are passed over.
+func (w *Walk) nextWith(ctx context.Context, s *Service) ([]Reported, error) {
+	for {
+		ids, err := s.store.DevicesWith(ctx, w.Account, w.Facets, w.Position, walkPart)
+		if err != nil || len(ids) == 0 {
+			return nil, err
+		}
+		list, err := s.store.ReportedOf(ctx, w.Account, ids)
+		if err != nil {
+			return nil, err
+		}
+		w.Position = ids[len(ids)-1]
+		if len(list) > 0 {
+			return list, nil
+		}
+	}
 }
 
 // at reads the position.
@@ -102,6 +127,7 @@ func (s *Service) Total(ctx context.Context, w *Walk) (int64, error) {
 
 // Rejudge judges the next devices of a walk by what they reported, where they were judged by something else than what
 // holds now, and moves the position of the walk. end: there are no more. Devices that report meanwhile are not kept waiting.
+// A verdict that comes out as it was is not stored again.
 func (s *Service) Rejudge(ctx context.Context, w *Walk) (t Tally, end bool, err error) {
 	list, err := w.next(ctx, s)
 	if err != nil || len(list) == 0 {
@@ -136,26 +162,35 @@ func (r *Reported) judgeable() bool {
 	return len(r.Device.Digest) > 0 && r.Device.Monitored()
 }
 
+// judgedBy reports whether the stored verdict was made by what is known now. It reads only the member that says so.
+func (r *Reported) judgedBy(known posture.Knowledge) bool {
+	return strings.Contains(r.Verdict, `"catalogue":"`+known.String()+`"`)
+}
+
 func (s *Service) rejudge(ctx context.Context, r *Reported, anew bool) rejudged {
 	d := &r.Device
-	if !r.judgeable() || !anew && d.Judge == s.judge.Version(d.Policy, d.Cell.Group) {
+	version := s.judge.Version(d.Policy, d.Cell.Group)
+	if !r.judgeable() || !anew && d.Judge == version && r.judgedBy(d.Known) {
 		return rejudged{}
 	}
 	at := s.clock()
 	s.seen.overlay(d)
-	report, _, verdict, err := s.judgeReported(ctx, r, s.judge, at)
+	report, before, verdict, err := s.judgeReported(ctx, r, s.judge, at)
 	if err != nil {
 		return rejudged{err: err}
+	}
+	if d.Judge == version && before.SaysSame(verdict) {
+		return rejudged{}
 	}
 	packed, err := s.pack(ctx, d.Account, nil, report, verdict)
 	if err != nil {
 		return rejudged{err: err}
 	}
 	ref := Ref{Account: d.Account, ID: d.ID}
-	before := d.Cell.Status
+	status := d.Cell.Status
 	changed, err := s.storeVerdict(ctx, ref, d, verdict, &packed, at)
 	if errors.Is(err, errJudgedMeanwhile) {
-		changed, err = s.judgedSince(ctx, ref, before)
+		changed, err = s.judgedSince(ctx, ref, status)
 	}
 	return rejudged{changed, unlessGone(err)}
 }

@@ -156,7 +156,7 @@ func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j ju
 // have ended a silence.
 func (d *Device) sameGround(read *Device) bool {
 	return d.Policy == read.Policy && d.Cell.Group == read.Cell.Group && d.Judge == read.Judge && bytes.Equal(d.Digest, read.Digest) &&
-		d.Link.Username == read.Link.Username && d.ReportedAt.Equal(read.ReportedAt)
+		d.Link.Username == read.Link.Username && d.ReportedAt.Equal(read.ReportedAt) && d.Known == read.Known
 }
 
 // recall adds to a subject what was thought of the device before, where that matters: a device without issues has none

@@ -1,6 +1,10 @@
 package posture
 
-import "time"
+import (
+	"reflect"
+	"strconv"
+	"time"
+)
 
 // Outcome is what one check found. Not knowing is not passing, so the ways of not knowing are kept apart.
 type Outcome string
@@ -49,6 +53,22 @@ type CheckResult struct {
 	Issue bool `json:"issue"`
 }
 
+// SaysSame reports whether another verdict says the same of the device, whenever and by which catalogue it was made.
+func (v *Verdict) SaysSame(o *Verdict) bool {
+	a, b := *v, *o
+	a.Judged, a.Catalogue, b.Judged, b.Catalogue = time.Time{}, "", time.Time{}, ""
+	return reflect.DeepEqual(a.plain(), b.plain())
+}
+
+// plain gives the verdict as it is after it was stored and read.
+func (v *Verdict) plain() Verdict {
+	out := *v
+	for _, t := range []*time.Time{&out.NextChange, &out.FailingSince, &out.GraceUntil} {
+		*t = t.UTC()
+	}
+	return out
+}
+
 // Finding is one known vulnerability in one installed product.
 type Finding struct {
 	ID      string   `json:"id"` // of the feed entry
@@ -81,6 +101,18 @@ type Acceptance struct {
 	NotAffected bool `json:"not_affected,omitempty"`
 }
 
+// Knowledge tells apart what verdicts on any device are made by besides its policy: what the catalogue of vulnerabilities
+// knows, and what the account says of vulnerabilities. Both only grow. It moves on while most devices stay as they are.
+type Knowledge struct {
+	Generation int64 // of the catalogue
+	Revision   int64 // of the account's accepted risks and levels
+}
+
+// String gives the form that verdicts name it by.
+func (k Knowledge) String() string {
+	return strconv.FormatInt(k.Generation, 10) + "." + strconv.FormatInt(k.Revision, 10)
+}
+
 // Verdict is what a policy and a vulnerability catalogue make of one report at one time.
 type Verdict struct {
 	Status   Status        `json:"status"`
@@ -91,7 +123,7 @@ type Verdict struct {
 	RuleStatus Status    `json:"rule_status,omitempty"`
 	Issues     []Issue   `json:"issues"`
 	Findings   []Finding `json:"findings"`
-	// Policy and Catalogue are the versions that judged; a policy's is a PolicyRef.
+	// Policy and Catalogue are the versions that judged; a policy's is a PolicyRef, the catalogue's a Knowledge.
 	Policy    string    `json:"policy"`
 	Catalogue string    `json:"catalogue"`
 	Judged    time.Time `json:"judged"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	fastjson "github.com/go-json-experiment/json"
@@ -120,10 +121,26 @@ func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string
 
 var selectReported = "SELECT " + storedColumns + `, d.name, d.host_name, d.profile, r.body, COALESCE(r.verdict, '') FROM` + fromListed + `
 	LEFT JOIN device_reports r ON r.account_id = d.account_id AND r.device_id = d.id
-	WHERE d.account_id = ? AND d.group_id = ? AND d.id > ? AND d.lifecycle = 0 AND d.managed = 1 ORDER BY d.id LIMIT ?`
+	WHERE d.account_id = ? AND d.lifecycle = 0 AND d.managed = 1`
 
 // Reported implements device.Fleet.
 func (s *Store) Reported(ctx context.Context, account posture.AccountID, group posture.GroupID, after string, limit int) ([]device.Reported, error) {
+	return s.reported(ctx, selectReported+" AND d.group_id = ? AND d.id > ? ORDER BY d.id LIMIT ?", account, group, after, limit)
+}
+
+// ReportedOf implements device.Fleet.
+func (s *Store) ReportedOf(ctx context.Context, account posture.AccountID, ids []string) ([]device.Reported, error) {
+	var out []device.Reported
+	err := inChunks(slices.Sorted(slices.Values(ids)), func(part []string) error {
+		in, args := anyOf([]any{account}, part)
+		some, err := s.reported(ctx, selectReported+" AND d.id IN "+in+" ORDER BY d.id", args...)
+		out = append(out, some...)
+		return err
+	})
+	return out, err
+}
+
+func (s *Store) reported(ctx context.Context, query string, args ...any) ([]device.Reported, error) {
 	var out []device.Reported
 	err := s.query(ctx, func(r scanner) error {
 		var one device.Reported
@@ -134,7 +151,7 @@ func (s *Store) Reported(ctx context.Context, account posture.AccountID, group p
 		}
 		out = append(out, one)
 		return err
-	}, selectReported, account, group, after, limit)
+	}, query, args...)
 	return out, err
 }
 
