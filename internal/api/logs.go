@@ -274,6 +274,8 @@ var logWords = []spelling[logWord]{
 	{word: "agent_version", means: logWord{Kind: event.AgentUpdated}},
 	{word: "report", means: logWord{Kind: event.Reported}},
 	{word: "configuration", means: logWord{Kind: event.Configured}},
+	{word: "risk_accepted", means: logWord{Kind: event.RiskAccepted}},
+	{word: "risk_revoked", means: logWord{Kind: event.RiskRevoked}},
 	{word: "webhook_delivered", means: logWord{Kind: event.WebhookDelivered}},
 	{word: "webhook_failed", means: logWord{Kind: event.WebhookFailed}},
 }
@@ -369,6 +371,8 @@ var eventTexts = map[event.Kind]string{
 	event.CommandQueued: "Command queued",
 	event.CommandEnded:  "Command ended",
 	event.Configured:    "Configuration changed",
+	event.RiskAccepted:  "Risk accepted",
+	event.RiskRevoked:   "Accepted risk revoked",
 
 	event.WebhookDelivered: "Webhook called",
 	event.WebhookFailed:    "Webhook failed",

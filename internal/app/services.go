@@ -13,6 +13,7 @@ import (
 	"muster/internal/identity"
 	"muster/internal/policies"
 	"muster/internal/posture"
+	"muster/internal/risk"
 	"muster/internal/run"
 	"muster/internal/store"
 	"muster/internal/vuln"
@@ -29,6 +30,7 @@ type services struct {
 	sender    *sender.Sender // that webhooks is made with
 	policies  *policies.Service
 	runs      *run.Service
+	risks     *risk.Service
 	operators *identity.Operators
 	judge     *judge
 	log       *slog.Logger
@@ -73,9 +75,16 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	if err != nil {
 		return nil, err
 	}
-	ids := identity.New(identity.Options{Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st})
-	s := &services{
-		store: st, policies: book, runs: runs, judge: judge, log: log,
+	s := &services{}
+	risks := risk.New(risk.Options{Store: st, Now: time.Now, Random: rand.Reader, Wake: runs.Wake, Judge: func(ctx context.Context, account posture.AccountID, id string) error {
+		return s.devices.JudgeNow(ctx, account, id)
+	}})
+	ids := identity.New(identity.Options{
+		Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st,
+		Rejudging: func(account posture.AccountID) { risks.Forget(account); runs.Wake() },
+	})
+	*s = services{
+		store: st, policies: book, runs: runs, risks: risks, judge: judge, log: log,
 		identity: ids, operators: identity.NewOperators(st, time.Now, rand.Reader),
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{catalogue}, Wake: runs.Wake,

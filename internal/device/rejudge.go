@@ -152,6 +152,12 @@ func (s *Service) Rejudge(ctx context.Context, w *Walk) (t Tally, end bool, err 
 	return Tally{Done: int64(len(list)), Changed: changed.Load(), Failed: failed.Load()}, false, nil
 }
 
+// JudgeNow judges one live device anew by what it last reported. NotFound is no error: a device that is gone needs no
+// verdict. Unavailable: it cannot be judged now.
+func (s *Service) JudgeNow(ctx context.Context, account posture.AccountID, id string) error {
+	return s.judgeAgain(ctx, Ref{Account: account, ID: id})
+}
+
 type rejudged struct {
 	changed bool
 	err     error

@@ -40,6 +40,10 @@ const (
 	CommandEnded  Kind = "command_ended"
 	// Configured is what an administrator changed about the account; the detail says it.
 	Configured Kind = "configured"
+	// RiskAccepted and RiskRevoked are about vulnerabilities that are not to count, or to count again; the detail says which
+	// and why.
+	RiskAccepted Kind = "risk_accepted"
+	RiskRevoked  Kind = "risk_revoked"
 	// WebhookDelivered and WebhookFailed are requests to a webhook; the detail names it.
 	WebhookDelivered Kind = "webhook_delivered"
 	WebhookFailed    Kind = "webhook_failed"
@@ -66,6 +70,7 @@ var kinds = []struct {
 	{AgentRemoved, OfDevices}, {Merged, OfDevices}, {Ignored, OfDevices},
 	{Unignored, OfDevices}, {Moved, OfDevices}, {Reported, OfReports}, {AgentUpdated, OfDevices},
 	{CommandQueued, OfDevices}, {CommandEnded, OfDevices}, {Configured, OfAdministrators},
+	{RiskAccepted, OfAdministrators}, {RiskRevoked, OfAdministrators},
 	{WebhookDelivered, OfWebhooks}, {WebhookFailed, OfWebhooks},
 }
 

@@ -11,6 +11,7 @@ import (
 	"muster/internal/event"
 	"muster/internal/identity/scope"
 	"muster/internal/posture"
+	"muster/internal/run"
 )
 
 // Account is a tenant: it owns devices, applications and everything else.
@@ -122,7 +123,15 @@ type TokenStore interface {
 type SettingsStore interface {
 	// AccountSettings gives the settings and how often they were stored, from 1.
 	AccountSettings(ctx context.Context, id posture.AccountID) (Settings, int64, error)
-	// UpdateAccountSettings loads, changes and stores the settings under the next revision, and records the events that the
-	// change gives, as one step. A change that gives none stores nothing. It may be run more than once.
-	UpdateAccountSettings(ctx context.Context, id posture.AccountID, change func(s *Settings, revision int64) ([]event.Event, error)) (Settings, int64, error)
+	// UpdateAccountSettings loads, changes and stores the settings under the next revision, and what the change gives, as one
+	// step. A change that gives no events stores nothing. It may be run more than once.
+	UpdateAccountSettings(ctx context.Context, id posture.AccountID, change func(s *Settings, revision int64) (SettingsChange, error)) (Settings, int64, error)
+}
+
+// SettingsChange is what is stored with changed settings.
+type SettingsChange struct {
+	Events []event.Event
+	// Rejudge, where not nil, is the work that follows where devices are judged otherwise from now on. Whoever judges by what
+	// the account said of vulnerabilities before is told so.
+	Rejudge *run.Run
 }

@@ -30,6 +30,8 @@ type Options struct {
 	Codes        CodeStore
 	Now          func() time.Time // time.Now if nil
 	Random       io.Reader        // crypto/rand if nil; must bear calls at the same time
+	// Rejudging is called when settings have been stored by which devices are to be judged anew; may be nil.
+	Rejudging func(account posture.AccountID)
 }
 
 // Service is everything that can be done with accounts, applications and tokens. Its methods may be called at the same
@@ -42,6 +44,7 @@ type Service struct {
 	codes        CodeStore
 	now          func() time.Time
 	random       io.Reader
+	rejudging    func(posture.AccountID)
 
 	byLicenseKey       accountIndex
 	byRegistrationCode accountIndex
@@ -64,7 +67,7 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		accounts: o.Accounts, applications: o.Applications, tokens: o.Tokens, settings: o.Settings, codes: o.Codes,
-		now: o.Now, random: o.Random,
+		now: o.Now, random: o.Random, rejudging: o.Rejudging,
 		byLicenseKey:       newAccountIndex(fitsLicenseKey, o.Accounts.AccountByLicenseKey),
 		byRegistrationCode: newAccountIndex(fitsRegistrationCode, o.Accounts.AccountByRegistrationCode),
 		grants:             newCache[Hash, Grant](cacheSize),

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"muster/internal/errs"
 	"muster/internal/event"
 	"muster/internal/posture"
+	"muster/internal/run"
 )
 
 // Settings are what an account decides about itself. They are stored as JSON: members may be added, never renamed. The
@@ -18,6 +20,8 @@ type Settings struct {
 	Licence   Licence   `json:"licence"`
 	Retention Retention `json:"retention"`
 	Agents    Agents    `json:"agents"`
+	// Vulnerabilities is how they are ranked.
+	Vulnerabilities Vulnerabilities `json:"vulnerabilities"`
 }
 
 // Privacy says what is private: agents are told not to report it, what comes nevertheless is not stored, and no answer of
@@ -150,6 +154,38 @@ func secondsOr(n int, otherwise time.Duration) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
+// Vulnerabilities is what the account decided about how bad vulnerabilities are.
+type Vulnerabilities struct {
+	Levels VulnerabilityLevels `json:"levels"`
+}
+
+// VulnerabilityLevels are the lowest opswat_score of each level; what is above 0 and below Moderate is low. 0 stands for the
+// defaults below.
+type VulnerabilityLevels struct {
+	Moderate  int `json:"moderate"`
+	Important int `json:"important"`
+	Critical  int `json:"critical"`
+}
+
+// The levels unless the account says otherwise: see docs/vulnerability-score.md.
+const (
+	DefaultModerate  = 25
+	DefaultImportant = 50
+	DefaultCritical  = 75
+)
+
+// Thresholds are the lowest opswat_score of each level, as they hold.
+type Thresholds struct{ Critical, Important, Moderate float64 }
+
+// Thresholds gives those that hold.
+func (v Vulnerabilities) Thresholds() Thresholds {
+	l := v.Levels
+	return Thresholds{
+		Critical: float64(cmp.Or(l.Critical, DefaultCritical)), Important: float64(cmp.Or(l.Important, DefaultImportant)),
+		Moderate: float64(cmp.Or(l.Moderate, DefaultModerate)),
+	}
+}
+
 // Settings gives what an account decided about itself. It answers from memory for up to a second. NotFound: there is no
 // such account.
 func (s *Service) Settings(ctx context.Context, account posture.AccountID) (Settings, error) {
@@ -178,9 +214,10 @@ func (s *Service) StoredSettings(ctx context.Context, account posture.AccountID)
 func (s *Service) UpdateSettings(ctx context.Context, account posture.AccountID, expected *int64, change func(*Settings) error) (Settings, int64, error) {
 	// Even a change that failed may have been made: the connection can break after the commit.
 	defer s.decided.drop(account)
-	return s.settings.UpdateAccountSettings(ctx, account, func(now *Settings, revision int64) ([]event.Event, error) {
+	rejudge := false
+	found, at, err := s.settings.UpdateAccountSettings(ctx, account, func(now *Settings, revision int64) (SettingsChange, error) {
 		if expected != nil && *expected != revision {
-			return nil, errs.New(errs.Stale, "The settings were changed meanwhile: they are at revision %d, not %d", revision, *expected)
+			return SettingsChange{}, errs.New(errs.Stale, "The settings were changed meanwhile: they are at revision %d, not %d", revision, *expected)
 		}
 		before := *now
 		err := change(now)
@@ -188,12 +225,29 @@ func (s *Service) UpdateSettings(ctx context.Context, account posture.AccountID,
 			err = now.Validate()
 		}
 		if err != nil {
-			return nil, err
+			return SettingsChange{}, err
 		}
 		what := now.changesFrom(before)
 		if len(what) == 0 {
-			return nil, nil
+			return SettingsChange{}, nil
 		}
-		return []event.Event{s.configured(ctx, account, "Settings changed: %s", strings.Join(what, ", "))}, nil
+		rejudge = now.Vulnerabilities.Thresholds() != before.Vulnerabilities.Thresholds()
+		return s.settingsChange(ctx, account, what, rejudge), nil
 	})
+	if err == nil && rejudge && s.rejudging != nil {
+		s.rejudging(account)
+	}
+	return found, at, err
+}
+
+// settingsChange is what is stored with changed settings. Other levels of vulnerabilities are those of every device.
+func (s *Service) settingsChange(ctx context.Context, account posture.AccountID, what []string, rejudge bool) SettingsChange {
+	e := s.configured(ctx, account, "Settings changed: %s", strings.Join(what, ", "))
+	out := SettingsChange{Events: []event.Event{e}}
+	if rejudge {
+		out.Rejudge = &run.Run{
+			Account: account, ID: posture.NewID(e.At, s.random), Kind: run.Reevaluate, Params: run.Params{Anew: true}, Actor: e.Actor, CreatedAt: e.At,
+		}
+	}
+	return out
 }

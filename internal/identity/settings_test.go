@@ -53,6 +53,12 @@ func TestSettingsMistakes(t *testing.T) {
 		{"a long pattern", func(s *identity.Settings) { s.Agents.AskUser.Pattern = strings.Repeat("a", 513) }, "agents.ask_user.pattern"},
 		{"no question", func(s *identity.Settings) { s.Agents.AskUser.Message = "" }, "agents.ask_user.message"},
 		{"a question of two lines", func(s *identity.Settings) { s.Agents.AskUser.Message = "a\nb" }, "agents.ask_user.message"},
+		{"levels", func(s *identity.Settings) { s.Vulnerabilities.Levels = identity.VulnerabilityLevels{1, 2, 100} }, ""},
+		{"one level", func(s *identity.Settings) { s.Vulnerabilities.Levels.Critical = 90 }, ""},
+		{"a level above the next default", func(s *identity.Settings) { s.Vulnerabilities.Levels.Moderate = 50 }, "vulnerabilities.levels.important"},
+		{"equal levels", func(s *identity.Settings) { s.Vulnerabilities.Levels = identity.VulnerabilityLevels{10, 20, 20} }, "vulnerabilities.levels.critical"},
+		{"no level", func(s *identity.Settings) { s.Vulnerabilities.Levels.Critical = 101 }, "vulnerabilities.levels.critical"},
+		{"below all levels", func(s *identity.Settings) { s.Vulnerabilities.Levels.Moderate = -1 }, "vulnerabilities.levels.moderate"},
 		{"a long question", func(s *identity.Settings) { s.Agents.AskUser.Message = strings.Repeat("ü", 513) }, "agents.ask_user.message"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -35,6 +35,7 @@ func (s *Settings) Validate() error {
 	m.checkInterval("agents.ping_seconds", s.Agents.PingSeconds, minPingSeconds, maxPingSeconds)
 	m.checkInterval("agents.report_seconds", s.Agents.ReportSeconds, minReportSeconds, maxReportSeconds)
 	m.checkAskUser(s.Agents.AskUser)
+	m.checkLevels(s.Vulnerabilities)
 	return m.err()
 }
 
@@ -52,6 +53,17 @@ func (m *mistakes) checkRemoval(field string, r RemovalRule) {
 		least = 1
 	}
 	m.checkRange(field+".after_hours", r.AfterHours, least, maxRemovalHours)
+}
+
+// checkLevels wants the levels in order. Where one is left to its default, the text says what that is.
+func (m *mistakes) checkLevels(v Vulnerabilities) {
+	const at = "vulnerabilities.levels."
+	m.checkRange(at+"moderate", v.Levels.Moderate, 0, 100)
+	m.checkRange(at+"important", v.Levels.Important, 0, 100)
+	m.checkRange(at+"critical", v.Levels.Critical, 0, 100)
+	t := v.Thresholds()
+	m.check(t.Moderate < t.Important, at+"important", at+"important is %g and must be above "+at+"moderate, which is %g", t.Important, t.Moderate)
+	m.check(t.Important < t.Critical, at+"critical", at+"critical is %g and must be above "+at+"important, which is %g", t.Critical, t.Important)
 }
 
 // checkAskUser holds the pattern to RE2. Which dialect an agent speaks is not known; what RE2 has, the usual ones have.

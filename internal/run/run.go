@@ -60,6 +60,9 @@ type Params struct {
 	Policy posture.PolicyID `json:"policy,omitempty"`
 	// Anew says to judge devices also where nothing tells that they would be judged otherwise: their group has another name.
 	Anew bool `json:"anew,omitempty"`
+	// CVEs leave only devices that have one of these vulnerabilities, by its CVE id or that of a feed's entry, whether it
+	// counts there or not.
+	CVEs []string `json:"cves,omitempty"`
 	// Document is the policy that a dry run tries, as YAML.
 	Document string `json:"document,omitempty"`
 }

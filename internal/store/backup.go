@@ -34,6 +34,7 @@ var backupTables = []string{
 	"vulnerabilities", "patches", "account_sequences", "device_commands", "access_activities",
 	"policies", "policy_versions", "runs", "registration_codes", "operators", "shared_hardware",
 	"webhooks", "webhook_pending", "webhook_deliveries",
+	"accepted_risks",
 }
 
 type backupHeader struct {

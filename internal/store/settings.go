@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"muster/internal/event"
 	"muster/internal/identity"
 	"muster/internal/posture"
 )
@@ -35,7 +34,7 @@ func (s *Store) AccountSettings(ctx context.Context, id posture.AccountID) (iden
 }
 
 // UpdateAccountSettings implements identity.SettingsStore.
-func (s *Store) UpdateAccountSettings(ctx context.Context, id posture.AccountID, change func(*identity.Settings, int64) ([]event.Event, error)) (identity.Settings, int64, error) {
+func (s *Store) UpdateAccountSettings(ctx context.Context, id posture.AccountID, change func(*identity.Settings, int64) (identity.SettingsChange, error)) (identity.Settings, int64, error) {
 	var now identity.Settings
 	var revision int64
 	err := s.writer.do(ctx, keyMany, func(tx *Tx) error {
@@ -44,8 +43,8 @@ func (s *Store) UpdateAccountSettings(ctx context.Context, id posture.AccountID,
 		if err != nil {
 			return notFound(err, noAccount)
 		}
-		events, err := change(&now, revision)
-		if err != nil || len(events) == 0 {
+		with, err := change(&now, revision)
+		if err != nil || len(with.Events) == 0 {
 			return err
 		}
 		text, err := json.Marshal(now)
@@ -57,7 +56,17 @@ func (s *Store) UpdateAccountSettings(ctx context.Context, id posture.AccountID,
 		if err != nil {
 			return err
 		}
-		return tx.recordAll(ctx, id, events)
+		if with.Rejudge != nil {
+			err = tx.MoveRiskRevision(ctx, id)
+			if err != nil {
+				return err
+			}
+			err = tx.InsertRun(ctx, with.Rejudge)
+			if err != nil {
+				return err
+			}
+		}
+		return tx.recordAll(ctx, id, with.Events)
 	})
 	return now, revision, err
 }

@@ -338,7 +338,7 @@ func (s *Stores) AccountSettings(_ context.Context, id posture.AccountID) (ident
 
 // UpdateAccountSettings changes the settings of an account.
 func (s *Stores) UpdateAccountSettings(
-	_ context.Context, id posture.AccountID, change func(*identity.Settings, int64) ([]event.Event, error),
+	_ context.Context, id posture.AccountID, change func(*identity.Settings, int64) (identity.SettingsChange, error),
 ) (identity.Settings, int64, error) {
 	defer s.mu.Unlock()
 	if err := s.enter(); err != nil {
@@ -348,14 +348,14 @@ func (s *Stores) UpdateAccountSettings(
 		return identity.Settings{}, 0, notFound()
 	}
 	stored := s.settings[id]
-	events, err := change(&stored.Settings, stored.changes+1)
+	with, err := change(&stored.Settings, stored.changes+1)
 	if err != nil {
 		return identity.Settings{}, 0, err
 	}
-	if len(events) > 0 {
+	if len(with.Events) > 0 {
 		stored.changes++
 		s.settings[id] = stored
-		s.record(id, events)
+		s.record(id, with.Events)
 	}
 	return stored.Settings, stored.changes + 1, nil
 }

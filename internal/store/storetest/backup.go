@@ -68,12 +68,13 @@ var columnKinds = []struct{ part, kind string }{
 	{"cves", "number"}, {"kev", "number"}, {"state", "number"}, {"next", "number"}, {"facet", "number"}, {"rate_limit", "number"}, {"tokens.kind", "number"},
 	{"policies.version", "number"}, {"policy_versions.version", "number"}, {"revision", "number"}, {"uses", "number"}, {"enabled", "number"}, {"failures", "number"}, {"took", "number"},
 	{"attempt", "number"}, {"total", "number"}, {"done", "number"}, {"changed", "number"}, {"failed", "number"}, {"webhook_deliveries.events", "number"},
-	{"by_vendor", "number"}, {"topics", "number"}, {"lease_until", "number"},
+	{"by_vendor", "number"}, {"topics", "number"}, {"lease_until", "number"}, {"vulnerabilities.accepted", "number"},
 }
 
 // texts are columns that are texts though their names look otherwise.
 var texts = []string{"device_commands.id", "access_activities.id", "device_id", "client_id", "catalogue", "category", "released",
-	"runs.id", "operators.id", "registration_codes.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id"}
+	"runs.id", "operators.id", "registration_codes.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id",
+	"accepted_risks.id", "accepted_risks.status", "statement", "justification"}
 
 // sample gives a row with a value of the right kind in each column.
 func sample(table string, columns []string) []any {

@@ -62,6 +62,7 @@ func Exercise(t *testing.T, s *store.Store) {
 	exerciseWebhooks(ctx, t, s)
 	exercisePolicies(ctx, t, s, account)
 	exerciseSettings(ctx, t, s, account)
+	exerciseRisks(ctx, t, s, account, everything(ctx, t, s, account)[0].ID)
 	exerciseRemovals(ctx, t, s, account)
 }
 
