@@ -1,8 +1,11 @@
 package feed
 
 import (
+	"errors"
+	"io"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"muster/internal/errs"
 	"muster/internal/vuln"
@@ -21,6 +24,9 @@ type kevRecord struct {
 
 // kev reads the catalogue as JSON or CSV.
 func (r *run) kev(f *file) error {
+	if start, err := f.in.Peek(1); err == nil && start[0] != '{' && !unicode.IsSpace(rune(start[0])) {
+		return r.kevLines(f)
+	}
 	j := r.reader(f)
 	declared, read := -1, 0
 	err := j.object(func(name string) error {
@@ -76,4 +82,45 @@ func (r *run) kevEntry(f *file, k *kevRecord) error {
 	return r.entry(f, &vuln.Entry{
 		ID: id, Modified: stamp(k.Added), Summary: k.Name, Details: k.Description, Extra: vuln.Extra{KEV: true, CWEs: k.CWEs},
 	})
+}
+
+// wholeWeaknesses is what the last value of a line of the catalogue looks like if it was not cut.
+var wholeWeaknesses = regexp.MustCompile(`^\s*(CWE-\d+[ ,;]*)*$`)
+
+// kevLines reads the form in lines, which says neither when it was released nor how many there are.
+func (r *run) kevLines(f *file) error {
+	c, err := r.csv(f)
+	if err != nil {
+		return err
+	}
+	id, name, added := c.column("cveID"), c.column("vulnerabilityName"), c.column("dateAdded")
+	description, cwes := c.column("shortDescription"), c.column("cwes")
+	if id < 0 || name < 0 || added < 0 || description < 0 {
+		return f.fault(errs.Invalid, "there are no columns cveID, vulnerabilityName, dateAdded and shortDescription")
+	}
+	var last string
+	for {
+		line, err := c.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		last = line[len(line)-1]
+		k := kevRecord{
+			CVE: strings.Clone(line[id]), Name: strings.Clone(line[name]), Added: strings.Clone(line[added]), Description: strings.Clone(line[description]),
+		}
+		if cwes >= 0 {
+			k.CWEs = strings.FieldsFunc(strings.Clone(line[cwes]), func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })
+		}
+		r.head.seen(moment(k.Added))
+		if err := r.kevEntry(f, &k); err != nil {
+			return err
+		}
+	}
+	if !c.lineEnded() && !wholeWeaknesses.MatchString(last) {
+		return f.fault(errs.Invalid, "the file is cut short in its last line")
+	}
+	return nil
 }
