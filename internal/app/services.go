@@ -109,9 +109,14 @@ func (s *services) close() error { return s.store.Close() }
 type descriptions struct{ catalogue *vuln.Catalogue }
 
 // Describe implements device.Catalogue.
-func (d descriptions) Describe(id string) (device.Description, bool) {
-	known, ok := d.catalogue.Describe(id)
-	return device.Description(known), ok
+func (d descriptions) Describe(_ context.Context, ids []string) (map[string]device.Description, error) {
+	out := make(map[string]device.Description, len(ids))
+	for _, id := range ids {
+		if known, ok := d.catalogue.Describe(id); ok {
+			out[id] = device.Description(known)
+		}
+	}
+	return out, nil
 }
 
 // Keys implements device.Catalogue.

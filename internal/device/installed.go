@@ -13,8 +13,8 @@ import (
 
 // Catalogue describes vulnerabilities.
 type Catalogue interface {
-	// Describe gives what is said of a CVE, or of a feed entry, and whether anything is.
-	Describe(id string) (Description, bool)
+	// Describe gives what is said of CVEs or feed entries; those of which nothing is said are left out.
+	Describe(ctx context.Context, ids []string) (map[string]Description, error)
 	// Keys gives what a program or package of a machine is looked up by.
 	Keys(os *posture.OS, app *posture.Application) []ProductKey
 }
@@ -33,8 +33,8 @@ type Spread interface {
 	// SoftwareVersion gives one version and the ids of its vulnerabilities. NotFound: no live device has it.
 	SoftwareVersion(ctx context.Context, account posture.AccountID, product int64, version string) (Software, []Vulnerability, error)
 	// Vulnerabilities is Software for vulnerabilities. The words of a vulnerability are not in the store: match, where not
-	// nil, takes the place of q.Search.
-	Vulnerabilities(ctx context.Context, account posture.AccountID, q VulnerabilityQuery, match func(id string) bool) ([]Vulnerability, string, error)
+	// nil, takes the place of q.Search: it is asked for many ids at once.
+	Vulnerabilities(ctx context.Context, account posture.AccountID, q VulnerabilityQuery, match Matching) ([]Vulnerability, string, error)
 	// Affected gives how many live devices have each of these vulnerabilities; those that none has may be left out.
 	Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]int64, error)
 	// MissingPatches gives the updates that live devices lack, those that most lack first.
@@ -45,6 +45,9 @@ type Spread interface {
 	// after the id. A walk misses no device that has one throughout, and repeats none.
 	DevicesWith(ctx context.Context, account posture.AccountID, facets Facets, after string, limit int) ([]string, error)
 }
+
+// Matching tells which of some vulnerabilities are looked for.
+type Matching func(ctx context.Context, ids []string) (map[string]bool, error)
 
 // LastReport gives what a live device last reported, and when. NotFound: nothing yet.
 func (s *Service) LastReport(ctx context.Context, account posture.AccountID, id string) (*posture.Report, time.Time, error) {
@@ -71,11 +74,8 @@ func (s *Service) SoftwareDetail(ctx context.Context, account posture.AccountID,
 	if err != nil {
 		return SoftwareDetail{}, err
 	}
-	for i := range list {
-		s.explain(&list[i])
-	}
 	slices.SortFunc(list, worstFirst)
-	return SoftwareDetail{Software: sw, Vulnerabilities: list}, nil
+	return SoftwareDetail{Software: sw, Vulnerabilities: list}, s.explain(ctx, list)
 }
 
 // worstFirst is the order of vulnerabilities that belong together.
@@ -83,32 +83,52 @@ func worstFirst(a, b Vulnerability) int {
 	return cmp.Or(cmp.Compare(b.Scores[posture.ScoreOpswat], a.Scores[posture.ScoreOpswat]), strings.Compare(a.ID, b.ID))
 }
 
-func (s *Service) explain(v *Vulnerability) {
-	if s.catalogue != nil {
-		v.Description, _ = s.catalogue.Describe(v.ID)
+// explain adds what the catalogue says of vulnerabilities.
+func (s *Service) explain(ctx context.Context, list []Vulnerability) error {
+	if s.catalogue == nil || len(list) == 0 {
+		return nil
 	}
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	said, err := s.catalogue.Describe(ctx, ids)
+	for i := range list {
+		list[i].Description = said[list[i].ID]
+	}
+	return err
 }
 
 // Vulnerabilities gives a part of those that live devices have, and the position behind it, "" at the end. It costs
 // what there is in the account, not how many devices there are. Invalid: q.After is not a position of this order.
 func (s *Service) Vulnerabilities(ctx context.Context, account posture.AccountID, q VulnerabilityQuery) ([]Vulnerability, string, error) {
 	list, next, err := s.store.Vulnerabilities(ctx, account, q, s.matching(q.Search))
-	for i := range list {
-		s.explain(&list[i])
+	if err != nil {
+		return nil, "", err
 	}
-	return list, next, err
+	return list, next, s.explain(ctx, list)
 }
 
 // matching gives a test whether a vulnerability's id or summary holds the text, nil where everything does.
-func (s *Service) matching(search string) func(id string) bool {
+func (s *Service) matching(search string) Matching {
 	search = strings.ToLower(strings.TrimSpace(search))
 	if search == "" {
 		return nil
 	}
-	return func(id string) bool {
-		v := Vulnerability{ID: id}
-		s.explain(&v)
-		return strings.Contains(strings.ToLower(id), search) || strings.Contains(strings.ToLower(v.Summary), search)
+	return func(ctx context.Context, ids []string) (map[string]bool, error) {
+		var said map[string]Description
+		if s.catalogue != nil {
+			var err error
+			said, err = s.catalogue.Describe(ctx, ids)
+			if err != nil {
+				return nil, err
+			}
+		}
+		out := make(map[string]bool)
+		for _, id := range ids {
+			out[id] = strings.Contains(strings.ToLower(id), search) || strings.Contains(strings.ToLower(said[id].Summary), search)
+		}
+		return out, nil
 	}
 }
 
@@ -121,11 +141,14 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 	open := openVulnerabilities(verdict.Findings)
 	ids := make([]string, len(open))
 	at := make(map[string]int, len(open))
-	out := make([]FoundVulnerability, len(open))
+	out, known := make([]FoundVulnerability, len(open)), make([]Vulnerability, len(open))
 	for i, o := range open {
 		ids[i], at[o.ID] = o.ID, i
-		out[i].Vulnerability = Vulnerability{ID: o.ID, KEV: o.KEV, Scores: o.Scores, Levels: o.Levels}
-		s.explain(&out[i].Vulnerability)
+		known[i] = Vulnerability{ID: o.ID, KEV: o.KEV, Scores: o.Scores, Levels: o.Levels}
+	}
+	err = s.explain(ctx, known)
+	if err != nil {
+		return nil, err
 	}
 	devices, err := s.store.Affected(ctx, account, ids)
 	if err != nil {
@@ -139,6 +162,7 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 		}
 	}
 	for i := range out {
+		out[i].Vulnerability = known[i]
 		out[i].Devices = devices[out[i].ID]
 	}
 	slices.SortFunc(out, func(a, b FoundVulnerability) int { return worstFirst(a.Vulnerability, b.Vulnerability) })

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,7 +166,7 @@ func vulnerabilityOrder(q *device.VulnerabilityQuery) (keyset, func(*device.Vuln
 }
 
 // Vulnerabilities implements device.Spread.
-func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, q device.VulnerabilityQuery, match func(id string) bool) ([]device.Vulnerability, string, error) {
+func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, q device.VulnerabilityQuery, match device.Matching) ([]device.Vulnerability, string, error) {
 	order, values := vulnerabilityOrder(&q)
 	behind, args, err := order.behind(q.After)
 	if err != nil {
@@ -196,37 +196,40 @@ func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, 
 	return list, next, nil
 }
 
-var errEnough = errors.New("enough rows")
-
-// matching reads one vulnerability more than the query wants. With match it looks at row after row until it has them.
-func (s *Store) matching(ctx context.Context, text string, args []any, q *device.VulnerabilityQuery, match func(id string) bool) ([]device.Vulnerability, error) {
-	var out []device.Vulnerability
-	scan := scanVulnerabilities(&out)
+// matching reads one vulnerability more than the query wants. With match it reads them all, and looks through so many at a
+// time until it has them: match may ask the database itself, and so is not asked while rows are being read.
+func (s *Store) matching(ctx context.Context, text string, args []any, q *device.VulnerabilityQuery, match device.Matching) ([]device.Vulnerability, error) {
+	var all []device.Vulnerability
 	if match == nil {
-		err := s.query(ctx, scan, text+" LIMIT ? OFFSET ?", append(args, q.Limit+1, q.Skip)...)
-		return out, err
+		err := s.query(ctx, scanVulnerabilities(&all), text+" LIMIT ? OFFSET ?", append(args, q.Limit+1, q.Skip)...)
+		return all, err
 	}
-	skip := q.Skip
-	err := s.query(ctx, func(r scanner) error {
-		err := scan(r)
-		last := len(out) - 1
-		switch {
-		case err != nil:
-			return err
-		case !match(out[last].ID):
-			out = out[:last]
-		case skip > 0:
-			skip--
-			out = out[:last]
-		case len(out) > q.Limit:
-			return errEnough
+	err := s.query(ctx, scanVulnerabilities(&all), text, args...)
+	var out []device.Vulnerability
+	for part := range slices.Chunk(all, maxAnyOf) {
+		var fits map[string]bool
+		if err == nil {
+			fits, err = match(ctx, vulnerabilityNames(part))
 		}
-		return nil
-	}, text, args...)
-	if errors.Is(err, errEnough) {
-		err = nil
+		for i := range part {
+			if fits[part[i].ID] {
+				out = append(out, part[i])
+			}
+		}
+		if err != nil || len(out) > q.Skip+q.Limit {
+			break
+		}
 	}
-	return out, err
+	out = out[min(q.Skip, len(out)):]
+	return out[:min(q.Limit+1, len(out))], err
+}
+
+func vulnerabilityNames(list []device.Vulnerability) []string {
+	out := make([]string, len(list))
+	for i := range list {
+		out[i] = list[i].ID
+	}
+	return out
 }
 
 // Affected implements device.Spread.

@@ -102,9 +102,14 @@ func (j *judge) Judge(_ context.Context, s *device.Subject, now time.Time) (post
 }
 
 // Describe implements device.Catalogue.
-func (j *judge) Describe(id string) (device.Description, bool) {
-	known, ok := j.catalogue.Describe(id)
-	return device.Description(known), ok
+func (j *judge) Describe(_ context.Context, ids []string) (map[string]device.Description, error) {
+	out := make(map[string]device.Description)
+	for _, id := range ids {
+		if known, ok := j.catalogue.Describe(id); ok {
+			out[id] = device.Description(known)
+		}
+	}
+	return out, nil
 }
 
 // Keys implements device.Catalogue.

@@ -66,9 +66,14 @@ func (j *softJudge) Judge(_ context.Context, s *device.Subject, now time.Time) (
 // words are what a softBench's catalogue says.
 type words map[string]string
 
-func (w words) Describe(id string) (device.Description, bool) {
-	summary, ok := w[id]
-	return device.Description{Summary: summary, CWE: "CWE-1"}, ok
+func (w words) Describe(_ context.Context, ids []string) (map[string]device.Description, error) {
+	out := make(map[string]device.Description)
+	for _, id := range ids {
+		if summary, ok := w[id]; ok {
+			out[id] = device.Description{Summary: summary, CWE: "CWE-1"}
+		}
+	}
+	return out, nil
 }
 
 // Keys gives each product one key, but for two that are looked up by the same.
