@@ -35,6 +35,8 @@ var backupTables = []string{
 	"policies", "policy_versions", "runs", "registration_codes", "operators", "shared_hardware",
 	"webhooks", "webhook_pending", "webhook_deliveries",
 	"accepted_risks",
+	// The catalogue too: without it a device that reports anew would lose its findings until every feed is imported again.
+	"catalogue", "catalogue_generations", "catalogue_feeds", "catalogue_keys", "catalogue_entries", "catalogue_facts", "catalogue_lookup",
 }
 
 type backupHeader struct {

@@ -10,7 +10,7 @@ var (
 	domain = []string{
 		"internal/device", "internal/policy", "internal/vuln", "internal/vuln/version", "internal/vuln/feed",
 		"internal/identity", "internal/identity/scope", "internal/event", "internal/ratelimit",
-		"internal/run", "internal/policies", "internal/webhook", "internal/risk",
+		"internal/run", "internal/policies", "internal/webhook", "internal/risk", "internal/catalogue",
 	}
 	// suites are tests that every implementation of an interface has to pass. Only tests and other suites use them.
 	suites = []string{"internal/identity/identitytest", "internal/ratelimit/ratelimittest", "internal/store/storetest"}
@@ -42,6 +42,7 @@ var House = Rules{
 		"internal/vuln":                    with(ground, "internal/vuln/version"),
 		"internal/vuln/version":            ground,
 		"internal/vuln/feed":               with(ground, "internal/vuln", "internal/vuln/version"),
+		"internal/catalogue":               with(ground, "internal/vuln"),
 		"internal/identity":                with(ground, "internal/identity/scope", "internal/ratelimit", "internal/event", "internal/run"),
 		"internal/identity/scope":          ground,
 		"internal/identity/identitytest":   with(ground, "internal/event", "internal/identity", "internal/identity/scope"),

@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -73,6 +74,9 @@ type Dialect struct {
 	SharedLimits bool
 	// Goose is the migration tool's name of the engine; its files lie in migrations/<Name>.
 	Goose goose.Dialect
+	// Rest is for how long work that changes very much leaves the database to others after each transaction. Only one at a
+	// time writes to SQLite, and whoever waits looks again by the clock rather than being woken.
+	Rest time.Duration
 	// Size gives the bytes that the database takes.
 	Size string
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -27,6 +28,7 @@ var SQLite = &Dialect{
 	Classify:  classifySQLite,
 	Snapshot:  &sql.TxOptions{ReadOnly: true},
 	Goose:     goose.DialectSQLite3,
+	Rest:      30 * time.Millisecond,
 	Size:      "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
 }
 

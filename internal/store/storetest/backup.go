@@ -63,18 +63,23 @@ func backedUp(ctx context.Context, t *testing.T, s *store.Store) []string {
 
 // columnKinds says what a column is, where its name does not tell.
 var columnKinds = []struct{ part, kind string }{
-	{"score_", "fraction"}, {"output", "bytes"}, {"facets", "bytes"}, {"found", "bytes"}, {"hash", "bytes"}, {"_id", "number"}, {"id", "number"},
+	{"catalogue_facts.data", "bytes"}, {"score_", "fraction"}, {"output", "bytes"}, {"facets", "bytes"}, {"found", "bytes"}, {"hash", "bytes"}, {"_id", "number"}, {"id", "number"},
 	{"_at", "number"}, {"level_", "number"}, {"status", "number"}, {"devices", "number"}, {"at", "number"},
 	{"cves", "number"}, {"kev", "number"}, {"state", "number"}, {"next", "number"}, {"facet", "number"}, {"rate_limit", "number"}, {"tokens.kind", "number"},
 	{"policies.version", "number"}, {"policy_versions.version", "number"}, {"revision", "number"}, {"uses", "number"}, {"enabled", "number"}, {"failures", "number"}, {"took", "number"},
 	{"attempt", "number"}, {"total", "number"}, {"done", "number"}, {"changed", "number"}, {"failed", "number"}, {"webhook_deliveries.events", "number"},
 	{"by_vendor", "number"}, {"topics", "number"}, {"lease_until", "number"}, {"vulnerabilities.accepted", "number"},
+	{"generation", "number"}, {"catalogue.reached", "number"}, {"catalogue.purged", "number"}, {"first_staged", "number"}, {"import_until", "number"},
+	{"first_entry", "number"}, {"first_fact", "number"}, {"as_of", "number"}, {"entries", "number"}, {"gone", "number"},
+	{"catalogue_entries.modified", "number"}, {"catalogue_entries.digest", "bytes"}, {"added", "number"}, {"catalogue_entries.removed", "number"},
+	{"replaces", "number"}, {"heir", "number"}, {"catalogue_entries.facts", "number"}, {"catalogue_facts.keys", "bytes"},
+	{"rank", "number"},
 }
 
 // texts are columns that are texts though their names look otherwise.
 var texts = []string{"device_commands.id", "access_activities.id", "device_id", "client_id", "catalogue", "category", "released",
 	"runs.id", "operators.id", "registration_codes.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id",
-	"accepted_risks.id", "accepted_risks.status", "statement", "justification"}
+	"accepted_risks.id", "accepted_risks.status", "statement", "justification", "catalogue_feeds.format"}
 
 // sample gives a row with a value of the right kind in each column.
 func sample(table string, columns []string) []any {

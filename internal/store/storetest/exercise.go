@@ -64,6 +64,7 @@ func Exercise(t *testing.T, s *store.Store) {
 	exerciseSettings(ctx, t, s, account)
 	exerciseRisks(ctx, t, s, account, everything(ctx, t, s, account)[0].ID)
 	exerciseRemovals(ctx, t, s, account)
+	exerciseCatalogue(ctx, t, s)
 }
 
 func exerciseRest(ctx context.Context, t *testing.T, s *store.Store, account posture.AccountID) {

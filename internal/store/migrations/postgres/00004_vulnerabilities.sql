@@ -2,7 +2,87 @@
 -- What being right about vulnerabilities is made of: the catalogue that feeds fill, the keys that products are looked up by,
 -- risks that somebody accepted, and storage that devices share.
 
--- The catalogue.
+-- The catalogue. It belongs to no account. Each row of an entry says in which generation it was added and removed: readers see
+-- the generation that this row names, an import stages the next. next_… are the numbers to give out; first_staged is the
+-- first entry that is not part of a generation yet. reached is the generation that the work over devices has reached, purged
+-- the last whose removed rows are gone. import_… say who imports, until when he may, and from what.
+CREATE TABLE catalogue (
+	id             BIGINT PRIMARY KEY,
+	generation     BIGINT NOT NULL,
+	reached        BIGINT NOT NULL,
+	purged         BIGINT NOT NULL,
+	next_feed      BIGINT NOT NULL,
+	next_key       BIGINT NOT NULL,
+	next_entry     BIGINT NOT NULL,
+	next_fact      BIGINT NOT NULL,
+	first_staged   BIGINT NOT NULL,
+	import_holder  TEXT COLLATE "C" NOT NULL,
+	import_until   BIGINT NOT NULL,
+	import_input   TEXT COLLATE "C" NOT NULL
+);
+
+-- Since when there is a generation, and which entries came with it.
+CREATE TABLE catalogue_generations (
+	generation  BIGINT PRIMARY KEY,
+	at          BIGINT NOT NULL,
+	first_entry BIGINT NOT NULL,
+	next_entry  BIGINT NOT NULL
+);
+
+-- imported_at is 0 while the first import of a feed is under way. gone is the generation that removed it, or 0.
+CREATE TABLE catalogue_feeds (
+	id          BIGINT PRIMARY KEY,
+	name        TEXT COLLATE "C" NOT NULL UNIQUE,
+	format      TEXT COLLATE "C" NOT NULL,
+	as_of       BIGINT NOT NULL,
+	imported_at BIGINT NOT NULL,
+	entries     BIGINT NOT NULL,
+	source      TEXT COLLATE "C" NOT NULL,
+	input       TEXT COLLATE "C" NOT NULL,
+	gone        BIGINT NOT NULL
+);
+
+-- What things are looked up by: a package or application, or, in no space, a CVE or another id. Rows stay.
+CREATE TABLE catalogue_keys (
+	id        BIGINT PRIMARY KEY,
+	space     TEXT COLLATE "C" NOT NULL,
+	name      TEXT COLLATE "C" NOT NULL,
+	by_vendor SMALLINT NOT NULL,
+	UNIQUE (space, name, by_vendor)
+);
+
+-- One version of an entry of a feed, with the facts from first_fact on. replaces is the version before it, heir is 1 where
+-- another took its place.
+CREATE TABLE catalogue_entries (
+	id         BIGINT PRIMARY KEY,
+	feed_id    INTEGER NOT NULL,
+	name       TEXT COLLATE "C" NOT NULL,
+	modified   BIGINT NOT NULL,
+	digest     BYTEA NOT NULL,
+	added      INTEGER NOT NULL,
+	removed    INTEGER NOT NULL,
+	replaces   BIGINT NOT NULL,
+	heir       SMALLINT NOT NULL,
+	first_fact BIGINT NOT NULL,
+	facts      INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX catalogue_entries_current ON catalogue_entries (feed_id, name) WHERE removed = 0;
+CREATE INDEX catalogue_entries_removed ON catalogue_entries (removed, id) WHERE removed > 0;
+
+-- What an entry says, under all the keys that it says it under: keys holds their numbers with the ranks.
+CREATE TABLE catalogue_facts (
+	id       BIGINT PRIMARY KEY,
+	entry_id BIGINT NOT NULL,
+	keys     BYTEA NOT NULL,
+	data     BYTEA NOT NULL
+);
+
+CREATE TABLE catalogue_lookup (
+	key_id  INTEGER NOT NULL,
+	fact_id BIGINT NOT NULL,
+	rank    SMALLINT NOT NULL,
+	PRIMARY KEY (key_id, fact_id)
+);
 
 -- Keys of products.
 

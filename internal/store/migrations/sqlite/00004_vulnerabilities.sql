@@ -2,7 +2,98 @@
 -- What being right about vulnerabilities is made of: the catalogue that feeds fill, the keys that products are looked up by,
 -- risks that somebody accepted, and storage that devices share.
 
--- The catalogue.
+-- The catalogue. It belongs to no account. Each row of an entry says in which generation it was added and removed: readers see
+-- the generation that this row names, an import stages the next. next_… are the numbers to give out; first_staged is the
+-- first entry that is not part of a generation yet. reached is the generation that the work over devices has reached, purged
+-- the last whose removed rows are gone. import_… say who imports, until when he may, and from what.
+CREATE TABLE catalogue (
+	id             INTEGER PRIMARY KEY,
+	generation     INTEGER NOT NULL,
+	reached        INTEGER NOT NULL,
+	purged         INTEGER NOT NULL,
+	next_feed      INTEGER NOT NULL,
+	next_key       INTEGER NOT NULL,
+	next_entry     INTEGER NOT NULL,
+	next_fact      INTEGER NOT NULL,
+	first_staged   INTEGER NOT NULL,
+	import_holder  TEXT    NOT NULL,
+	import_until   INTEGER NOT NULL,
+	import_input   TEXT    NOT NULL
+);
+
+-- Since when there is a generation, and which entries came with it.
+CREATE TABLE catalogue_generations (
+	generation  INTEGER PRIMARY KEY,
+	at          INTEGER NOT NULL,
+	first_entry INTEGER NOT NULL,
+	next_entry  INTEGER NOT NULL
+);
+
+-- imported_at is 0 while the first import of a feed is under way. gone is the generation that removed it, or 0.
+CREATE TABLE catalogue_feeds (
+	id          INTEGER PRIMARY KEY,
+	name        TEXT    NOT NULL UNIQUE,
+	format      TEXT    NOT NULL,
+	as_of       INTEGER NOT NULL,
+	imported_at INTEGER NOT NULL,
+	entries     INTEGER NOT NULL,
+	source      TEXT    NOT NULL,
+	input       TEXT    NOT NULL,
+	gone        INTEGER NOT NULL
+);
+
+-- What things are looked up by: a package or application, or, in no space, a CVE or another id. Rows stay.
+CREATE TABLE catalogue_keys (
+	id        INTEGER PRIMARY KEY,
+	space     TEXT    NOT NULL,
+	name      TEXT    NOT NULL,
+	by_vendor INTEGER NOT NULL,
+	UNIQUE (space, name, by_vendor)
+);
+
+-- One version of an entry of a feed, with the facts from first_fact on. replaces is the version before it, heir is 1 where
+-- another took its place.
+CREATE TABLE catalogue_entries (
+	id         INTEGER PRIMARY KEY,
+	feed_id    INTEGER NOT NULL,
+	name       TEXT    NOT NULL,
+	modified   INTEGER NOT NULL,
+	digest     BLOB    NOT NULL,
+	added      INTEGER NOT NULL,
+	removed    INTEGER NOT NULL,
+	replaces   INTEGER NOT NULL,
+	heir       INTEGER NOT NULL,
+	first_fact INTEGER NOT NULL,
+	facts      INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX catalogue_entries_current ON catalogue_entries (feed_id, name) WHERE removed = 0;
+CREATE INDEX catalogue_entries_removed ON catalogue_entries (removed, id) WHERE removed > 0;
+
+-- What an entry says, under all the keys that it says it under: keys holds their numbers with the ranks.
+CREATE TABLE catalogue_facts (
+	id       INTEGER PRIMARY KEY,
+	entry_id INTEGER NOT NULL,
+	keys     BLOB    NOT NULL,
+	data     BLOB    NOT NULL
+);
+
+CREATE TABLE catalogue_lookup (
+	key_id  INTEGER NOT NULL,
+	fact_id INTEGER NOT NULL,
+	rank    INTEGER NOT NULL,
+	PRIMARY KEY (key_id, fact_id)
+) WITHOUT ROWID;
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('catalogue', NULL, '1'),
+	('catalogue_generations', NULL, '100'),
+	('catalogue_feeds', 'sqlite_autoindex_catalogue_feeds_1', '20 1'),
+	('catalogue_keys', 'sqlite_autoindex_catalogue_keys_1', '1000000 2000 1 1'),
+	('catalogue_entries', 'catalogue_entries_current', '1000000 50000 1'),
+	('catalogue_entries', 'catalogue_entries_removed', '300000 100000 1'),
+	('catalogue_facts', NULL, '3000000'),
+	('catalogue_lookup', 'catalogue_lookup', '4000000 4 1');
+ANALYZE sqlite_schema;
 
 -- Keys of products.
 
