@@ -60,6 +60,10 @@ test-short: ## the same without the race detector
 test-postgres: ## see that PostgreSQL starts on this machine
 	$(GO) test $(RACE) -count=1 ./internal/testpg
 
+.PHONY: accuracy
+accuracy: ## how much of what is found is true and how much that is true is found, all versions (3 minutes; docs/accuracy.md)
+	MUSTER_REQUIRE_ORACLES=1 MUSTER_ACCURACY_ALL=1 $(GO) test -count=1 -v -timeout 20m ./test/accuracy
+
 .PHONY: cover
 cover: ## which lines the tests run, as bin/coverage.html
 	@mkdir -p $(BIN)

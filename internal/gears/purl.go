@@ -190,9 +190,9 @@ func (p *purl) distribution() string {
 	case "rocky", "rockylinux":
 		return withRelease("Rocky Linux", major)
 	case "redhat", "rhel":
-		return "Red Hat"
+		return redHat(major)
 	case "suse", "sles":
-		return "SUSE"
+		return withRelease("SUSE", servicePack(release))
 	case "opensuse":
 		return openSUSE(distro, release)
 	case "mageia":
@@ -207,6 +207,22 @@ func withRelease(name, release string) string {
 		return name
 	}
 	return name + ":" + release
+}
+
+func redHat(major string) string {
+	if major == "" {
+		return "Red Hat"
+	}
+	return "Red Hat:enterprise_linux:" + major
+}
+
+// servicePack turns 15.5 into 15 SP5.
+func servicePack(release string) string {
+	major, pack, ok := strings.Cut(release, ".")
+	if !ok || pack == "0" {
+		return major
+	}
+	return major + " SP" + pack
 }
 
 // ubuntuRelease marks long-term releases, which are those of April in even years.

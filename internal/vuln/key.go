@@ -41,12 +41,15 @@ func KeysOfApplication(os *posture.OS, app *posture.Application) []Key {
 // product is something on a machine as it is looked up.
 type product struct {
 	keys      []Key
-	shown     string // the name that a finding gives
-	installed string // the name of what is installed, where another is compared
-	reduced   string // the name that tells products apart
-	version   string
+	shown     string   // the name that a finding gives
+	installed string   // the name of what is installed, where another is compared
+	reduced   string   // the name that tells products apart
+	version   string   // as installed
+	compared  string   // the version that entries speak of: that of the source
 	vendor    []string // nil where it plays no part or is not known
 	isPackage bool     // of a package manager
+	module    string   // name:stream, "" for none or not known
+	system    string   // the operating system in Go's words, "" if not known
 }
 
 // products goes through all that a report names, the operating system last.
@@ -67,7 +70,7 @@ func products(r *posture.Report) func(yield func(*product) bool) {
 
 func productOf(os *posture.OS, app *posture.Application) (product, bool) {
 	switch {
-	case app.Version == "":
+	case app.Version == "" || isSource(app.Arch):
 		return product{}, false
 	case app.Ecosystem == "":
 		return applicationOf(os, app)
@@ -76,17 +79,32 @@ func productOf(os *posture.OS, app *posture.Application) (product, bool) {
 	}
 }
 
-// packageOf looks up a package by its ecosystem and the source that it was built from.
+// isSource reports whether an architecture is that of source packages, which lie on a machine and do not run.
+func isSource(arch string) bool { return arch == "src" || arch == "nosrc" || arch == "source" }
+
+// packageOf looks up a package by its ecosystem and the name that its advisories use: that of the source it was built from, or
+// its own. A finding gives the source, where it is known, so that what is built from one source is one finding.
 func packageOf(os *posture.OS, app *posture.Application) (product, bool) {
 	eco := spaceOn(os, app.Ecosystem)
-	base, _, _ := strings.Cut(eco, ":")
-	name := cmp.Or(app.Source, app.Name)
-	p := product{keys: []Key{{Space: eco, Name: packageName(base, name)}}, shown: name, version: app.Version, isPackage: true}
-	p.reduced = eco + " " + p.keys[0].Name
-	if name != app.Name {
+	base := baseOf(eco)
+	source := cmp.Or(app.Source, app.Name)
+	compared, version := source, sourceVersion(base, app)
+	if slices.Contains(byBinary, base) {
+		compared, version = app.Name, app.Version
+	}
+	p := product{
+		keys: []Key{{Space: eco, Name: packageName(base, compared)}}, shown: source, reduced: eco + " " + packageName(base, source),
+		version: app.Version, compared: version, isPackage: true, module: app.Module, system: goSystems[os.Family],
+	}
+	if source != app.Name {
 		p.installed = app.Name
 	}
 	return p, true
+}
+
+// goSystems are the families of operating systems in Go's words.
+var goSystems = map[posture.OSFamily]string{
+	posture.Windows: "windows", posture.MacOS: "darwin", posture.Linux: "linux", posture.IOS: "ios", posture.Android: "android",
 }
 
 // spaceOn completes an ecosystem without a release from what is known of the system: without the release the fixes of a
@@ -107,7 +125,7 @@ func applicationOf(os *posture.OS, app *posture.Application) (product, bool) {
 	}
 	vendor := vendorWords(app.Vendor)
 	name := strings.Join(withoutVendor(words, vendor), " ")
-	p := product{shown: strings.TrimSpace(app.Name), reduced: name, version: app.Version, vendor: vendor}
+	p := product{shown: strings.TrimSpace(app.Name), reduced: name, version: app.Version, compared: app.Version, vendor: vendor}
 	for _, s := range applicationSpaces(os.Family) {
 		p.keys = append(p.keys, Key{Space: s, Name: name, ByVendor: len(vendor) > 0})
 	}
@@ -131,7 +149,7 @@ func systemOf(os *posture.OS) (product, bool) {
 		return product{}, false
 	}
 	return product{
-		keys: []Key{SystemKey(os.Family)}, shown: cmp.Or(os.Name, string(os.Family)), reduced: "os", version: os.Version,
+		keys: []Key{SystemKey(os.Family)}, shown: cmp.Or(os.Name, string(os.Family)), reduced: "os", version: os.Version, compared: os.Version,
 	}, true
 }
 

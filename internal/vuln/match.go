@@ -41,8 +41,8 @@ type matching struct {
 
 // tried is a package that was looked up: a source is once, however many packages were built from it.
 type tried struct {
-	key     Key
-	version string
+	key             Key
+	version, module string
 }
 
 // try compares a product with everything known under a key.
@@ -52,28 +52,29 @@ func (m *matching) try(k Key, p *product) {
 		return
 	}
 	if p.isPackage {
-		again := tried{k, p.version}
+		again := tried{k, p.compared, p.module}
 		if m.tried[again] {
 			return
 		}
 		m.tried[again] = true
 	}
-	v, err := version.Parse(k.Space, p.version)
+	s := g.streamsOf(k, p)
+	v, err := version.Parse(k.Space, p.compared)
 	if err == nil {
 		for _, t := range g.fixedAfter(v) {
-			m.found(t, k, p, t.ranges[0][1].version)
+			m.found(t, k, p, s, t.ranges[0][1].version)
 		}
 	}
 	for _, t := range g.rest {
-		if in, fix := t.affects(v, err == nil, p.version); in {
-			m.found(t, k, p, fix)
+		if in, fix := t.affects(v, err == nil, p.compared); in {
+			m.found(t, k, p, s, fix)
 		}
 	}
 }
 
-// found keeps a hit, if the vendor fits.
-func (m *matching) found(t *target, k Key, p *product, fix string) {
-	if len(p.vendor) > 0 && !t.by(p.vendor) {
+// found keeps a hit, if vendor, module stream and operating system fit.
+func (m *matching) found(t *target, k Key, p *product, s *streams, fix string) {
+	if len(p.vendor) > 0 && !t.by(p.vendor) || !s.concern(t) || !t.on(p.system) {
 		return
 	}
 	m.hits = append(m.hits, Hit{t, p, k.Space, fix})
@@ -82,6 +83,11 @@ func (m *matching) found(t *target, k Key, p *product, fix string) {
 // by reports whether one of the target's vendors is the one reported.
 func (t *target) by(vendor []string) bool {
 	return slices.ContainsFunc(t.Vendors, func(v []string) bool { return sameVendor(v, vendor) })
+}
+
+// on reports whether a target concerns an operating system. One that is not known may be any.
+func (t *target) on(system string) bool {
+	return len(t.Systems) == 0 || system == "" || slices.Contains(t.Systems, system)
 }
 
 // affects reports whether a version is affected, and by which version the fault is gone. A version that cannot be

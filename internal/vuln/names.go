@@ -125,8 +125,10 @@ func packageName(ecosystem, name string) string {
 		return strings.Join(strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
 			return r == '-' || r == '_' || r == '.'
 		}), "-")
-	case "NuGet":
+	case "NuGet", "Packagist":
 		return strings.ToLower(name)
+	case "crates.io":
+		return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	default:
 		return name
 	}

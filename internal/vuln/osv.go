@@ -39,6 +39,7 @@ type Affected struct {
 	Versions []string   `json:"versions,omitempty"`
 	Severity []Severity `json:"severity,omitempty"` // where it is not that of the entry
 	Product  Product    `json:"database_specific,omitzero"`
+	Specific Specific   `json:"ecosystem_specific,omitzero"`
 }
 
 // Package names what is affected. Besides OSV's ecosystems there are two of our own: "Application", an application
@@ -74,6 +75,39 @@ type Extra struct {
 type Product struct {
 	Vendors []string `json:"vendors,omitempty"`
 	Names   []string `json:"names,omitempty"`
+}
+
+// Specific is what we read of the ecosystem_specific of an affected package.
+type Specific struct {
+	Imports []Import `json:"imports,omitempty"` // of a Go module
+}
+
+// Import is one package of a Go module that is vulnerable.
+type Import struct {
+	GOOS []string `json:"goos,omitempty"` // the only operating systems; none for all
+}
+
+// systems lists the operating systems, in Go's words, on which alone a package is vulnerable; none for all.
+func (s *Specific) systems() []string {
+	var out []string
+	for _, i := range s.Imports {
+		if len(i.GOOS) == 0 {
+			return nil
+		}
+		out = append(out, i.GOOS...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// UnmarshalJSON forgives what it does not understand, as that of Extra does.
+func (s *Specific) UnmarshalJSON(data []byte) error {
+	type plain Specific
+	var p plain
+	if json.Unmarshal(data, &p) == nil {
+		*s = Specific(p)
+	}
+	return nil
 }
 
 // UnmarshalJSON forgives what it does not understand: the member belongs to whoever publishes the database, and

@@ -33,8 +33,8 @@ func Prepare(e *Entry) Prepared {
 	}
 	if !p.Withdrawn {
 		cves := e.cves()
-		for i := range e.Affected {
-			p.target(e, &e.Affected[i], cves)
+		if !isMaintenance(e, cves) {
+			p.targets(e, cves)
 		}
 		p.about(e, cves)
 	}
@@ -59,14 +59,22 @@ func (p *Prepared) digest() [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
+func (p *Prepared) targets(e *Entry, cves []string) {
+	common := target{ID: e.ID, CVEs: cves, Modules: modulesOf(e)}
+	common.Lines = linesOf(e, common.Modules)
+	affected := builds(e)
+	for i := range affected {
+		p.target(e, &affected[i], common)
+	}
+}
+
 // target prepares one package or application, unless nothing could ever match.
-func (p *Prepared) target(e *Entry, a *Affected, cves []string) {
+func (p *Prepared) target(e *Entry, a *Affected, t target) {
 	eco := space(a.Package.Ecosystem)
 	if !version.Supported(eco) {
 		p.problem("%s: the order of versions of %q is not known", e.ID, a.Package.Ecosystem)
 		return
 	}
-	t := &target{ID: e.ID, CVEs: cves}
 	severity := e.Severity
 	if len(a.Severity) > 0 {
 		severity = a.Severity
@@ -83,7 +91,8 @@ func (p *Prepared) target(e *Entry, a *Affected, cves []string) {
 		p.problem("%s: the application %q has no vendor", e.ID, a.Package.Name)
 		return
 	}
-	p.ranges(t, eco, e, a)
+	t.Systems = a.Specific.systems()
+	p.ranges(&t, eco, e, a)
 	keys := keysOf(a, t.Vendors)
 	if len(t.Ranges) == 0 && len(t.Versions) == 0 || len(keys) == 0 {
 		return
@@ -127,9 +136,6 @@ func (t *target) inRanges(v version.Version) bool {
 		return in
 	})
 }
-
-// space reduces an ecosystem to what tells its packages from those of others: Ubuntu:22.04:LTS is Ubuntu:22.04.
-func space(ecosystem string) string { return strings.TrimSuffix(ecosystem, ":LTS") }
 
 func isApplication(ecosystem string) bool {
 	base, _, _ := strings.Cut(ecosystem, ":")

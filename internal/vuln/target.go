@@ -20,11 +20,15 @@ type target struct {
 	Ranges   [][]string  `json:"r,omitempty"` // edges: see edge.text
 	Versions []string    `json:"l,omitempty"` // affected, and in no range
 	Said     *savedFacts `json:"f,omitempty"` // where the entry says them of this package
+	Modules  []string    `json:"m,omitempty"` // module streams, of modular packages: see modulesOf
+	Lines    []string    `json:"n,omitempty"` // where a stream is left open: see linesOf
+	Systems  []string    `json:"o,omitempty"` // operating systems in Go's words; none for all
 
 	// What follows from these.
 	feed     string
 	identity string // the CVEs, or the id where there are none
 	ranges   [][]edge
+	modular  bool // its fix is a build of a module
 	facts    Facts
 	fix      *version.Version // where all versions before this one are affected and no others
 }
@@ -88,6 +92,7 @@ func (t *target) revive(space string) error {
 		}
 		t.ranges = append(t.ranges, edges)
 	}
+	t.modular = len(t.fixes()) > 0
 	t.facts = NoFacts
 	if t.Said != nil {
 		t.facts = t.Said.facts()

@@ -47,7 +47,7 @@ func isOdd(ecosystem, a, b string) bool {
 }
 
 func followTool(t *testing.T, file, ecosystem string) {
-	text, err := os.ReadFile(file) //nolint:gosec // a file of this folder
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,10 +76,10 @@ var ordered = append([]string{"PyPI", "npm", "Go", "crates.io", "NuGet", "RubyGe
 func FuzzOrder(f *testing.F) {
 	for i, ecosystem := range ordered {
 		if ladder := ladders[ecosystem]; len(ladder) > 2 {
-			f.Add(uint8(i), ladder[0], ladder[1], ladder[2]) //nolint:gosec // a few dozen
+			f.Add(uint8(i), ladder[0], ladder[1], ladder[2])
 		}
-		f.Add(uint8(i), "1:1.0~rc1-1.el8_3", "1.0^git1-1", "1.0-1.module_el8.5.0+2613+1b78b731") //nolint:gosec // a few dozen
-		f.Add(uint8(i), "1.0-alpha.beta", "1.0.0-1", "1.0.post1.dev2")                           //nolint:gosec // a few dozen
+		f.Add(uint8(i), "1:1.0~rc1-1.el8_3", "1.0^git1-1", "1.0-1.module_el8.5.0+2613+1b78b731")
+		f.Add(uint8(i), "1.0-alpha.beta", "1.0.0-1", "1.0.post1.dev2")
 	}
 	f.Fuzz(func(t *testing.T, which uint8, a, b, c string) {
 		ecosystem := ordered[int(which)%len(ordered)]

@@ -136,7 +136,7 @@ func (v Version) mend(s string) string {
 }
 
 // mending brings versions into the form that the library orders as the ecosystem's own tool does (testdata/order).
-var mending = map[string]func(string) string{"Packagist": composer, "RubyGems": gem}
+var mending = map[string]func(string) string{"Packagist": composer, "RubyGems": gem, "Go": release}
 
 // composer writes out what Composer takes for granted: 1.0 is 1.0.0.0, and a release needs not say that it is stable.
 func composer(s string) string {
@@ -170,4 +170,25 @@ func guarded(compare func() (int, error)) (n int, err error) {
 		return 0, ErrIncomparable
 	}
 	return n, nil
+}
+
+// release writes a version of Go itself as that of a module: go1.21rc2 is 1.21.0-rc.2.
+func release(s string) string {
+	plain, ok := strings.CutPrefix(s, "go")
+	if !ok {
+		return s
+	}
+	plain, _, _ = strings.Cut(plain, " ") // go1.21.3 X:boringcrypto
+	end := strings.IndexFunc(plain, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	if end < 0 {
+		end = len(plain)
+	}
+	numbers, pre := plain[:end], plain[end:]
+	for strings.Count(numbers, ".") < 2 {
+		numbers += ".0"
+	}
+	if digits := strings.TrimLeft(pre, "abcdefghijklmnopqrstuvwxyz"); digits != "" && len(digits) < len(pre) {
+		return numbers + "-" + strings.TrimSuffix(pre, digits) + "." + digits
+	}
+	return numbers + pre
 }
