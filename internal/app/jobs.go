@@ -35,8 +35,28 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "old-devices", Every: time.Hour, Do: s.purgeDevices},
 		{Name: "old-events", Every: time.Hour, Do: s.forgetEvents},
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
+		{Name: "storage", Every: time.Minute, Do: s.tidyStorage},
 		{Name: "software-check", Every: 24 * time.Hour, Do: s.checkFacets},
 	}
+}
+
+// storageTurn is how long storing anew what earlier versions stored goes on at a time.
+const storageTurn = 45 * time.Second
+
+// tidyStorage stores anew what earlier versions stored, in every account.
+func (s *server) tidyStorage(ctx context.Context, _ time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, storageTurn)
+	defer cancel()
+	return s.inEach(ctx, func(account posture.AccountID) error {
+		for more := true; more && ctx.Err() == nil; {
+			var err error
+			more, err = s.store.Tidy(ctx, account)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // inEach does something in every account. What goes wrong in one does not keep the others from it.

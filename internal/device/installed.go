@@ -191,15 +191,18 @@ func (s *Service) DevicesMissing(ctx context.Context, account posture.AccountID,
 	return list, next, nil
 }
 
-// pack readies a report and its verdict to be stored. It is called before a step, not within one.
-func (s *Service) pack(ctx context.Context, account posture.AccountID, body []byte, r *posture.Report, v *posture.Verdict) (PackedReport, error) {
-	packed, err := s.store.PackReport(body, v)
+// pack readies a report and its verdict to be stored; the body is nil where the stored one stays. It is called before a step,
+// not within one.
+func (s *Service) pack(ctx context.Context, ref Ref, body []byte, r *posture.Report, v *posture.Verdict) (PackedReport, error) {
+	h := holdingsOf(r, v, s.catalogue)
+	facets, err := s.store.Facets(ctx, ref.Account, &h)
 	if err != nil {
 		return PackedReport{}, err
 	}
-	h := holdingsOf(r, v, s.catalogue)
+	packed, err := s.store.PackReport(ctx, &ToPack{
+		Account: ref.Account, Device: ref.ID, Body: body, Report: r, Verdict: v, Facets: facets,
+	})
 	packed.Open = len(h.Open)
-	packed.Facets, err = s.store.Facets(ctx, account, &h)
 	return packed, err
 }
 

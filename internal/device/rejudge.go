@@ -188,11 +188,11 @@ func (s *Service) rejudge(ctx context.Context, r *Reported, anew bool) rejudged 
 	if d.Judge == version && before.SaysSame(verdict) {
 		return rejudged{}
 	}
-	packed, err := s.pack(ctx, d.Account, nil, report, verdict)
+	ref := Ref{Account: d.Account, ID: d.ID}
+	packed, err := s.pack(ctx, ref, nil, report, verdict)
 	if err != nil {
 		return rejudged{err: err}
 	}
-	ref := Ref{Account: d.Account, ID: d.ID}
 	status := d.Cell.Status
 	changed, err := s.storeVerdict(ctx, ref, d, verdict, &packed, at)
 	if errors.Is(err, errJudgedMeanwhile) {

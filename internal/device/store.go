@@ -76,7 +76,7 @@ type Agents interface {
 	Due(ctx context.Context, account posture.AccountID, now time.Time, limit int) ([]string, error)
 	// PackReport readies a report and its verdict for PutReport. It takes processor time, and so is called before a step:
 	// within one, others would wait for it.
-	PackReport(body []byte, v *posture.Verdict) (PackedReport, error)
+	PackReport(ctx context.Context, p *ToPack) (PackedReport, error)
 	// Touch notes contacts, each at least as late as what is stored.
 	Touch(ctx context.Context, seen []Seen) error
 	// RevokedSince lists the devices whose credentials ended or changed at or after a time.
@@ -159,12 +159,25 @@ func (c *Credentials) valid() bool { return c.Lifecycle == Live && c.Managed }
 // lapsed reports whether the credentials bring the device back.
 func (c *Credentials) lapsed() bool { return c.Lifecycle == Lapsed && c.Managed }
 
-// PackedReport is a report and its verdict in the form in which they are stored.
-type PackedReport struct {
-	Body    []byte
-	Verdict string
+// ToPack is a report and its verdict.
+type ToPack struct {
+	Account posture.AccountID
+	Device  string
+	Body    []byte // as received; nil where the one that is stored stays
+	Report  *posture.Report
+	Verdict *posture.Verdict
 	Facets  Facets
-	Open    int // vulnerabilities
+}
+
+// PackedReport is a report and its verdict in the form in which they are stored: as the store made it, and it alone reads it.
+type PackedReport struct {
+	Body []byte
+	// Verdict is the verdict as text, PackedVerdict as bytes: one of them is empty.
+	Verdict       string
+	PackedVerdict []byte
+	Facets        Facets
+	Set           []byte // Facets, packed
+	Open          int    // vulnerabilities
 }
 
 // Seen is one contact.

@@ -30,7 +30,7 @@ const backupFormat = "muster-backup-1"
 // are left out.
 var backupTables = []string{
 	"accounts", "device_groups", "device_counts", "applications", "tokens", "devices", "device_seen", "device_adapters",
-	"device_reports", "events", "device_revocations", "device_words", "device_facets", "products", "product_keys", "product_versions",
+	"report_bases", "device_reports", "events", "device_revocations", "device_words", "device_facets", "products", "product_keys", "product_versions",
 	"vulnerabilities", "patches", "account_sequences", "device_commands", "access_activities",
 	"policies", "policy_versions", "runs", "registration_codes", "operators", "shared_hardware",
 	"webhooks", "webhook_pending", "webhook_deliveries",

@@ -120,7 +120,7 @@ func submission(n, round, products int) device.Submission {
 }
 
 // cpu is the processor time that processes have used so far.
-func cpu(b *testing.B, pids []int) time.Duration {
+func cpu(b testing.TB, pids []int) time.Duration {
 	b.Helper()
 	var total time.Duration
 	for _, pid := range pids {

@@ -18,6 +18,55 @@ func Exec(ctx context.Context, s *Store, query string, args ...any) error {
 	return err
 }
 
+// WriteVerdict gives the text of a verdict.
+var WriteVerdict = writeVerdict
+
+// Number reads one whole number.
+func (s *Store) Number(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = s.queryRow(ctx, query, args...).Scan(&n)
+	return n, err
+}
+
+// TableSize is what a table or an index takes on disk.
+type TableSize struct {
+	Name  string
+	Bytes int64
+}
+
+// TableSizes lists all tables and indexes, the largest first.
+func (s *Store) TableSizes(ctx context.Context) ([]TableSize, error) {
+	text := "SELECT name, SUM(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC"
+	if s.SharedLimits() {
+		text = `SELECT c.relname, pg_table_size(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE n.nspname = 'public' AND c.relkind IN ('r', 'i') ORDER BY 2 DESC`
+	}
+	var out []TableSize
+	err := s.query(ctx, func(r scanner) error {
+		var one TableSize
+		err := r.Scan(&one.Name, &one.Bytes)
+		out = append(out, one)
+		return err
+	}, text)
+	return out, err
+}
+
+// BaseTexts gives the texts of all bases of an account.
+func (s *Store) BaseTexts(ctx context.Context, account posture.AccountID) ([]string, error) {
+	list, err := s.describedBases(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, d := range list {
+		b, err := s.base(ctx, account, d.id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, string(b.text))
+	}
+	return out, nil
+}
+
 // Plans gives SQLite's plan for every statement that was used so far, reading and writing. Nothing may use the store
 // meanwhile.
 func (s *Store) Plans(ctx context.Context) (map[string]string, error) {

@@ -22,7 +22,7 @@ type FacetDrift struct {
 type facetTally struct{ actual, kept, posted, left int64 }
 
 // CheckFacets counts from scratch what live devices have, all at one moment, and gives what differs from what is kept.
-// It reads every report of the account.
+// It reads every report of the account, and so sees which bases nobody uses: those go.
 func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]FacetDrift, error) {
 	tx, err := s.pools.Read.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
@@ -30,6 +30,7 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
 	tally := make(map[int64]*facetTally)
+	used := make(map[int64]bool)
 	of := func(facet int64) *facetTally {
 		if tally[facet] == nil {
 			tally[facet] = &facetTally{}
@@ -42,13 +43,15 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 		}
 	}
 	read(func(r scanner) error {
-		var packed []byte
+		var packed, body, verdict []byte
 		var live bool
-		err := r.Scan(&packed, &live)
+		err := r.Scan(&packed, &live, &body, &verdict)
 		if err != nil {
 			return err
 		}
-		set, err := unpackFacets(packed)
+		id, _, _ := baseOfSet(packed)
+		used[id], used[baseOfFrame(body)], used[baseOfFrame(verdict)] = true, true, true
+		set, err := s.unpackSet(ctx, account, packed)
 		for _, f := range set {
 			if live {
 				of(f).actual++
@@ -57,7 +60,8 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 			}
 		}
 		return err
-	}, `SELECT r.facets, CASE WHEN d.lifecycle = 0 AND length(d.digest) > 0 THEN 1 ELSE 0 END FROM device_reports r
+	}, `SELECT r.facets, CASE WHEN d.lifecycle = 0 AND length(d.digest) > 0 THEN 1 ELSE 0 END,
+		substr(r.body, 1, 32), substr(r.packed_verdict, 1, 32) FROM device_reports r
 		JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id WHERE r.account_id = ?`, account)
 	read(func(r scanner) error {
 		var facet, n int64
@@ -72,6 +76,9 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 			of(facetOf(kind, id)).kept = n
 			return err
 		}, "SELECT id, devices FROM "+table+" WHERE account_id = ?", account)
+	}
+	if err == nil {
+		err = s.tidyBases(ctx, account, used)
 	}
 	return drifts(tally), err
 }

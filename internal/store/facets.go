@@ -56,25 +56,23 @@ func posted(facet int64) bool { return kindOf(facet) != facetProductVersion }
 
 const selectFacets = "SELECT facets FROM device_reports WHERE account_id = ? AND device_id = ?"
 
-// moveFacets makes a set that of a device, in all but its report, and gives the set's stored form. It writes only what
-// differs from the set before.
-func (tx *Tx) moveFacets(ctx context.Context, account posture.AccountID, id string, set device.Facets) ([]byte, error) {
-	packed := packFacets(set)
+// moveFacets makes a set that of a device, in all but its report. It writes only what differs from the set before.
+func (tx *Tx) moveFacets(ctx context.Context, account posture.AccountID, id string, r *device.PackedReport) error {
 	var stored []byte
 	err := tx.query(ctx, func(r scanner) error { return r.Scan(&stored) }, selectFacets, account, id)
-	if err != nil || string(stored) == string(packed) {
-		return packed, err
+	if err != nil || string(stored) == string(r.Set) {
+		return err
 	}
-	old, err := unpackFacets(stored)
+	old, err := tx.w.store.unpackSet(ctx, account, stored)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	added, gone := differences(old, set)
+	added, gone := differences(old, r.Facets)
 	err = tx.removePostings(ctx, account, id, gone)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return packed, tx.addPostings(ctx, account, id, added)
+	return tx.addPostings(ctx, account, id, added)
 }
 
 // differences compares two sets in order.
@@ -99,7 +97,7 @@ func (tx *Tx) DropFacets(ctx context.Context, account posture.AccountID, id stri
 	if err != nil || len(stored) == 0 {
 		return err
 	}
-	old, err := unpackFacets(stored)
+	old, err := tx.w.store.unpackSet(ctx, account, stored)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,6 @@ func (s *Store) LastReport(ctx context.Context, account posture.AccountID, id st
 	if err != nil {
 		return nil, time.Time{}, notFound(err, "The device has not reported yet")
 	}
-	body, err := decoder.DecodeAll(packed, nil)
+	body, err := s.unpack(ctx, account, packed)
 	return body, timeOf(at), err
 }

@@ -36,7 +36,7 @@ func TestPlans(t *testing.T) {
 //
 // Those of what is installed are not small, but are not the more the more devices there are, and lists of them sort and
 // search them. What an account says of vulnerabilities is what people decided, and statements that vendors made. wanted and sought are what a statement is given to look for.
-var small = regexp.MustCompile(`^(SCAN (accounts|a|w|rate_windows|wanted|sought|catalogue_feeds|catalogue_generations)|SEARCH (device_counts|webhooks|w|applications|accounts|device_groups|registration_codes|products|vulnerabilities|patches|accepted_risks))\b`)
+var small = regexp.MustCompile(`^(SCAN (accounts|a|w|rate_windows|wanted|sought|catalogue_feeds|catalogue_generations)|SEARCH (device_counts|webhooks|w|applications|accounts|device_groups|registration_codes|products|vulnerabilities|patches|accepted_risks|report_bases))\b`)
 
 // gathered is what an earlier step of the same plan gathered, as far as its limit goes: see unionAll.
 var gathered = regexp.MustCompile(`^SCAN parts?\d*$`)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"muster/internal/device"
+	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
@@ -19,8 +21,11 @@ import (
 // tenth. One encoder and one decoder serve all goroutines.
 var (
 	encoder = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest)))
-	decoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(64<<20)))
+	decoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxUnpacked)))
 )
+
+// maxUnpacked is how long a text may be that is unpacked: far longer than any that is accepted.
+const maxUnpacked = 64 << 20
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -29,34 +34,35 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// PackReport implements device.Agents.
-func (s *Store) PackReport(body []byte, v *posture.Verdict) (device.PackedReport, error) {
-	verdict, err := json.Marshal(v)
+// writeVerdict gives the JSON text of a verdict.
+func writeVerdict(v *posture.Verdict) ([]byte, error) {
+	text, err := json.Marshal(v)
 	if err != nil {
-		return device.PackedReport{}, fmt.Errorf("encoding a verdict: %w", err)
+		return nil, fmt.Errorf("encoding a verdict: %w", err)
 	}
-	return device.PackedReport{Body: encoder.EncodeAll(body, nil), Verdict: string(verdict)}, nil
+	return text, nil
 }
 
 // PutReport implements device.Tx.
 func (tx *Tx) PutReport(ctx context.Context, account posture.AccountID, id string, r device.PackedReport, at time.Time) error {
-	facets, err := tx.moveFacets(ctx, account, id, r.Facets)
+	err := tx.moveFacets(ctx, account, id, &r)
 	if err != nil {
 		return err
 	}
-	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict, facets) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (account_id, device_id) DO UPDATE
-		SET received_at = excluded.received_at, body = excluded.body, verdict = excluded.verdict, facets = excluded.facets`,
-		account, id, millis(at), r.Body, r.Verdict, facets)
+	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict, packed_verdict, facets)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, device_id) DO UPDATE SET received_at = excluded.received_at,
+		body = excluded.body, verdict = excluded.verdict, packed_verdict = excluded.packed_verdict, facets = excluded.facets`,
+		account, id, millis(at), bytesOf(r.Body), r.Verdict, bytesOf(r.PackedVerdict), bytesOf(r.Set))
 }
 
 // PutVerdict implements device.Tx.
 func (tx *Tx) PutVerdict(ctx context.Context, account posture.AccountID, id string, r device.PackedReport) error {
-	facets, err := tx.moveFacets(ctx, account, id, r.Facets)
+	err := tx.moveFacets(ctx, account, id, &r)
 	if err != nil {
 		return err
 	}
-	return tx.execOne(ctx, "UPDATE device_reports SET verdict = ?, facets = ? WHERE account_id = ? AND device_id = ?", r.Verdict, facets, account, id)
+	return tx.execOne(ctx, "UPDATE device_reports SET verdict = ?, packed_verdict = ?, facets = ? WHERE account_id = ? AND device_id = ?",
+		r.Verdict, bytesOf(r.PackedVerdict), bytesOf(r.Set), account, id)
 }
 
 // Due implements device.Agents.
@@ -68,12 +74,30 @@ func (s *Store) Due(ctx context.Context, account posture.AccountID, now time.Tim
 // Verdict implements device.Finder. A device that was enrolled anew has none until it reports again.
 func (s *Store) Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error) {
 	var text string
-	err := s.queryRow(ctx, `SELECT r.verdict FROM device_reports r JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id
-		WHERE r.account_id = ? AND r.device_id = ? AND d.lifecycle = 0 AND d.digest <> ?`, account, id, []byte{}).Scan(&text)
+	var packed []byte
+	err := s.queryRow(ctx, `SELECT r.verdict, r.packed_verdict FROM device_reports r JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id
+		WHERE r.account_id = ? AND r.device_id = ? AND d.lifecycle = 0 AND d.digest <> ?`, account, id, []byte{}).Scan(&text, &packed)
 	if err != nil {
 		return posture.Verdict{}, notFound(err, "The device has not reported yet")
 	}
+	text, err = s.verdictText(ctx, account, text, packed)
+	if err != nil {
+		return posture.Verdict{}, err
+	}
 	return s.UnpackVerdict(text)
+}
+
+// verdictText gives the JSON text of a stored verdict. One that stands as text is from a version that knew nothing else, and
+// newer than what is packed beside it.
+func (s *Store) verdictText(ctx context.Context, account posture.AccountID, text string, packed []byte) (string, error) {
+	if text != "" || len(packed) == 0 {
+		return text, nil
+	}
+	unpacked, err := s.unpack(ctx, account, packed)
+	if err != nil {
+		return "", fmt.Errorf("unpacking a stored verdict: %w", err)
+	}
+	return string(unpacked), nil
 }
 
 // Report implements device.Agents.
@@ -84,7 +108,7 @@ func (s *Store) Report(ctx context.Context, account posture.AccountID, id string
 	if err != nil {
 		return nil, notFound(err, "The device has not reported yet")
 	}
-	return decoder.DecodeAll(packed, nil)
+	return s.unpack(ctx, account, packed)
 }
 
 // storedColumns are what device.Agents.Stored reads of devices d and device_seen s: see scanStored.
@@ -119,7 +143,7 @@ func (s *Store) Stored(ctx context.Context, account posture.AccountID, id string
 	return d, notFound(err, noDevice)
 }
 
-var selectReported = "SELECT " + storedColumns + `, d.name, d.host_name, d.profile, r.body, COALESCE(r.verdict, '') FROM` + fromListed + `
+var selectReported = "SELECT " + storedColumns + `, d.name, d.host_name, d.profile, r.body, COALESCE(r.verdict, ''), r.packed_verdict FROM` + fromListed + `
 	LEFT JOIN device_reports r ON r.account_id = d.account_id AND r.device_id = d.id
 	WHERE d.account_id = ? AND d.lifecycle = 0 AND d.managed = 1`
 
@@ -142,17 +166,36 @@ func (s *Store) ReportedOf(ctx context.Context, account posture.AccountID, ids [
 
 func (s *Store) reported(ctx context.Context, query string, args ...any) ([]device.Reported, error) {
 	var out []device.Reported
+	var packed, verdicts [][]byte
 	err := s.query(ctx, func(r scanner) error {
 		var one device.Reported
-		var packed []byte
-		err := scanStored(r, &one.Device, &one.Device.Name, &one.Device.HostName, &one.Device.PackedProfile, &packed, &one.Verdict)
-		if err == nil && len(packed) > 0 {
-			one.Body, err = decoder.DecodeAll(packed, nil)
-		}
-		out = append(out, one)
+		var body, verdict []byte
+		err := scanStored(r, &one.Device, &one.Device.Name, &one.Device.HostName, &one.Device.PackedProfile, &body, &one.Verdict, &verdict)
+		out, packed, verdicts = append(out, one), append(packed, body), append(verdicts, verdict)
 		return err
 	}, query, args...)
+	// Only now, when no connection is held: a base may have to be read.
+	for i := 0; i < len(out) && err == nil; i++ {
+		err = s.unpackReported(ctx, &out[i], packed[i], verdicts[i])
+	}
 	return out, err
+}
+
+// unpackReported unpacks what is stored of a device. What cannot be read is left empty, so that whoever reads it says which
+// device it is, and goes on with the others.
+func (s *Store) unpackReported(ctx context.Context, one *device.Reported, body, verdict []byte) error {
+	var err, failed error
+	if len(body) > 0 {
+		one.Body, err = s.unpack(ctx, one.Device.Account, body)
+	}
+	one.Verdict, failed = s.verdictText(ctx, one.Device.Account, one.Verdict, verdict)
+	err = errors.Join(err, failed)
+	if err == nil || errs.Is(err, errs.Unavailable) {
+		return err
+	}
+	s.log.Error("what is stored of a device cannot be unpacked", "account", one.Device.Account, "device", one.Device.ID, "error", err)
+	one.Body, one.Verdict = nil, ""
+	return nil
 }
 
 // UnpackVerdict implements device.Fleet.

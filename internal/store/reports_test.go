@@ -38,11 +38,11 @@ func TestVerdictsAreReadAsTheyWereWritten(t *testing.T) {
 	want.Issues = []posture.Issue{whole.Issues[0]}
 	want.Issues[0].Product = "p\uFFFD"
 	for _, c := range []struct{ in, want posture.Verdict }{{whole, want}, {posture.Verdict{}, posture.Verdict{}}} {
-		packed, err := new(store.Store).PackReport(nil, &c.in)
+		text, err := store.WriteVerdict(&c.in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := new(store.Store).UnpackVerdict(packed.Verdict)
+		got, err := new(store.Store).UnpackVerdict(string(text))
 		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}

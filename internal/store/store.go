@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/internal/device"
@@ -33,6 +34,11 @@ type Store struct {
 	counting  together[posture.AccountID, device.Counts]
 	grouping  together[posture.AccountID, map[posture.GroupID]string]
 	estimates estimates
+
+	bases  bases
+	tidied tidied
+	// sharedFrom is one more than storage_state says, 0 until it was read.
+	sharedFrom atomic.Int64
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt

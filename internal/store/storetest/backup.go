@@ -74,6 +74,7 @@ var columnKinds = []struct{ part, kind string }{
 	{"catalogue_entries.modified", "number"}, {"catalogue_entries.digest", "bytes"}, {"added", "number"}, {"catalogue_entries.removed", "number"},
 	{"replaces", "number"}, {"heir", "number"}, {"catalogue_entries.facts", "number"}, {"catalogue_facts.keys", "bytes"},
 	{"rank", "number"},
+	{"report_bases.content", "bytes"}, {"report_bases.marks", "bytes"}, {"packed_verdict", "bytes"},
 }
 
 // texts are columns that are texts though their names look otherwise.

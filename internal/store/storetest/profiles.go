@@ -103,7 +103,9 @@ func testProfiles(t *testing.T, e Engine) {
 // sweepStored judges what time has moved, after putting a body in place that the suite's Decode reads.
 func (b *bench) sweepStored(t *testing.T, id string) {
 	t.Helper()
-	packed, err := b.PackReport([]byte("3/0/0|"+Epoch.Format(time.RFC3339)), &posture.Verdict{})
+	packed, err := b.PackReport(t.Context(), &device.ToPack{
+		Account: b.account, Device: id, Body: []byte("3/0/0|" + Epoch.Format(time.RFC3339)), Report: &posture.Report{}, Verdict: &posture.Verdict{},
+	})
 	check(t, err)
 	check(t, b.Change(t.Context(), device.Change{Device: id, Do: func(tx device.Tx) error {
 		return tx.PutReport(t.Context(), b.account, id, packed, b.clock.at)

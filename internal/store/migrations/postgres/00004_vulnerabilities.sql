@@ -138,4 +138,33 @@ CREATE INDEX accepted_risks_vulnerability ON accepted_risks (account_id, vulnera
 
 -- Shared storage.
 
+-- What the reports and verdicts of several devices have in common: see store/bases.go. content is compressed, and holds a set
+-- of facets and a text. Bases never change. retired_at is since when nobody may begin to use one, 0 while all may.
+CREATE TABLE report_bases (
+	account_id BIGINT NOT NULL REFERENCES accounts (id),
+	id         BIGINT NOT NULL,
+	kind       TEXT NOT NULL,
+	marks      BYTEA NOT NULL,
+	content    BYTEA NOT NULL,
+	created_at BIGINT NOT NULL,
+	retired_at BIGINT NOT NULL,
+	PRIMARY KEY (account_id, id)
+);
+-- The verdict, compressed; verdict is empty then.
+ALTER TABLE device_reports ADD COLUMN packed_verdict BYTEA NOT NULL DEFAULT '';
+-- What is compressed already is not compressed again.
+ALTER TABLE device_reports ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE device_reports ALTER COLUMN packed_verdict SET STORAGE EXTERNAL;
+ALTER TABLE report_bases ALTER COLUMN content SET STORAGE EXTERNAL;
+
+-- How far storage has come. shared_from is from when on (in milliseconds) reports are stored as the previous version cannot
+-- read them.
+CREATE TABLE storage_state (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value BIGINT NOT NULL
+);
+-- Where there are devices, servers of that version may serve on for a while.
+INSERT INTO storage_state (name, value) SELECT 'shared_from', CASE WHEN EXISTS (SELECT 1 FROM devices)
+	THEN CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT) + 86400000 ELSE 0 END;
+
 SELECT 1;

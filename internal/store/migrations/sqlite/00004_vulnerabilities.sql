@@ -157,4 +157,32 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 
 -- Shared storage.
 
+-- What the reports and verdicts of several devices have in common: see store/bases.go. content is compressed, and holds a set
+-- of facets and a text. Bases never change. retired_at is since when nobody may begin to use one, 0 while all may.
+CREATE TABLE report_bases (
+	account_id INTEGER NOT NULL REFERENCES accounts (id),
+	id         INTEGER NOT NULL,
+	kind       TEXT NOT NULL,
+	marks      BLOB NOT NULL,
+	content    BLOB NOT NULL,
+	created_at INTEGER NOT NULL,
+	retired_at INTEGER NOT NULL,
+	PRIMARY KEY (account_id, id)
+);
+-- The verdict, compressed; verdict is empty then.
+ALTER TABLE device_reports ADD COLUMN packed_verdict BLOB NOT NULL DEFAULT x'';
+
+-- How far storage has come. shared_from is from when on (in milliseconds) reports are stored as the previous version cannot
+-- read them.
+CREATE TABLE storage_state (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value INTEGER NOT NULL
+);
+-- There is one server, and it is this one.
+INSERT INTO storage_state (name, value) VALUES ('shared_from', 0);
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('report_bases', 'sqlite_autoindex_report_bases_1', '500 50 1');
+ANALYZE sqlite_schema;
+
 SELECT 1;
