@@ -25,6 +25,7 @@ var Version = "0.0.0-dev"
 type environment struct {
 	ctx     context.Context //nolint:containedctx // kong hands commands their environment, and the context with it
 	stdout  io.Writer
+	stderr  io.Writer
 	log     *slog.Logger
 	globals *globals
 }
@@ -66,6 +67,7 @@ type commands struct {
 	Apply   applyCommand   `cmd:"" help:"Make an account match a folder of YAML: settings, policies, groups, registration codes, webhooks."`
 	Export  exportCommand  `cmd:"" help:"Write an account as a folder that apply reads."`
 	Group   groupCommand   `cmd:"" help:"List, add, edit and delete device groups."`
+	Feed    feedCommand    `cmd:"" help:"Import, list and remove feeds of vulnerabilities."`
 	Policy  policyCommand  `cmd:"" help:"List, show, try, save and delete policies."`
 	Run     runCommand     `cmd:"" help:"List, show and cancel work over many devices."`
 	Regcode regcodeCommand `cmd:"" help:"Show, make and end the codes that agents register with."`
@@ -105,7 +107,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	cli.settle()
-	env := &environment{ctx: actedBy(ctx, parsed), stdout: stdout, log: newLogger(stderr, &cli.globals), globals: &cli.globals}
+	env := &environment{ctx: actedBy(ctx, parsed), stdout: stdout, stderr: stderr, log: newLogger(stderr, &cli.globals), globals: &cli.globals}
 	err = parsed.Run(env)
 	if err != nil {
 		return report(stderr, env.log, err)

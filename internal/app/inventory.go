@@ -23,6 +23,8 @@ type inventory struct {
 	devices *prometheus.Desc
 	bytes   *prometheus.Desc
 	pending *prometheus.Desc
+	age     *prometheus.Desc
+	entries *prometheus.Desc
 
 	mu      sync.Mutex
 	current *reading // under way, or nil
@@ -41,6 +43,8 @@ func newInventory(s *services, log *slog.Logger) *inventory {
 		devices: prometheus.NewDesc("muster_devices", "Devices, by account and status.", []string{"account", "status"}, nil),
 		bytes:   prometheus.NewDesc("muster_database_bytes", "Bytes that the database takes.", nil, nil),
 		pending: prometheus.NewDesc("muster_webhook_pending", "Changes that wait for webhooks, by account.", []string{"account"}, nil),
+		age:     prometheus.NewDesc("muster_feed_age_seconds", "Age of a feed of vulnerabilities: since when it is, as it says itself, or else since it was imported.", []string{"feed", "format"}, nil),
+		entries: prometheus.NewDesc("muster_feed_entries", "Entries of a feed of vulnerabilities.", []string{"feed", "format"}, nil),
 	}
 	c.read = func(ctx context.Context) ([]prometheus.Metric, error) { return c.readFrom(ctx, s) }
 	return c
@@ -51,6 +55,8 @@ func (c *inventory) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.devices
 	ch <- c.bytes
 	ch <- c.pending
+	ch <- c.age
+	ch <- c.entries
 }
 
 // Collect implements prometheus.Collector. What cannot be read is left out.
@@ -104,6 +110,15 @@ func (c *inventory) readFrom(ctx context.Context, s *services) ([]prometheus.Met
 		return nil, err
 	}
 	out := []prometheus.Metric{prometheus.MustNewConstMetric(c.bytes, prometheus.GaugeValue, float64(size))}
+	feeds, err := s.catalogue.Feeds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range feeds {
+		f := &feeds[i]
+		out = append(out, prometheus.MustNewConstMetric(c.age, prometheus.GaugeValue, time.Since(f.Time()).Seconds(), f.Name, f.Format),
+			prometheus.MustNewConstMetric(c.entries, prometheus.GaugeValue, float64(f.Entries), f.Name, f.Format))
+	}
 	accounts, err := s.identity.ListAccounts(ctx)
 	if err != nil {
 		return nil, err

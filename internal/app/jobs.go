@@ -14,7 +14,7 @@ import (
 
 // jobs is the periodic work of the server.
 func (s *server) jobs() []jobs.Job {
-	return []jobs.Job{
+	list := []jobs.Job{
 		{Name: "expired-tokens", Every: 10 * time.Minute, Do: func(ctx context.Context, _ time.Time) error {
 			_, err := s.identity.SweepTokens(ctx)
 			return err
@@ -37,7 +37,14 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "count-check", Every: time.Hour, Do: s.checkCounts},
 		{Name: "storage", Every: time.Minute, Do: s.tidyStorage},
 		{Name: "software-check", Every: 24 * time.Hour, Do: s.checkFacets},
+		{Name: "old-catalogue", Every: 10 * time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.catalogue.Purge(ctx) }},
+		{Name: "builtin-feed", Every: time.Hour, Do: func(ctx context.Context, _ time.Time) error { return s.ensureBuiltin(ctx) }},
+		{Name: "feed-ages", Every: 24 * time.Hour, Do: s.warnOfAge},
 	}
+	if s.cfg.FeedsFolder != "" {
+		list = append(list, jobs.Job{Name: "feeds-folder", Every: s.cfg.FeedsEvery, Do: s.importMirror})
+	}
+	return list
 }
 
 // storageTurn is how long storing anew what earlier versions stored goes on at a time.

@@ -17,6 +17,7 @@ import (
 
 	"muster/internal/admin"
 	"muster/internal/api"
+	"muster/internal/catalogue"
 	"muster/internal/config"
 	"muster/internal/errs"
 	"muster/internal/gears"
@@ -42,6 +43,10 @@ type listenFlags struct {
 
 	WebhookAllowPrivate string `help:"Let webhooks be sent to these networks, which are not public." placeholder:"NETWORKS"`
 
+	FeedsFolder string        `help:"Import feeds of vulnerabilities from this folder when its files change." placeholder:"DIR"`
+	FeedsEvery  time.Duration `help:"How often to look into that folder." default:"1h" placeholder:"DURATION"`
+	feedAges    `embed:""`
+
 	BaseURL string `name:"base-url" help:"Address under which people reach the server, for links." placeholder:"URL"`
 }
 
@@ -51,6 +56,7 @@ func (f *listenFlags) config(g *globals) config.Server {
 		RateLimit: f.RateLimit, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: f.BehindProxy,
 		KeepEvents: f.KeepEvents, BaseURL: strings.TrimSuffix(f.BaseURL, "/"),
 		WebhookAllowPrivate: f.WebhookAllowPrivate,
+		FeedsFolder:         f.FeedsFolder, FeedsEvery: f.FeedsEvery, FeedMaxAge: f.FeedMaxAge,
 	}
 }
 
@@ -79,6 +85,7 @@ type server struct {
 	log     *slog.Logger
 	lock    *flock.Flock // nil with PostgreSQL
 	metrics *metrics
+	ages    catalogue.Ages // of feeds
 	http    []*http.Server
 	listen  []net.Listener
 
@@ -100,6 +107,10 @@ func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*serve
 		return nil, err
 	}
 	s := &server{cfg: cfg, log: log, stopWithin: stopWithin, closeWithin: closeWithin}
+	s.ages, err = catalogue.ParseAges(cfg.FeedMaxAge)
+	if err != nil {
+		return nil, err
+	}
 	err = s.acquire()
 	if err != nil {
 		return nil, err
@@ -107,6 +118,10 @@ func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*serve
 	s.services, err = openServices(ctx, cfg.Database, log, created)
 	if err != nil {
 		return nil, errors.Join(err, s.release())
+	}
+	err = s.ensureBuiltin(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	networks, err := cfg.WebhookNetworks()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"muster/internal/catalogue"
 	"muster/internal/config"
 	"muster/internal/device"
 	"muster/internal/gears"
@@ -33,6 +34,7 @@ type services struct {
 	risks     *risk.Service
 	operators *identity.Operators
 	judge     *judge
+	catalogue *catalogue.Service
 	log       *slog.Logger
 }
 
@@ -65,13 +67,13 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := vuln.Builtin()
+	known, err := vuln.Builtin()
 	if err != nil {
 		return nil, err
 	}
 	runs := run.New(st, time.Now, rand.Reader)
 	book := policies.New(policies.Options{Store: st, Now: time.Now, Random: rand.Reader, Wake: runs.Wake})
-	judge, err := newJudge(book, st, catalogue)
+	judge, err := newJudge(book, st, known)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +87,10 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	})
 	*s = services{
 		store: st, policies: book, runs: runs, risks: risks, judge: judge, log: log,
-		identity: ids, operators: identity.NewOperators(st, time.Now, rand.Reader),
+		catalogue: catalogue.New(catalogue.Options{Store: store.NewCatalogue(st), Log: log}),
+		identity:  ids, operators: identity.NewOperators(st, time.Now, rand.Reader),
 		devices: device.New(device.Options{
-			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{catalogue}, Wake: runs.Wake,
+			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{known}, Wake: runs.Wake,
 			Rules: deviceRules(ids), CompileJoin: compileJoin,
 		}),
 	}

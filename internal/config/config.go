@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"muster/internal/errs"
 )
@@ -33,6 +34,12 @@ type Server struct {
 	KeepEvents int
 	// WebhookAllowPrivate lists networks, comma separated, that webhooks may be sent to though they are not public.
 	WebhookAllowPrivate string
+	// FeedsFolder is where feeds of vulnerabilities are imported from when files change; "" for nowhere. FeedsEvery is how
+	// often to look.
+	FeedsFolder string
+	FeedsEvery  time.Duration
+	// FeedMaxAge says by format how old feeds may be, where not as by default.
+	FeedMaxAge string
 	// BaseURL is the address under which people reach the server, for links; "" to take it from each request.
 	BaseURL string
 }
@@ -77,6 +84,9 @@ func (s *Server) Validate() error {
 	}
 	if s.KeepEvents < 0 {
 		bad("keep-events", "must not be negative; 0 is for good")
+	}
+	if s.FeedsFolder != "" && s.FeedsEvery < time.Minute {
+		bad("feeds-every", "must be at least a minute")
 	}
 	if s.BaseURL != "" && !strings.HasPrefix(s.BaseURL, "http://") && !strings.HasPrefix(s.BaseURL, "https://") {
 		bad("base-url", "must start with http:// or https://")

@@ -1,0 +1,219 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"muster/internal/catalogue"
+	"muster/internal/errs"
+)
+
+type feedImport struct {
+	jsonFlag    `embed:""`
+	Paths       []string `arg:"" optional:"" name:"path" help:"Files and folders, packed or not; - for standard input."`
+	Name        string   `help:"What the feed is called; after its format unless given." placeholder:"N"`
+	Replace     bool     `help:"Remove what the feed had and the files have not. Lists that are whole (KEV, EPSS, Debian's tracker) are replaced anyway."`
+	AllowOlder  bool     `help:"Let a feed be replaced by an older one."`
+	AllowShrink bool     `help:"Let a feed be replaced by one with less than four fifths of its entries."`
+	DryRun      bool     `help:"Say what would change, and change nothing."`
+	Discard     bool     `help:"Undo what an import that broke off has left, in place of importing."`
+	Progress    bool     `help:"Tell how far it is, also where standard error is not a terminal."`
+}
+
+// Run imports feeds.
+func (c *feedImport) Run(env *environment) error {
+	if c.Discard == (len(c.Paths) > 0) {
+		return errs.New(errs.Invalid, "Give files or folders to import from, or --discard")
+	}
+	return env.withServices(func(s *services) error {
+		if c.Discard {
+			err := s.catalogue.Discard(env.ctx)
+			if err != nil {
+				return err
+			}
+			return printLine(env.stdout, "nothing is left of the import that broke off")
+		}
+		from, err := survey(c.Paths)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		result, in, err := c.take(env, s, from)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(env.stdout, importView{result, time.Since(began).Seconds(), in.progress.bytes.Load()})
+		}
+		return printImport(env.stdout, &result, c.DryRun, time.Since(began))
+	})
+}
+
+// importView is what an import did as the command line prints it. The names of its members stay.
+type importView struct {
+	catalogue.Result
+	Seconds float64 `json:"seconds"`
+	Bytes   int64   `json:"bytes"`
+}
+
+func (c *feedImport) request(from sources) catalogue.Request {
+	r := catalogue.Request{
+		Source: strings.Join(c.Paths, " "), Replace: c.Replace, AllowOlder: c.AllowOlder, AllowShrink: c.AllowShrink, DryRun: c.DryRun,
+	}
+	if from.input != "" {
+		// The same files another way are not the same import.
+		r.Input = fmt.Sprintf("%s %q %v", from.input, c.Name, c.Replace)
+	}
+	return r
+}
+
+func (c *feedImport) take(env *environment, s *services, from sources) (catalogue.Result, *intake, error) {
+	in := &intake{name: c.Name, stdin: os.Stdin}
+	stop := func() {}
+	if c.Progress || isTerminal(env.stderr) {
+		stop = in.show(env.ctx, env.stderr, from)
+	}
+	result, err := s.importFeeds(env.ctx, in, c.request(from), from)
+	stop()
+	return result, in, err
+}
+
+// importFeeds imports files, all or nothing.
+func (s *services) importFeeds(ctx context.Context, in *intake, r catalogue.Request, from sources) (catalogue.Result, error) {
+	if in.name != "" {
+		err := catalogue.CheckName(in.name)
+		if err != nil {
+			return catalogue.Result{}, err
+		}
+	}
+	session, err := s.catalogue.Import(ctx, r)
+	if err != nil {
+		return catalogue.Result{}, err
+	}
+	in.session = session
+	stop := s.keepLease(ctx, session)
+	defer stop()
+	err = in.read(ctx, from)
+	if err == nil && len(in.statements) > 0 {
+		err = errs.New(errs.Invalid, "These are VEX statements, which belong to an account")
+	}
+	if err == nil {
+		return in.finish(ctx, from.input)
+	}
+	failed := session.Abort(ctx, ctx.Err() != nil)
+	if failed != nil && !errs.Is(failed, errs.Conflict) {
+		s.log.Warn("what an import staged could not be undone; the next one will", "error", failed)
+	}
+	if ctx.Err() != nil {
+		err = errs.New(errs.Unavailable, "The import was broken off, and nothing of it is seen. The same command goes on with it; 'muster feed import --discard' undoes it")
+	}
+	return catalogue.Result{}, err
+}
+
+// keepLease keeps the right to import while the input is slow.
+func (s *services) keepLease(ctx context.Context, session *catalogue.Session) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(catalogue.RenewEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			err := session.Renew(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.log.Debug("the lease of an import could not be renewed", "error", err)
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// isTerminal reports whether somebody reads along.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// show tells how far an intake is, until stop is called.
+func (in *intake) show(ctx context.Context, w io.Writer, from sources) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	began := time.Now()
+	again, end := "", "\n"
+	if isTerminal(w) {
+		again, end = "\r\x1b[K", "" // the same line once more
+	}
+	tell := func() {
+		bytes, items, seconds := in.progress.bytes.Load(), in.progress.items.Load(), time.Since(began).Seconds()
+		line := fmt.Sprintf("%d entries, %d files, %s", items, in.progress.files.Load(), mebibytes(bytes))
+		if from.bytes > 0 {
+			line += fmt.Sprintf(" of %s (%d %%)", mebibytes(from.bytes), min(100, 100*bytes/from.bytes))
+		}
+		fmt.Fprintf(w, "%s%s, %.0f entries/s%s", again, line, float64(items)/max(seconds, 0.001), end) //nolint:errcheck // nobody is told if nobody can be
+	}
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				tell()
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+		tell()
+		if end == "" {
+			fmt.Fprintln(w) //nolint:errcheck // as above
+		}
+	}
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+func printImport(w io.Writer, r *catalogue.Result, dry bool, took time.Duration) error {
+	t := newTable("FEED", "AS OF", "ENTRIES", "ADDED", "CHANGED", "UNCHANGED", "OLDER", "WITHDRAWN", "REMOVED", "FLAWED")
+	for i := range r.Feeds {
+		o := &r.Feeds[i]
+		asOf := "unknown"
+		if !o.AsOf.IsZero() {
+			asOf = stamp(o.AsOf)
+		}
+		t.row(o.Name, asOf, o.Entries, o.Added, o.Changed, o.Unchanged, o.Older, o.Withdrawn, o.Removed, o.Flawed)
+	}
+	err := t.print(w)
+	for _, problem := range r.Problems {
+		if err == nil {
+			err = printLine(w, "not used:", printable(problem))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case dry:
+		return printLine(w, "nothing was changed: this was a dry run")
+	case r.Changed:
+		return printLine(w, "imported in", took.Round(100*time.Millisecond).String()+"; a server judges anew the devices that this concerns")
+	default:
+		return printLine(w, "imported in", took.Round(100*time.Millisecond).String()+"; it says nothing new")
+	}
+}
