@@ -86,7 +86,7 @@ func newWorld() world {
 }
 
 func cveOf(id string, devices int64, kev bool, opswat, cvss2, cvss3 float64, summary string) device.FoundVulnerability {
-	v := device.Vulnerability{ID: id, Devices: devices, KEV: kev, Scores: [posture.NumScoreTypes]float64{opswat, cvss2, cvss3}}
+	v := device.Vulnerability{ID: id, Affected: device.Affected{Devices: devices}, KEV: kev, Scores: [posture.NumScoreTypes]float64{opswat, cvss2, cvss3}}
 	f := posture.Finding{ID: id, Product: "Example Browser", Version: "120"}
 	if opswat >= 0 {
 		v.Levels = posture.Levels{posture.LevelHigh, posture.LevelMedium, posture.LevelHigh}

@@ -12,7 +12,7 @@ import (
 type Holdings struct {
 	Categories []posture.Category // it has an issue in
 	Installed  []Installed
-	Open       []OpenVulnerability // each once
+	Open       []OpenVulnerability // each once; also those that are accepted, which say so
 	Missing    []posture.Patch
 	// Catalogue is the version of the vulnerability catalogue that was asked.
 	Catalogue string
@@ -43,6 +43,8 @@ type OpenVulnerability struct {
 	KEV    bool
 	Scores [posture.NumScoreTypes]float64 // negative means not scored
 	Levels posture.Levels
+	// Accepted says that it is found, and counts nowhere on the device.
+	Accepted bool
 }
 
 // Facets are the numbers of all that a device has, in order and each once, as the store gives them to Holdings.
@@ -130,7 +132,8 @@ func vulnerabilityIDs(f *posture.Finding) []string {
 	return []string{f.ID}
 }
 
-// openVulnerabilities lists each vulnerability once, in the order of the findings.
+// openVulnerabilities lists each vulnerability once, in the order of the findings. One that is accepted in one product and not
+// in another counts.
 func openVulnerabilities(findings []posture.Finding) []OpenVulnerability {
 	if len(findings) == 0 {
 		return nil
@@ -147,7 +150,7 @@ func openVulnerabilities(findings []posture.Finding) []OpenVulnerability {
 				}
 				n = len(out)
 				at[id] = n
-				out = append(out, OpenVulnerability{ID: id, Scores: [...]float64{-1, -1, -1}})
+				out = append(out, OpenVulnerability{ID: id, Scores: [...]float64{-1, -1, -1}, Accepted: true})
 			}
 			out[n].add(f)
 		}
@@ -155,7 +158,19 @@ func openVulnerabilities(findings []posture.Finding) []OpenVulnerability {
 	return out
 }
 
+// countOpen says how many of them count.
+func countOpen(list []OpenVulnerability) int {
+	n := 0
+	for i := range list {
+		if !list[i].Accepted {
+			n++
+		}
+	}
+	return n
+}
+
 func (v *OpenVulnerability) add(f *posture.Finding) {
+	v.Accepted = v.Accepted && f.Accepted != nil
 	v.KEV = v.KEV || f.KEV
 	v.Levels = v.Levels.Worst(f.Levels)
 	for t, score := range f.Scores {

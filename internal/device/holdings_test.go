@@ -10,6 +10,25 @@ import (
 	"muster/internal/posture"
 )
 
+// TestAcceptedHoldings: what is accepted wherever it is found does not count; what is so in one product only does.
+func TestAcceptedHoldings(t *testing.T) {
+	accepted := &posture.Acceptance{ID: "1"}
+	open := openVulnerabilities([]posture.Finding{
+		{ID: "A-1", CVEs: []string{"CVE-1", "CVE-2"}, Product: "a", Accepted: accepted, Scores: [...]float64{9, -1, -1}},
+		{ID: "A-1", CVEs: []string{"CVE-2"}, Product: "b", Scores: [...]float64{1, -1, -1}},
+		{ID: "A-2", CVEs: []string{"CVE-3"}, Product: "b"},
+		{ID: "A-3", Product: "b", Accepted: accepted},
+		{ID: "A-3", Product: "c", Accepted: accepted},
+	})
+	want := []OpenVulnerability{
+		{ID: "CVE-1", Accepted: true, Scores: [...]float64{9, -1, -1}}, {ID: "CVE-2", Scores: [...]float64{9, -1, -1}},
+		{ID: "CVE-3"}, {ID: "A-3", Accepted: true},
+	}
+	if diff := cmp.Diff(want, open); diff != "" || countOpen(open) != 2 {
+		t.Errorf("%d count: %s", countOpen(open), diff)
+	}
+}
+
 func TestHoldings(t *testing.T) {
 	long := strings.Repeat("å", 400)
 	r := &posture.Report{

@@ -35,8 +35,10 @@ type Spread interface {
 	// Vulnerabilities is Software for vulnerabilities. The words of a vulnerability are not in the store: match, where not
 	// nil, takes the place of q.Search: it is asked for many ids at once.
 	Vulnerabilities(ctx context.Context, account posture.AccountID, q VulnerabilityQuery, match Matching) ([]Vulnerability, string, error)
-	// Affected gives how many live devices have each of these vulnerabilities; those that none has may be left out.
-	Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]int64, error)
+	// Affected gives how many live devices have each of these vulnerabilities; those that none ever had are left out.
+	Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]Affected, error)
+	// Vulnerability gives one that a device has, or once had. NotFound: none ever had it.
+	Vulnerability(ctx context.Context, account posture.AccountID, id string) (Vulnerability, error)
 	// MissingPatches gives the updates that live devices lack, those that most lack first.
 	MissingPatches(ctx context.Context, account posture.AccountID) ([]MissingPatch, error)
 	// DevicesMissing gives the live devices that lack an update, up to limit of them, in the order of enrolment, after the id.
@@ -132,13 +134,19 @@ func (s *Service) matching(search string) Matching {
 	}
 }
 
-// DeviceVulnerabilities gives those of one live device, worst first under opswat_score. NotFound: it never reported.
+// DeviceVulnerabilities gives those of one live device that count, worst first under opswat_score. NotFound: it never reported.
 func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.AccountID, id string) ([]FoundVulnerability, error) {
 	verdict, err := s.store.Verdict(ctx, account, id)
 	if err != nil {
 		return nil, err
 	}
-	open := openVulnerabilities(verdict.Findings)
+	var findings []posture.Finding
+	for i := range verdict.Findings {
+		if verdict.Findings[i].Accepted == nil {
+			findings = append(findings, verdict.Findings[i])
+		}
+	}
+	open := openVulnerabilities(findings)
 	ids := make([]string, len(open))
 	at := make(map[string]int, len(open))
 	out, known := make([]FoundVulnerability, len(open)), make([]Vulnerability, len(open))
@@ -154,19 +162,33 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 	if err != nil {
 		return nil, err
 	}
-	for i := range verdict.Findings {
-		for _, cve := range vulnerabilityIDs(&verdict.Findings[i]) {
+	for i := range findings {
+		for _, cve := range vulnerabilityIDs(&findings[i]) {
 			if n, ok := at[cve]; ok {
-				out[n].Findings = append(out[n].Findings, verdict.Findings[i])
+				out[n].Findings = append(out[n].Findings, findings[i])
 			}
 		}
 	}
 	for i := range out {
 		out[i].Vulnerability = known[i]
-		out[i].Devices = devices[out[i].ID]
+		out[i].Affected = devices[out[i].ID]
 	}
 	slices.SortFunc(out, func(a, b FoundVulnerability) int { return worstFirst(a.Vulnerability, b.Vulnerability) })
 	return out, nil
+}
+
+// Vulnerability gives one that live devices have, whether it counts there or not. NotFound: none has it.
+func (s *Service) Vulnerability(ctx context.Context, account posture.AccountID, id string) (Vulnerability, error) {
+	v, err := s.store.Vulnerability(ctx, account, id)
+	if err == nil && v.Affected == (Affected{}) {
+		err = errs.New(errs.NotFound, "No device has this vulnerability")
+	}
+	if err != nil {
+		return Vulnerability{}, err
+	}
+	one := []Vulnerability{v}
+	err = s.explain(ctx, one)
+	return one[0], err
 }
 
 // MissingPatches gives the updates that live devices lack, those that most lack first.
@@ -202,7 +224,7 @@ func (s *Service) pack(ctx context.Context, ref Ref, body []byte, r *posture.Rep
 	packed, err := s.store.PackReport(ctx, &ToPack{
 		Account: ref.Account, Device: ref.ID, Body: body, Report: r, Verdict: v, Facets: facets,
 	})
-	packed.Open = len(h.Open)
+	packed.Open = countOpen(h.Open)
 	return packed, err
 }
 

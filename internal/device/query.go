@@ -33,6 +33,8 @@ type Filter struct {
 	Products []int64 `json:",omitempty"`
 	// CVEs: the device has an open vulnerability with one of these ids.
 	CVEs []string `json:",omitempty"`
+	// AcceptedCVEs: the device has a vulnerability with one of these ids that does not count there.
+	AcceptedCVEs []string `json:",omitempty"`
 	// EnrolledFrom and EnrolledUntil bound the time of enrolment, both included; zero is open.
 	EnrolledFrom  time.Time `json:",omitzero"`
 	EnrolledUntil time.Time `json:",omitzero"`

@@ -55,13 +55,31 @@ type SoftwareDetail struct {
 
 // Vulnerability is one CVE as the catalogue knows it, and how far it is spread.
 type Vulnerability struct {
-	ID      string // the CVE id, or that of the feed entry where it has none
-	Devices int64  // live devices that have it
-	KEV     bool
-	Scores  [posture.NumScoreTypes]float64 // negative means not scored
-	Levels  posture.Levels
+	ID string // the CVE id, or that of the feed entry where it has none
+	Affected
+	KEV    bool
+	Scores [posture.NumScoreTypes]float64 // negative means not scored
+	Levels posture.Levels
 	Description
 }
+
+// Affected is how many live devices have a vulnerability. None is in both numbers.
+type Affected struct {
+	Devices  int64 // on which it counts
+	Accepted int64 // on which it is found and does not count
+}
+
+// StandingOn says how a vulnerability is to stand on devices.
+type StandingOn uint8
+
+const (
+	// OpenSomewhere is one that counts on at least one device.
+	OpenSomewhere StandingOn = iota
+	// AcceptedSomewhere is one that does not count on at least one device that has it.
+	AcceptedSomewhere
+	// Found is one that at least one device has.
+	Found
+)
 
 // Description is what a catalogue says of a vulnerability besides its scores. Every member may be absent.
 type Description struct {
@@ -79,6 +97,7 @@ type FoundVulnerability struct {
 
 // VulnerabilityQuery chooses vulnerabilities that at least one live device has.
 type VulnerabilityQuery struct {
+	On     StandingOn
 	Search string // part of the id or the summary, whatever the letter case
 	By     posture.ScoreType
 	Levels []posture.Level // under By

@@ -9,16 +9,28 @@ import (
 
 // Subject is one device as a policy sees it.
 type Subject struct {
-	Report   *posture.Report
+	Report *posture.Report
+	// Findings may have some that are accepted: no check or rule sees them.
 	Findings []posture.Finding
-	Levels   posture.Levels
-	Group    string // the name of its group
-	User     string // the linked user; "" for none
+	Levels   posture.Levels // of the worst that is not accepted
+	Group    string         // the name of its group
+	User     string         // the linked user; "" for none
 	// LastReport is when the last report came, also one that said nothing new; zero for one that comes just now.
 	LastReport time.Time
 	// FailingSince and Before are what the last verdict said: since when the device is unfit, and its issues.
 	FailingSince time.Time
 	Before       []posture.Issue
+}
+
+// counting gives the subject without findings that do not count.
+func (s *Subject) counting() *Subject {
+	accepted := func(f posture.Finding) bool { return f.Accepted != nil }
+	if !slices.ContainsFunc(s.Findings, accepted) {
+		return s
+	}
+	out := *s
+	out.Findings = slices.DeleteFunc(slices.Clone(s.Findings), accepted)
+	return &out
 }
 
 // Compiled is a policy that is ready to judge. It is never changed: many goroutines may judge by it at once.

@@ -23,6 +23,7 @@ type subject struct {
 }
 
 func newSubject(s *Subject, now time.Time) *subject {
+	s = s.counting()
 	return &subject{Subject: s, report: s.Report, now: now.Truncate(tick), products: byCategory(s.Report)}
 }
 

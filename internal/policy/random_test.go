@@ -276,6 +276,28 @@ func TestOrderNeverMatters(t *testing.T) {
 	})
 }
 
+// Findings that are accepted might as well not be there, for checks, rules and expressions alike.
+func TestAcceptedIsNotSeen(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		checks := randomChecks(t, true)
+		rules := append([]Rule{{Name: "found", Expression: "size(vulnerabilities) > 0", Status: NonCompliant}}, strictRules(t, checks)...)
+		c := newCompiled(&Policy{Name: "n", Checks: checks, Rules: rules}, posture.PolicyRef{})
+		s := randomSubject(t, wideReports.Draw(t, "report"))
+		o := cloneSubject(s)
+		for _, f := range s.Findings {
+			f.ID, f.KEV, f.Accepted = "X-"+f.ID, true, &posture.Acceptance{ID: "1"}
+			o.Findings = append(o.Findings, f)
+		}
+		a, b := c.Evaluate(s, now), c.Evaluate(o, now)
+		if !a.SaysSame(&b) {
+			t.Fatalf("accepted findings are seen:\n%+v\n%+v", a, b)
+		}
+		if x, y := c.Explain(s, now), c.Explain(o, now); !slices.Equal(x, y) {
+			t.Fatalf("explained otherwise:\n%+v\n%+v", x, y)
+		}
+	})
+}
+
 // A verdict stays until NextChange, or until the silence ends that it names, and then it changes. Nothing that it says
 // changes before.
 func TestVerdictHoldsUntilItSays(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -247,7 +248,7 @@ func (s *Service) follow(ctx context.Context, tx Tx, r *Risk, n note) error {
 	if r.Device != "" {
 		err = tx.JudgeSoon(ctx, r.Account, r.Device, n.at)
 	} else {
-		err = s.insertRun(ctx, tx, r.Account, run.Params{CVEs: append([]string{r.Vulnerability}, r.Aliases...), Group: r.Group, Anew: true}, n)
+		err = s.insertRun(ctx, tx, r.Account, run.Params{CVEs: touched(append([]string{r.Vulnerability}, r.Aliases...)), Group: r.Group, Anew: true}, n)
 	}
 	if err != nil {
 		return err
@@ -256,6 +257,20 @@ func (s *Service) follow(ctx context.Context, tx Tx, r *Risk, n note) error {
 		Account: r.Account, ID: posture.NewID(n.at, s.random), At: n.at, Kind: n.kind, DeviceID: r.Device, Actor: n.actor, Detail: n.detail,
 	})
 }
+
+// touched gives what devices are found by that have one of some vulnerabilities; none where they are only found by looking at
+// all: a device is counted by the CVEs of an entry, and under the entry's own id only where that has none.
+func touched(ids []string) []string {
+	if len(ids) > maxTouched || !slices.ContainsFunc(ids, isCVE) {
+		return nil
+	}
+	return ids
+}
+
+func isCVE(id string) bool { return strings.HasPrefix(id, "CVE-") }
+
+// maxTouched is how many vulnerabilities a run names. One that is about more looks at all devices.
+const maxTouched = 1000
 
 func (s *Service) insertRun(ctx context.Context, tx Tx, account posture.AccountID, p run.Params, n note) error {
 	return tx.InsertRun(ctx, &run.Run{

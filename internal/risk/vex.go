@@ -64,15 +64,15 @@ func (s *Service) Import(ctx context.Context, account posture.AccountID, doc *Do
 	var out Imported
 	err := s.change(ctx, account, func(tx Tx) error {
 		out = Imported{Skipped: skipped.Skipped}
-		touched, err := s.takeOver(ctx, tx, list, at, &out)
-		if err != nil || len(touched) == 0 {
+		about, err := s.takeOver(ctx, tx, list, at, &out)
+		if err != nil || len(about) == 0 {
 			return err
 		}
 		err = s.roomFor(ctx, tx, account, at, 0)
 		if err != nil {
 			return err
 		}
-		return s.followImport(ctx, tx, account, doc, touched, &out, note{at: at, actor: actor})
+		return s.followImport(ctx, tx, account, doc, about, &out, note{at: at, actor: actor})
 	})
 	if err != nil {
 		return Imported{}, err
@@ -84,7 +84,7 @@ func (s *Service) Import(ctx context.Context, account posture.AccountID, doc *Do
 }
 
 // takeOver stores those entries that say something new, and gives the ids that they are about.
-func (s *Service) takeOver(ctx context.Context, tx Tx, list []Risk, at time.Time, out *Imported) (touched []string, err error) {
+func (s *Service) takeOver(ctx context.Context, tx Tx, list []Risk, at time.Time, out *Imported) (about [][]string, err error) {
 	known := make(map[string][]Risk)
 	for i := range list {
 		r := list[i]
@@ -115,15 +115,14 @@ func (s *Service) takeOver(ctx context.Context, tx Tx, list []Risk, at time.Time
 			return nil, err
 		}
 		known[r.Vulnerability] = append(before, r)
-		touched = append(append(touched, r.Vulnerability), r.Aliases...)
+		about = append(about, append([]string{r.Vulnerability}, r.Aliases...))
 		if r.Accepts() {
 			out.Added++
 		} else {
 			out.Lifted++
 		}
 	}
-	slices.Sort(touched)
-	return slices.Compact(touched), nil
+	return about, nil
 }
 
 // lastSaid gives the place of the newest statement about a product, -1 where there is none.
@@ -145,19 +144,17 @@ func overtakes(r, before *Risk) bool {
 	return r.Statement.At.After(before.Statement.At)
 }
 
-// maxTouched is how many vulnerabilities a run names. One that is about more looks at all devices.
-const maxTouched = 1000
-
-func (s *Service) followImport(ctx context.Context, tx Tx, account posture.AccountID, doc *Document, touched []string, out *Imported, n note) error {
+func (s *Service) followImport(ctx context.Context, tx Tx, account posture.AccountID, doc *Document, about [][]string, out *Imported, n note) error {
 	err := tx.MoveRiskRevision(ctx, account)
 	if err != nil {
 		return err
 	}
-	p := run.Params{Anew: true}
-	if len(touched) <= maxTouched {
-		p.CVEs = touched
+	ids := slices.Concat(about...)
+	if slices.ContainsFunc(about, func(ids []string) bool { return touched(ids) == nil }) {
+		ids = nil // one of them is only found by looking at all
 	}
-	err = s.insertRun(ctx, tx, account, p, n)
+	slices.Sort(ids)
+	err = s.insertRun(ctx, tx, account, run.Params{CVEs: touched(slices.Compact(ids)), Anew: true}, n)
 	if err != nil {
 		return err
 	}
@@ -230,7 +227,7 @@ func (x *Said) canonical() (id string, aliases []string, err error) {
 	}
 	id = aliases[0]
 	for _, one := range aliases {
-		if isCVE, known := strings.HasPrefix(one, "CVE-"), strings.HasPrefix(id, "CVE-"); isCVE && !known {
+		if isCVE(one) && !isCVE(id) {
 			id = one
 		}
 	}

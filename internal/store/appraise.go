@@ -82,7 +82,7 @@ func (s *Store) FacetsOf(ctx context.Context, account posture.AccountID, product
 	err := inChunks(cves, func(part []string) error {
 		ids, err := s.vulnerabilityIDs(ctx, account, part)
 		for _, id := range ids {
-			out = append(out, facetOf(facetVulnerability, id))
+			out = append(out, facetOf(facetVulnerability, id), facetOf(facetAccepted, id))
 		}
 		return err
 	})

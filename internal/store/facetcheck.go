@@ -69,13 +69,13 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 		of(facet).posted += n
 		return err
 	}, "SELECT facet, COUNT(*) FROM device_facets WHERE account_id = ? GROUP BY facet", account)
-	for kind, table := range countedIn {
+	for kind, in := range countedIn {
 		read(func(r scanner) error {
 			var id, n int64
 			err := r.Scan(&id, &n)
 			of(facetOf(kind, id)).kept = n
 			return err
-		}, "SELECT id, devices FROM "+table+" WHERE account_id = ?", account)
+		}, "SELECT id, "+in.column+" FROM "+in.table+" WHERE account_id = ?", account)
 	}
 	if err == nil {
 		err = s.tidyBases(ctx, account, used)
@@ -94,7 +94,7 @@ func (s *Store) readAll(ctx context.Context, tx *sql.Tx, scan func(scanner) erro
 func drifts(tally map[int64]*facetTally) []FacetDrift {
 	var out []FacetDrift
 	for facet, t := range tally {
-		if countedIn[kindOf(facet)] == "" {
+		if countedIn[kindOf(facet)].table == "" {
 			t.kept = -1
 		}
 		if !posted(facet) {

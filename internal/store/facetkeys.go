@@ -11,6 +11,7 @@ const (
 	facetProductVersion facetKind = 3
 	facetVulnerability  facetKind = 4
 	facetPatch          facetKind = 5 // the device lacks it
+	facetAccepted       facetKind = 6 // a vulnerability that does not count on the device; its id is that of facetVulnerability
 )
 
 // facetIDs is what ids stay below: a larger one would be that of another kind of thing.

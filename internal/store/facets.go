@@ -45,10 +45,14 @@ func kindOf(facet int64) facetKind { return facetKind(facet >> 48) }
 
 func idOf(facet int64) int64 { return facet & (1<<48 - 1) }
 
-// countedIn are the tables that count the devices that have a thing.
-var countedIn = map[facetKind]string{
-	facetProductVersion: "product_versions", facetVulnerability: "vulnerabilities", facetPatch: "patches",
+// countedIn says where the devices that have a thing are counted.
+var countedIn = map[facetKind]counter{
+	facetProductVersion: {"product_versions", "devices"}, facetVulnerability: {"vulnerabilities", "devices"}, facetPatch: {"patches", "devices"},
+	facetAccepted: {"vulnerabilities", "accepted"},
 }
+
+// counter is a column that counts devices.
+type counter struct{ table, column string }
 
 // posted reports whether devices are found by a facet. Versions are only counted: they are half of all that a device
 // has, and a device is looked for by its products.
@@ -184,7 +188,7 @@ func (tx *Tx) countFacets(account posture.AccountID, facets []int64, n int64) {
 		tx.spread = make(map[facetKey]int64)
 	}
 	for _, f := range facets {
-		if countedIn[kindOf(f)] != "" {
+		if countedIn[kindOf(f)].table != "" {
 			tx.dirty = true
 			tx.spread[facetKey{account, f}] += n
 		}
@@ -196,12 +200,11 @@ func (tx *Tx) countFacets(account posture.AccountID, facets []int64, n int64) {
 func (tx *Tx) flushFacets() error {
 	maps.DeleteFunc(tx.spread, func(_ facetKey, n int64) bool { return n == 0 })
 	keys := slices.SortedFunc(maps.Keys(tx.spread), func(a, b facetKey) int {
-		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.facet, b.facet))
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.table(), b.table()), cmp.Compare(idOf(a.facet), idOf(b.facet)),
+			cmp.Compare(a.facet, b.facet))
 	})
 	for len(keys) > 0 {
-		n := slices.IndexFunc(keys, func(k facetKey) bool {
-			return k.account != keys[0].account || kindOf(k.facet) != kindOf(keys[0].facet)
-		})
+		n := slices.IndexFunc(keys, func(k facetKey) bool { return k.account != keys[0].account || k.table() != keys[0].table() })
 		if n < 0 {
 			n = len(keys)
 		}
@@ -217,30 +220,40 @@ func (tx *Tx) flushFacets() error {
 // oneByOne is how many rows are updated each by itself, and so in order. More are cheaper together.
 const oneByOne = 3
 
+func (k facetKey) table() string { return countedIn[kindOf(k.facet)].table }
+
+// countChange is by how much a column changes.
+type countChange struct {
+	column string
+	n      int64
+}
+
 // flushTable writes the counts of one table of one account.
 func (tx *Tx) flushTable(keys []facetKey) error {
-	account, table := keys[0].account, countedIn[kindOf(keys[0].facet)]
-	all := make([]int64, 0, len(keys))
-	byChange := make(map[int64][]int64)
-	for _, k := range keys {
-		id, change := idOf(k.facet), tx.spread[k]
-		all = append(all, id)
-		byChange[change] = append(byChange[change], id)
-	}
-	if len(all) <= oneByOne {
-		for i, id := range all {
-			err := tx.addDevices(table, account, tx.spread[keys[i]], []int64{id})
+	account, table := keys[0].account, keys[0].table()
+	changeOf := func(k facetKey) countChange { return countChange{countedIn[kindOf(k.facet)].column, tx.spread[k]} }
+	if len(keys) <= oneByOne {
+		for _, k := range keys {
+			err := tx.addDevices(table, account, changeOf(k), []int64{idOf(k.facet)})
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	err := tx.lockRows(table, account, all)
+	all := make([]int64, 0, len(keys))
+	byChange := make(map[countChange][]int64)
+	for _, k := range keys {
+		all = append(all, idOf(k.facet))
+		byChange[changeOf(k)] = append(byChange[changeOf(k)], idOf(k.facet))
+	}
+	err := tx.lockRows(table, account, slices.Compact(all))
 	if err != nil {
 		return err
 	}
-	for _, change := range slices.Sorted(maps.Keys(byChange)) {
+	for _, change := range slices.SortedFunc(maps.Keys(byChange), func(a, b countChange) int {
+		return cmp.Or(cmp.Compare(a.column, b.column), cmp.Compare(a.n, b.n))
+	}) {
 		err = inChunks(byChange[change], func(part []int64) error { return tx.addDevices(table, account, change, part) })
 		if err != nil {
 			return err
@@ -263,7 +276,7 @@ func (tx *Tx) lockRows(table string, account posture.AccountID, ids []int64) err
 }
 
 // addDevices changes the counts of distinct rows, all by the same number.
-func (tx *Tx) addDevices(table string, account posture.AccountID, change int64, ids []int64) error {
-	in, args := anyOf([]any{change, account}, ids)
-	return tx.execSome(context.Background(), len(ids), "UPDATE "+table+" SET devices = devices + ? WHERE account_id = ? AND id IN "+in, args...)
+func (tx *Tx) addDevices(table string, account posture.AccountID, change countChange, ids []int64) error {
+	in, args := anyOf([]any{change.n, account}, ids)
+	return tx.execSome(context.Background(), len(ids), "UPDATE "+table+" SET "+change.column+" = "+change.column+" + ? WHERE account_id = ? AND id IN "+in, args...)
 }

@@ -47,13 +47,20 @@ func facetsOf(h *device.Holdings, ids []dictIDs) device.Facets {
 		case i < len(h.Installed):
 			out = append(out, facetOf(facetProduct, known.product), facetOf(facetProductVersion, known.id))
 		case i < len(h.Installed)+len(h.Open):
-			out = append(out, facetOf(facetVulnerability, known.id))
+			out = append(out, facetOf(kindOfVulnerability(&h.Open[i-len(h.Installed)]), known.id))
 		default:
 			out = append(out, facetOf(facetPatch, known.id))
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+func kindOfVulnerability(v *device.OpenVulnerability) facetKind {
+	if v.Accepted {
+		return facetAccepted
+	}
+	return facetVulnerability
 }
 
 // The names by which things are told apart within an account.

@@ -95,7 +95,14 @@ func (s *Store) addFacets(ctx context.Context, account posture.AccountID, c *cri
 	if len(f.CVEs) > device.MaxFilterValues {
 		return errs.InvalidField("cve", "A filter has at most %d values of cve", device.MaxFilterValues)
 	}
+	if len(f.AcceptedCVEs) > device.MaxFilterValues {
+		return errs.InvalidField("accepted_cve", "A filter has at most %d values of accepted_cve", device.MaxFilterValues)
+	}
 	vulnerabilities, err := s.vulnerabilityIDs(ctx, account, f.CVEs)
+	if err != nil {
+		return err
+	}
+	accepted, err := s.vulnerabilityIDs(ctx, account, f.AcceptedCVEs)
 	if err != nil {
 		return err
 	}
@@ -108,6 +115,7 @@ func (s *Store) addFacets(ctx context.Context, account posture.AccountID, c *cri
 		{"category", facetCategory, categories, len(f.Categories)},
 		{"product", facetProduct, possible(f.Products), len(f.Products)},
 		{"cve", facetVulnerability, vulnerabilities, len(f.CVEs)},
+		{"accepted_cve", facetAccepted, accepted, len(f.AcceptedCVEs)},
 	} {
 		err := c.add(m.name, facets(m.kind, m.ids))
 		if err != nil {

@@ -122,13 +122,13 @@ func (s *Store) SoftwareVersion(ctx context.Context, account posture.AccountID, 
 	return sw, out, err
 }
 
-const vulnerabilityRows = `SELECT cve, devices, kev, score_opswat, score_cvss2, score_cvss3, level_opswat, level_cvss2, level_cvss3
+const vulnerabilityRows = `SELECT cve, devices, accepted, kev, score_opswat, score_cvss2, score_cvss3, level_opswat, level_cvss2, level_cvss3
 	FROM vulnerabilities WHERE account_id = ?`
 
 func scanVulnerabilities(out *[]device.Vulnerability) func(scanner) error {
 	return func(r scanner) error {
 		var v device.Vulnerability
-		err := r.Scan(&v.ID, &v.Devices, &v.KEV, &v.Scores[0], &v.Scores[1], &v.Scores[2], &v.Levels[0], &v.Levels[1], &v.Levels[2])
+		err := r.Scan(&v.ID, &v.Devices, &v.Accepted, &v.KEV, &v.Scores[0], &v.Scores[1], &v.Scores[2], &v.Levels[0], &v.Levels[1], &v.Levels[2])
 		*out = append(*out, v)
 		return err
 	}
@@ -165,6 +165,27 @@ func vulnerabilityOrder(q *device.VulnerabilityQuery) (keyset, func(*device.Vuln
 	}
 }
 
+// standing is what the ways to stand on devices ask of a row.
+var standing = [...]string{
+	device.OpenSomewhere: " AND devices > 0", device.AcceptedSomewhere: " AND accepted > 0", device.Found: " AND (devices > 0 OR accepted > 0)",
+}
+
+// Vulnerability implements device.Spread.
+func (s *Store) Vulnerability(ctx context.Context, account posture.AccountID, id string) (device.Vulnerability, error) {
+	var out []device.Vulnerability
+	err := error(nil)
+	if storable(id) {
+		err = s.query(ctx, scanVulnerabilities(&out), vulnerabilityRows+" AND cve = ?", account, id)
+	}
+	if err == nil && len(out) == 0 {
+		err = errs.New(errs.NotFound, "No device has this vulnerability")
+	}
+	if err != nil {
+		return device.Vulnerability{}, err
+	}
+	return out[0], nil
+}
+
 // Vulnerabilities implements device.Spread.
 func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, q device.VulnerabilityQuery, match device.Matching) ([]device.Vulnerability, string, error) {
 	order, values := vulnerabilityOrder(&q)
@@ -173,7 +194,7 @@ func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, 
 		return nil, "", err
 	}
 	var text strings.Builder
-	text.WriteString(vulnerabilityRows + " AND devices > 0" + behind)
+	text.WriteString(vulnerabilityRows + standing[q.On] + behind)
 	args = append([]any{account}, args...)
 	if len(q.Levels) > 0 {
 		var in string
@@ -233,17 +254,17 @@ func vulnerabilityNames(list []device.Vulnerability) []string {
 }
 
 // Affected implements device.Spread.
-func (s *Store) Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]int64, error) {
-	out := make(map[string]int64, len(ids))
+func (s *Store) Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]device.Affected, error) {
+	out := make(map[string]device.Affected, len(ids))
 	err := inChunks(ids, func(part []string) error {
 		in, args := anyOf([]any{account}, part)
 		return s.query(ctx, func(r scanner) error {
 			var cve string
-			var devices int64
-			err := r.Scan(&cve, &devices)
-			out[cve] = devices
+			var on device.Affected
+			err := r.Scan(&cve, &on.Devices, &on.Accepted)
+			out[cve] = on
 			return err
-		}, "SELECT cve, devices FROM vulnerabilities WHERE account_id = ? AND cve IN "+in, args...)
+		}, "SELECT cve, devices, accepted FROM vulnerabilities WHERE account_id = ? AND cve IN "+in, args...)
 	})
 	return out, err
 }

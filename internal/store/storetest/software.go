@@ -19,12 +19,17 @@ import (
 	"muster/internal/errs"
 	"muster/internal/page"
 	"muster/internal/posture"
+	"muster/internal/risk"
 	"muster/internal/store"
 )
 
 // softJudge is a judge for tests of software. A version says how many vulnerabilities it has, each application has its
 // own, and the worst is as bad as they are many. A device without patches to make has an issue.
-type softJudge struct{ catalogue atomic.Int64 }
+type softJudge struct {
+	catalogue atomic.Int64
+	// accepted gives what does not count; nil for nothing.
+	accepted func(posture.AccountID) *risk.Set
+}
 
 func (j *softJudge) Version(posture.PolicyRef, posture.GroupID) string {
 	return fmt.Sprint(j.catalogue.Load())
@@ -53,11 +58,15 @@ func (j *softJudge) Judge(_ context.Context, s *device.Subject, now time.Time) (
 			v.Levels = v.Levels.Worst(f.Levels)
 		}
 	}
+	if j.accepted != nil {
+		a := j.accepted(s.Account).Apply(v.Findings, risk.Place{Device: s.ID, Group: s.Group}, now, nil)
+		v.Findings, v.Levels, v.NextChange = a.Findings, a.Levels, a.Lapses
+	}
 	if len(r.MissingPatches) == 0 {
 		v.Issues = append(v.Issues, posture.Issue{Category: posture.PatchManagement, Severity: posture.Warning})
 		v.Severity = posture.Warning
 	}
-	if !r.Reboot.IsZero() && now.Before(r.Reboot) {
+	if !r.Reboot.IsZero() && now.Before(r.Reboot) && (v.NextChange.IsZero() || r.Reboot.Before(v.NextChange)) {
 		v.NextChange = r.Reboot
 	}
 	return v, nil

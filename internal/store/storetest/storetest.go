@@ -212,6 +212,8 @@ func Run(t *testing.T, e Engine) {
 		{"VEX statements", testStatements},
 		{"accepted risks at once", testRisksAtOnce},
 		{"levels of vulnerabilities", testVulnerabilityLevels},
+		{"what is accepted lapses", testAcceptedLapses},
+		{"what is accepted is counted", testAcceptedCounts},
 		{"runs", testRuns},
 		{"judging anew", testRejudging},
 		{"judging anew under load", testRejudgingUnderLoad},
