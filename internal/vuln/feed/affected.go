@@ -226,22 +226,27 @@ func (t *translation) packages(a *cveAffected, ecosystems []string, name string)
 // system translates an operating system. Without a version that has the fix nothing is said: makers of systems also list
 // those that they mended long ago.
 func (t *translation) system(a *cveAffected, family string) []vuln.Affected {
-	ecosystem := version.OS + ":" + family
 	spans, single := t.resolve(a, version.OS)
-	spans = inSeries(a.Product, spans, ecosystem)
-	if endless(spans) {
-		spans = slices.DeleteFunc(spans, func(s span) bool { return s.to.open() })
-		if len(spans) == 0 && len(single) == 0 {
-			t.problem(noFix, a.Product)
-		}
+	if out, ok := t.asSystem(a.Product, family, spans, single); ok {
+		return []vuln.Affected{out}
 	}
+	return nil
+}
+
+func (t *translation) asSystem(name, family string, spans []span, single []string) (vuln.Affected, bool) {
+	ecosystem := version.OS + ":" + family
 	if family != android {
 		single = nil // a build by itself is the one that has the fix, or that was looked at
 	}
+	open := endless(spans)
+	spans = slices.DeleteFunc(inSeries(name, spans, ecosystem), func(s span) bool { return s.to.open() })
 	if len(spans) == 0 && len(single) == 0 {
-		return nil
+		if open {
+			t.problem(noFix, name)
+		}
+		return vuln.Affected{}, false
 	}
-	return []vuln.Affected{affectedAs(ecosystem, a.Product, spans, single)}
+	return affectedAs(ecosystem, name, spans, single), true
 }
 
 func (t *translation) application(a *cveAffected) []vuln.Affected {

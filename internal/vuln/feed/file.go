@@ -93,7 +93,7 @@ func (s source) Read(p []byte) (int, error) {
 
 // readers are the readers of what is not packed.
 var readers = map[Format]func(*run, *file) error{
-	OSV: (*run).osv, DebianTracker: (*run).tracker, KEV: (*run).kev, EPSS: (*run).epss, OpenVEX: (*run).openvex, CVE5: (*run).cve5,
+	OSV: (*run).osv, DebianTracker: (*run).tracker, KEV: (*run).kev, EPSS: (*run).epss, OpenVEX: (*run).openvex, CVE5: (*run).cve5, NVD: (*run).nvd,
 }
 
 // open reads a file of any kind.
