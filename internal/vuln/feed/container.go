@@ -109,13 +109,16 @@ func (u *unpacking) Read(p []byte) (int, error) {
 
 // tar reads the files of a tar archive. Their names are shown, and never used as paths.
 func (r *run) tar(f *file) error {
+	if start, _ := f.in.Peek(512); IsBundle(start) {
+		return f.fault(errs.Invalid, "this is a signed bundle of feeds: it is verified with a key before what it holds is read")
+	}
 	end := &tail{r: f.in}
 	t := tar.NewReader(end)
 	for {
 		h, err := t.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return r.endOfTar(f, end)
+			return endOfTar(f, end)
 		case err != nil && !errors.Is(err, tar.ErrInsecurePath):
 			return f.broken(err, f.at())
 		case h.Typeflag != tar.TypeReg:
@@ -169,7 +172,7 @@ func (t *tail) Read(p []byte) (int, error) {
 
 // endOfTar wants the blocks that end an archive, which the library does not ask for, and nothing but padding after
 // them. Reading on to the end is also what makes unpackers compare their checksums.
-func (r *run) endOfTar(f *file, end *tail) error {
+func endOfTar(f *file, end *tail) error {
 	if len(end.last) < endBlocks || !zeros(end.last) {
 		return f.fault(errs.Invalid, "the archive is cut short at byte %d: it has no end", f.at())
 	}
