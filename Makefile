@@ -64,6 +64,10 @@ test-postgres: ## see that PostgreSQL starts on this machine
 accuracy: ## how much of what is found is true and how much that is true is found, all versions (3 minutes; docs/accuracy.md)
 	MUSTER_REQUIRE_ORACLES=1 MUSTER_ACCURACY_ALL=1 $(GO) test -count=1 -v -timeout 20m ./test/accuracy
 
+.PHONY: real-feeds
+real-feeds: ## read the real feeds of ../shared/data, where there are any, and list what could not be used
+	$(GO) test -count=1 -v -run TestRealFeeds ./internal/vuln/feed
+
 .PHONY: cover
 cover: ## which lines the tests run, as bin/coverage.html
 	@mkdir -p $(BIN)

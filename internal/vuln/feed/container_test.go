@@ -231,8 +231,7 @@ func TestSeveralFormatsInOne(t *testing.T) {
 }
 
 func TestBombs(t *testing.T) {
-	blanks := []byte("[" + osvA + strings.Repeat(" ", 20<<20) + "]")
-	long := strings.NewReplacer(`"id"`, `"details":"`+strings.Repeat("x", 20<<20)+`","id"`).Replace(osvA)
+	zeros := packed{"a.txt", make([]byte, 20<<20)} // nobody looks into it, but it is unpacked
 	nest := []byte(osvA)
 	for range 8 {
 		nest = gzipped(nest)
@@ -242,11 +241,10 @@ func TestBombs(t *testing.T) {
 		lim  Limits
 		want string
 	}{
-		"ratio of gz":    {gzipped(blanks), Limits{Ratio: 100}, "more than 100 times its size"},
-		"ratio of zip":   {zipped(zip.Deflate, true, packed{"a.json", []byte(long)}), Limits{Ratio: 100}, "more than 100 times its size"},
-		"ratio unread":   {zipped(zip.Deflate, true, packed{"a.txt", []byte(long)}), Limits{Ratio: 100}, "more than 100 times its size"},
-		"ratio of zst":   {zstded(blanks), Limits{Ratio: 100}, "more than 100 times its size"},
-		"in all":         {tarred(packed{"a.gz", gzipped([]byte(long))}, packed{"b.gz", gzipped([]byte(long))}), Limits{Total: 30 << 20, Ratio: 1e6}, "unpacked it is larger than 30 MiB"},
+		"ratio of gz":    {gzipped(tarred(zeros)), Limits{Ratio: 100}, "more than 100 times its size"},
+		"ratio of zip":   {zipped(zip.Deflate, true, zeros), Limits{Ratio: 100}, "more than 100 times its size"},
+		"ratio of zst":   {zstded(tarred(zeros)), Limits{Ratio: 100}, "more than 100 times its size"},
+		"in all":         {tarred(packed{"a.gz", gzipped(tarred(zeros))}, packed{"b.gz", gzipped(tarred(zeros))}), Limits{Total: 30 << 20, Ratio: 1e6}, "unpacked it is larger than 30 MiB"},
 		"depth":          {nest, Limits{}, "more than 6 containers within each other"},
 		"files":          {tarred(packed{"a", nil}, packed{"b", nil}, packed{"c", nil}), Limits{Entries: 2}, "more than 2 files"},
 		"memory of xz":   {xzWith([]byte(osvA), 0x1e), Limits{Window: 1 << 20}, "more than 1 MiB of memory"},

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -29,11 +30,11 @@ func realData(t testing.TB, name string) string {
 	}
 }
 
+// errEnough ends a reading that would take too long.
+var errEnough = errors.New("enough")
+
 // Real feeds are read whole, with no more problems than were looked at and found to be the publisher's.
 func TestRealFeeds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
 	for _, tc := range []struct {
 		name     string
 		format   Format
@@ -44,7 +45,7 @@ func TestRealFeeds(t *testing.T) {
 		{"almalinux-osv.tar.xz", OSV, 5680, 0, 0},
 		{"go-osv.tar.xz", OSV, 4291, 0, 0},
 		{"cisa-kev.json.xz", KEV, 1404, 1404, 0},
-		{"cve5-2024.tar.xz", CVE5, 23975, 0, 100000},
+		{"cve5-2024.tar.xz", CVE5, 23975, 0, 3000},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -54,13 +55,16 @@ func TestRealFeeds(t *testing.T) {
 			}
 			defer func() { _ = in.Close() }()
 			start := time.Now()
-			var applications, systems, packages, unaffecting int
+			var read, applications, systems, packages, unaffecting int
 			examples := make(map[Reason][]string)
 			head, err := Read(tc.name, in, Options{Problem: func(p Problem) {
 				if e := examples[p.Reason]; len(e) < 5 || os.Getenv("MUSTER_FEED_PROBLEMS") != "" {
 					examples[p.Reason] = append(e, p.ID+" "+p.Detail)
 				}
 			}}, func(i Item) error {
+				if read++; raceEnabled && read == 200 {
+					return errEnough
+				}
 				if len(i.Entry.Affected) == 0 {
 					unaffecting++
 				}
@@ -76,6 +80,9 @@ func TestRealFeeds(t *testing.T) {
 				}
 				return nil
 			})
+			if errors.Is(err, errEnough) {
+				t.Skip("the race detector makes it fifty times as slow: only 200 records were read, 'make real-feeds' reads all")
+			}
 			if err != nil || head.Format != tc.format || head.Items != tc.items || head.Declared != tc.declared {
 				t.Errorf("%v, %+v", err, head)
 			}

@@ -83,7 +83,7 @@ func understand(s string) (wording, bool) {
 
 // aloneOr reads one version, or all that begin alike.
 func aloneOr(s string) (wording, bool) {
-	if strings.Trim(s, "0123456789.") == "" {
+	if strings.Trim(s, "0123456789.") == "" && strings.Trim(s, ".") == s && s != "" {
 		return wording{single: []string{s}}, true
 	}
 	if m := wildcard.FindStringSubmatch(s); m != nil {
