@@ -125,7 +125,7 @@ func (c *Client) ComparePolicy(ctx context.Context, id string, text []byte) ([]D
 // Run is work over many devices that takes its time.
 type Run struct {
 	ID        string    `json:"id"`
-	Kind      string    `json:"kind"`  // reevaluate or dry-run
+	Kind      string    `json:"kind"`  // reevaluate, dry-run, regroup or rematch
 	State     string    `json:"state"` // waiting, running, done, failed or cancelled
 	Group     string    `json:"group"`
 	Policy    string    `json:"policy"`

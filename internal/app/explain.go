@@ -18,9 +18,15 @@ func (s *services) explain(ctx context.Context, account posture.AccountID, d *de
 	if err != nil {
 		return nil, err
 	}
-	subject, err := s.judge.subject(ctx, p, device.SubjectOf(d, report))
+	now := time.Now()
+	of := device.SubjectOf(d, report)
+	found, err := s.judge.vulnerabilities(ctx, of, now)
 	if err != nil {
 		return nil, err
 	}
-	return p.Explain(&subject, time.Now()), nil
+	subject, err := s.judge.subject(ctx, p, of, &found)
+	if err != nil {
+		return nil, err
+	}
+	return p.Explain(&subject, now), nil
 }

@@ -31,6 +31,7 @@ func (s *server) jobs() []jobs.Job {
 		{Name: "old-commands", Every: time.Minute, Do: func(ctx context.Context, _ time.Time) error { return s.devices.TidyCommands(ctx) }},
 		{Name: "due-verdicts", Every: time.Minute, Do: s.sweep},
 		{Name: "old-runs", Every: time.Hour, Do: s.runner().ForgetOld},
+		{Name: "rematches", Every: 2 * time.Second, Do: s.startRematches},
 		{Name: "due-removals", Every: time.Minute, Do: s.sweepRemovals},
 		{Name: "old-devices", Every: time.Hour, Do: s.purgeDevices},
 		{Name: "old-events", Every: time.Hour, Do: s.forgetEvents},

@@ -17,7 +17,7 @@ import (
 
 // runner does what is stored as runs.
 func (s *services) runner() *jobs.Runs {
-	return jobs.NewRuns(s.store, s.store, s.log, time.Now, map[run.Kind]jobs.Work{run.Reevaluate: s.reevaluate, run.DryRun: s.dryRun, run.Regroup: s.regroup})
+	return jobs.NewRuns(s.store, s.store, s.log, time.Now, map[run.Kind]jobs.Work{run.Reevaluate: s.reevaluate, run.DryRun: s.dryRun, run.Regroup: s.regroup, run.Rematch: s.rematch})
 }
 
 // walk gives the way through the devices that a run is about, from where the run is, and counts them at the beginning.
@@ -27,6 +27,13 @@ func (s *services) walk(ctx context.Context, r *run.Run) (*device.Walk, error) {
 		return nil, err
 	}
 	w := &device.Walk{Account: r.Account, Groups: groups, Position: r.Position, Anew: r.Params.Anew}
+	if len(r.Params.CVEs) > 0 {
+		w.Facets, err = s.store.FacetsOf(ctx, r.Account, nil, r.Params.CVEs)
+		w.None = len(w.Facets) == 0
+		if err != nil {
+			return nil, err
+		}
+	}
 	if r.Position == "" {
 		r.Total, err = s.devices.Total(ctx, w)
 	}
@@ -51,6 +58,15 @@ func (s *services) reevaluate(ctx context.Context, r *run.Run) (end bool, err er
 	if err != nil {
 		return false, err
 	}
+	end, err = s.rejudge(ctx, r, w)
+	if end && len(w.Facets) > 0 {
+		r.Total = r.Done // how many have something is not known before
+	}
+	return end, err
+}
+
+// rejudge judges the next devices of a walk anew for a run.
+func (s *services) rejudge(ctx context.Context, r *run.Run, w *device.Walk) (end bool, err error) {
 	t, end, err := s.devices.Rejudge(ctx, w)
 	if err != nil {
 		return false, err

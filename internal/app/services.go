@@ -35,6 +35,7 @@ type services struct {
 	operators *identity.Operators
 	judge     *judge
 	catalogue *catalogue.Service
+	touched   *touchedCache
 	log       *slog.Logger
 }
 
@@ -67,28 +68,24 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 	if err != nil {
 		return nil, err
 	}
-	known, err := vuln.Builtin()
-	if err != nil {
-		return nil, err
-	}
+	s := &services{}
 	runs := run.New(st, time.Now, rand.Reader)
 	book := policies.New(policies.Options{Store: st, Now: time.Now, Random: rand.Reader, Wake: runs.Wake})
-	judge, err := newJudge(book, st, known)
-	if err != nil {
-		return nil, err
-	}
-	s := &services{}
+	known := catalogue.New(catalogue.Options{Store: store.NewCatalogue(st), Log: log})
 	risks := risk.New(risk.Options{Store: st, Now: time.Now, Random: rand.Reader, Wake: runs.Wake, Judge: func(ctx context.Context, account posture.AccountID, id string) error {
 		return s.devices.JudgeNow(ctx, account, id)
 	}})
+	judge, err := newJudge(book, st, known, risks)
+	if err != nil {
+		return nil, err
+	}
 	ids := identity.New(identity.Options{
 		Accounts: st, Applications: st, Tokens: st, Settings: st, Codes: st,
 		Rejudging: func(account posture.AccountID) { risks.Forget(account); runs.Wake() },
 	})
 	*s = services{
-		store: st, policies: book, runs: runs, risks: risks, judge: judge, log: log,
-		catalogue: catalogue.New(catalogue.Options{Store: store.NewCatalogue(st), Log: log}),
-		identity:  ids, operators: identity.NewOperators(st, time.Now, rand.Reader),
+		store: st, policies: book, runs: runs, risks: risks, judge: judge, log: log, catalogue: known, touched: newTouchedCache(),
+		identity: ids, operators: identity.NewOperators(st, time.Now, rand.Reader),
 		devices: device.New(device.Options{
 			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{known}, Wake: runs.Wake,
 			Rules: deviceRules(ids), CompileJoin: compileJoin,
@@ -109,17 +106,20 @@ func (s *services) allowWebhooks(networks []netip.Prefix) {
 func (s *services) close() error { return s.store.Close() }
 
 // descriptions lets the inventory show what the catalogue says of a vulnerability.
-type descriptions struct{ catalogue *vuln.Catalogue }
+type descriptions struct{ catalogue *catalogue.Service }
 
 // Describe implements device.Catalogue.
-func (d descriptions) Describe(_ context.Context, ids []string) (map[string]device.Description, error) {
-	out := make(map[string]device.Description, len(ids))
-	for _, id := range ids {
-		if known, ok := d.catalogue.Describe(id); ok {
-			out[id] = device.Description(known)
-		}
+func (d descriptions) Describe(ctx context.Context, ids []string) (map[string]device.Description, error) {
+	view, err := d.catalogue.View(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	said, err := view.Said(ctx, ids)
+	out := make(map[string]device.Description, len(said))
+	for id, j := range said {
+		out[id] = device.Description(j.Description)
+	}
+	return out, err
 }
 
 // Keys implements device.Catalogue.

@@ -18,7 +18,8 @@ type Appraisals interface {
 	// FacetsOf gives what devices are found by that have one of these products, or one of these vulnerabilities, open or
 	// accepted: see Spread.DevicesWith.
 	FacetsOf(ctx context.Context, account posture.AccountID, products []int64, cves []string) (Facets, error)
-	// AppraiseVersions stores what is known of versions. Vulnerabilities that no device ever had are left out.
+	// AppraiseVersions takes from versions the vulnerabilities that they cannot have any more, and ranks them by the rest. What
+	// they have come to have, reports add.
 	AppraiseVersions(ctx context.Context, account posture.AccountID, list []VersionAppraisal) error
 	// AppraiseVulnerabilities stores how bad vulnerabilities are. Those that no device ever had are left out.
 	AppraiseVulnerabilities(ctx context.Context, account posture.AccountID, list []OpenVulnerability) error
@@ -33,7 +34,7 @@ type KnownVersion struct {
 
 // VersionAppraisal is what the catalogue says of a version.
 type VersionAppraisal struct {
-	ID     int64
-	CVEs   []string // or ids of entries; may repeat
-	Levels posture.Levels
+	ID int64
+	// Still are the vulnerabilities, by their CVE ids or those of entries, that some machine with the version may have.
+	Still []string
 }

@@ -39,6 +39,7 @@ type Walk struct {
 	Account posture.AccountID
 	Groups  []posture.GroupID // in order
 	Facets  Facets            // where there are any, those that have one of them, in whatever group
+	None    bool              // no device at all
 	Anew    bool              // also devices that were judged by just what holds now
 	// Position is behind which device it goes on; "" is the beginning.
 	Position string
@@ -50,6 +51,9 @@ const walkPart = 256
 
 // next reads the next part of the walk, and moves the position behind it. At the end it gives none.
 func (w *Walk) next(ctx context.Context, s *Service) ([]Reported, error) {
+	if w.None {
+		return nil, nil
+	}
 	if len(w.Facets) > 0 {
 		return w.nextWith(ctx, s)
 	}

@@ -145,7 +145,7 @@ func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j ju
 		if !old.Managed {
 			return errNoDevice() // its agent was removed since it was authenticated
 		}
-		if !old.sameGround(stored) {
+		if !old.sameGround(stored, j.verdict) {
 			return errJudgedMeanwhile
 		}
 		return s.storeReport(ctx, tx, old, d, j)
@@ -153,10 +153,10 @@ func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j ju
 }
 
 // sameGround reports whether a device is still judged by what it was when it was read. A report that said nothing new may
-// have ended a silence.
-func (d *Device) sameGround(read *Device) bool {
+// have ended a silence; another linked user matters where the verdict says so.
+func (d *Device) sameGround(read *Device, v *posture.Verdict) bool {
 	return d.Policy == read.Policy && d.Cell.Group == read.Cell.Group && d.Judge == read.Judge && bytes.Equal(d.Digest, read.Digest) &&
-		d.Link.Username == read.Link.Username && d.ReportedAt.Equal(read.ReportedAt) && d.Known == read.Known
+		(d.Link.Username == read.Link.Username || !v.LinkedMatters) && d.ReportedAt.Equal(read.ReportedAt) && d.Known == read.Known
 }
 
 // recall adds to a subject what was thought of the device before, where that matters: a device without issues has none

@@ -128,7 +128,7 @@ func (s *Service) storeVerdict(ctx context.Context, ref Ref, stored *Device, v *
 		if !old.Managed || !old.Monitored() {
 			return errNoDevice() // its agent was removed since it was read: it has no verdict any more
 		}
-		if !old.sameGround(stored) {
+		if !old.sameGround(stored, v) {
 			return errJudgedMeanwhile
 		}
 		d.LastReport = stored.LastReport

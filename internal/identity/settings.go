@@ -246,7 +246,7 @@ func (s *Service) settingsChange(ctx context.Context, account posture.AccountID,
 	out := SettingsChange{Events: []event.Event{e}}
 	if rejudge {
 		out.Rejudge = &run.Run{
-			Account: account, ID: posture.NewID(e.At, s.random), Kind: run.Reevaluate, Params: run.Params{Anew: true}, Actor: e.Actor, CreatedAt: e.At,
+			Account: account, ID: posture.NewID(e.At, s.random), Kind: run.Rematch, Actor: e.Actor, CreatedAt: e.At,
 		}
 	}
 	return out

@@ -37,6 +37,9 @@ func NewSet(revision int64, thresholds Thresholds, list []Risk) *Set {
 // Revision is the account's RiskRevision of which the set is.
 func (s *Set) Revision() int64 { return s.revision }
 
+// Empty reports whether nothing is said.
+func (s *Set) Empty() bool { return len(s.byID) == 0 }
+
 // Thresholds are the account's.
 func (s *Set) Thresholds() Thresholds { return s.thresholds }
 

@@ -19,6 +19,9 @@ const (
 	DryRun Kind = "dry-run"
 	// Regroup moves devices to the groups that want them by rule or domain; Changed counts those that moved.
 	Regroup Kind = "regroup"
+	// Rematch judges anew the devices that a new generation of the catalogue of vulnerabilities touches, and puts right what
+	// lists say of products and vulnerabilities.
+	Rematch Kind = "rematch"
 )
 
 // State is how a run stands. The numbers are stored.
@@ -63,6 +66,9 @@ type Params struct {
 	// CVEs leave only devices that have one of these vulnerabilities, by its CVE id or that of a feed's entry, whether it
 	// counts there or not.
 	CVEs []string `json:"cves,omitempty"`
+	// From and To are the generations of the catalogue between which a rematch looks; with From 0 it looks at everything.
+	From int64 `json:"from,omitempty"`
+	To   int64 `json:"to,omitempty"`
 	// Document is the policy that a dry run tries, as YAML.
 	Document string `json:"document,omitempty"`
 }

@@ -95,10 +95,10 @@ const lockFacets = "UPDATE account_sequences SET next = next WHERE account_id = 
 
 // AppraiseVersions implements device.Appraisals.
 func (s *Store) AppraiseVersions(ctx context.Context, account posture.AccountID, list []device.VersionAppraisal) error {
+	list = slices.SortedFunc(slices.Values(list), func(a, b device.VersionAppraisal) int { return cmp.Compare(a.ID, b.ID) })
 	if len(list) == 0 {
 		return nil
 	}
-	list = slices.SortedFunc(slices.Values(list), func(a, b device.VersionAppraisal) int { return cmp.Compare(a.ID, b.ID) })
 	defer s.known.forget()
 	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
 		tx.dirty = true
@@ -106,20 +106,24 @@ func (s *Store) AppraiseVersions(ctx context.Context, account posture.AccountID,
 		if err != nil {
 			return err
 		}
-		ids, err := tx.idsOfVulnerabilities(ctx, account, list)
+		rows, err := tx.versionRows(ctx, account, list)
+		if err != nil {
+			return err
+		}
+		known, err := tx.knownVulnerabilities(ctx, account, rows)
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			row := versionRow{id: list[i].ID, levels: list[i].Levels}
-			for _, cve := range list[i].CVEs {
-				if id := ids[cve]; id != 0 {
-					row.found = append(row.found, id)
-				}
+			row := rows[list[i].ID]
+			if row == nil {
+				continue
 			}
-			slices.Sort(row.found)
-			row.found = slices.Compact(row.found)
-			err = tx.putVersion(ctx, account, &row)
+			now := row.appraised(list[i].Still, known)
+			if now.same(row) {
+				continue
+			}
+			err = tx.putVersion(ctx, account, &now)
 			if err != nil {
 				return err
 			}
@@ -128,22 +132,69 @@ func (s *Store) AppraiseVersions(ctx context.Context, account posture.AccountID,
 	})
 }
 
-func (tx *Tx) idsOfVulnerabilities(ctx context.Context, account posture.AccountID, list []device.VersionAppraisal) (map[string]int64, error) {
-	var cves []string
-	for i := range list {
-		cves = append(cves, list[i].CVEs...)
+// appraised leaves of a version's vulnerabilities those that it may still have.
+func (r *versionRow) appraised(still []string, known map[int64]knownVulnerability) versionRow {
+	may := make(map[string]bool, len(still))
+	for _, cve := range still {
+		may[cve] = true
 	}
-	slices.Sort(cves)
-	out := make(map[string]int64, len(cves))
-	err := inChunks(slices.Compact(cves), func(part []string) error {
+	now := versionRow{id: r.id}
+	for _, id := range r.found {
+		if v := known[id]; may[v.cve] {
+			now.found = append(now.found, id)
+			now.levels = now.levels.Worst(v.levels)
+		}
+	}
+	return now
+}
+
+// versionRows reads the rows of versions, by their ids.
+func (tx *Tx) versionRows(ctx context.Context, account posture.AccountID, list []device.VersionAppraisal) (map[int64]*versionRow, error) {
+	out := make(map[int64]*versionRow, len(list))
+	ids := make([]int64, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	err := inChunks(ids, func(part []int64) error {
 		in, args := anyOf([]any{account}, part)
 		return tx.query(ctx, func(r scanner) error {
-			var cve string
-			var id int64
-			err := r.Scan(&cve, &id)
-			out[cve] = id
+			var row versionRow
+			var found []byte
+			err := r.Scan(&row.id, &found, &row.levels[0], &row.levels[1], &row.levels[2])
+			if err != nil {
+				return err
+			}
+			row.found, err = unpackFacets(found)
+			out[row.id] = &row
 			return err
-		}, "SELECT cve, id FROM vulnerabilities WHERE account_id = ? AND cve IN "+in, args...)
+		}, "SELECT id, found, level_opswat, level_cvss2, level_cvss3 FROM product_versions WHERE account_id = ? AND id IN "+in, args...)
+	})
+	return out, err
+}
+
+// knownVulnerability is a vulnerability as far as versions ask.
+type knownVulnerability struct {
+	cve    string
+	levels posture.Levels
+}
+
+// knownVulnerabilities reads all that some versions have.
+func (tx *Tx) knownVulnerabilities(ctx context.Context, account posture.AccountID, rows map[int64]*versionRow) (map[int64]knownVulnerability, error) {
+	var ids []int64
+	for _, row := range rows {
+		ids = append(ids, row.found...)
+	}
+	slices.Sort(ids)
+	out := make(map[int64]knownVulnerability)
+	err := inChunks(slices.Compact(ids), func(part []int64) error {
+		in, args := anyOf([]any{account}, part)
+		return tx.query(ctx, func(r scanner) error {
+			var id int64
+			var v knownVulnerability
+			err := r.Scan(&id, &v.cve, &v.levels[0], &v.levels[1], &v.levels[2])
+			out[id] = v
+			return err
+		}, "SELECT id, cve, level_opswat, level_cvss2, level_cvss3 FROM vulnerabilities WHERE account_id = ? AND id IN "+in, args...)
 	})
 	return out, err
 }

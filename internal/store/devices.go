@@ -95,7 +95,7 @@ func scanDevice(r scanner, d *device.Device) error {
 		&d.Exempted, &since, &until, &d.Exemption.Reason, &d.Link.Username, &d.Link.Group,
 		&d.PackedProfile, &d.Vulnerabilities, &d.LinkedID, &status,
 		&d.Exemption.By, &hold, &verdictChange, &silence, &failing, &flags, &d.Pinned, &d.MergedInto, &remove,
-		&d.Policy.ID, &d.Policy.Version, &seen, &lastReport)
+		&d.Policy.ID, &d.Policy.Version, &d.Known.Generation, &d.Known.Revision, &seen, &lastReport)
 	if err != nil {
 		return err
 	}
@@ -123,11 +123,17 @@ func currentPolicy(devices string) string {
 		".account_id AND p.id = (SELECT g.policy_id" + group + ")), 0)"
 }
 
+// currentKnowledge are two columns: what verdicts on a device of the table are made by, see posture.Knowledge.
+func currentKnowledge(devices string) string {
+	return "COALESCE((SELECT c.generation FROM catalogue c WHERE c.id = 1), 0), COALESCE((SELECT a.risk_revision FROM accounts a WHERE a.id = " +
+		devices + ".account_id), 0)"
+}
+
 var (
-	selectDevice = "SELECT d." + strings.Join(deviceColumns, ", d.") + ", " + currentPolicy("d") + `, s.seen_at, s.reported_at FROM devices d
+	selectDevice = "SELECT d." + strings.Join(deviceColumns, ", d.") + ", " + currentPolicy("d") + `, 0, 0, s.seen_at, s.reported_at FROM devices d
 		LEFT JOIN device_seen s ON s.account_id = d.account_id AND s.device_id = d.id`
 	liveDevice = selectDevice + " WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0"
-	lockDevice = "SELECT " + strings.Join(deviceColumns, ", ") + ", " + currentPolicy("devices") + ", NULL, NULL FROM devices WHERE account_id = ? AND id = ?"
+	lockDevice = "SELECT " + strings.Join(deviceColumns, ", ") + ", " + currentPolicy("devices") + ", " + currentKnowledge("devices") + ", NULL, NULL FROM devices WHERE account_id = ? AND id = ?"
 
 	insertDevice = "INSERT INTO devices (" + strings.Join(deviceColumns, ", ") + ") VALUES (?" +
 		strings.Repeat(", ?", len(deviceColumns)-1) + ")"

@@ -114,7 +114,7 @@ func (s *Store) Report(ctx context.Context, account posture.AccountID, id string
 // storedColumns are what device.Agents.Stored reads of devices d and device_seen s: see scanStored.
 var storedColumns = `d.account_id, d.id, d.group_id, d.status, d.digest, d.judge, d.next_change_at, d.verdict_change_at, d.silence,
 	d.verdict_flags, d.failing_since, d.exempted, d.exempt_until, d.hold <> '', d.issues_critical, d.issues_warning, d.link_username, d.link_group,
-	d.pinned, d.device_type, d.os_family, d.reported_at, s.reported_at, ` + currentPolicy("d")
+	d.pinned, d.device_type, d.os_family, d.reported_at, s.reported_at, ` + currentPolicy("d") + ", " + currentKnowledge("d")
 
 var selectStored = "SELECT " + storedColumns + " FROM" + fromListed + " WHERE d.account_id = ? AND d.id = ? AND d.lifecycle = 0 AND d.managed = 1"
 
@@ -126,7 +126,7 @@ func scanStored(r scanner, d *device.Device, more ...any) error {
 	err := r.Scan(append([]any{
 		&d.Account, &d.ID, &d.Cell.Group, &d.Cell.Status, &d.Digest, &d.Judge, &change,
 		&verdictChange, &silence, &flags, &failing, &d.Exempted, &until, &d.Quarantined, &d.Issues.Critical, &d.Issues.Warning,
-		&d.Link.Username, &d.Link.Group, &d.Pinned, &d.Type, &d.OSFamily, &reported, &lastReport, &d.Policy.ID, &d.Policy.Version,
+		&d.Link.Username, &d.Link.Group, &d.Pinned, &d.Type, &d.OSFamily, &reported, &lastReport, &d.Policy.ID, &d.Policy.Version, &d.Known.Generation, &d.Known.Revision,
 	}, more...)...)
 	d.Managed = true
 	d.NextChange, d.VerdictChange, d.FailingSince, d.Exemption.Until = timeOf(change), timeOf(verdictChange), timeOf(failing), timeOf(until)

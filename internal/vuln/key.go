@@ -155,3 +155,9 @@ func systemOf(os *posture.OS) (product, bool) {
 
 // SystemKey is the key of the operating systems of a family.
 func SystemKey(f posture.OSFamily) Key { return Key{Space: version.OS + ":" + string(f)} }
+
+// IsSystem reports whether a key is that of operating systems.
+func IsSystem(k Key) bool {
+	base, _, _ := strings.Cut(k.Space, ":")
+	return base == version.OS
+}

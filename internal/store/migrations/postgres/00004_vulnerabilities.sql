@@ -86,6 +86,9 @@ CREATE TABLE catalogue_lookup (
 
 -- Keys of products.
 
+-- The generation of the catalogue that all devices of an account have been matched with.
+ALTER TABLE accounts ADD COLUMN matched_generation BIGINT NOT NULL DEFAULT 0;
+
 -- What a product is looked up by in the catalogue, on any machine that has it: whom a new feed concerns follows from this.
 CREATE TABLE product_keys (
 	account_id BIGINT NOT NULL,

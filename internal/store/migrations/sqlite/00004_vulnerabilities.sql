@@ -97,6 +97,9 @@ ANALYZE sqlite_schema;
 
 -- Keys of products.
 
+-- The generation of the catalogue that all devices of an account have been matched with.
+ALTER TABLE accounts ADD COLUMN matched_generation INTEGER NOT NULL DEFAULT 0;
+
 -- What a product is looked up by in the catalogue, on any machine that has it: whom a new feed concerns follows from this.
 CREATE TABLE product_keys (
 	account_id INTEGER NOT NULL,
