@@ -15,6 +15,7 @@ import (
 	"muster/internal/identity"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
+	"muster/internal/vuln"
 	"muster/internal/web"
 )
 
@@ -41,6 +42,11 @@ type Deps struct {
 	Runs          Runs
 	Webhooks      Webhooks
 	Operators     Operators
+	Risks         Risks
+	// Said gives what feeds say of vulnerabilities; those of which none says anything are left out.
+	Said func(ctx context.Context, ids []string) (map[string]vuln.Joined, error)
+	// ExplainVulnerability tells why a device has a vulnerability, or has not.
+	ExplainVulnerability func(ctx context.Context, account posture.AccountID, d *device.Device, id string) (Explained, error)
 	// Explain tells what each check of the policy of a device, which has reported, finds now, passed or not.
 	Explain func(ctx context.Context, account posture.AccountID, d *device.Device) ([]posture.CheckResult, error)
 	// Now gives the time; time.Now when nil.
@@ -78,7 +84,7 @@ type operation struct {
 
 // operations is the whole API.
 func (d *door) operations() []operation {
-	return slices.Concat(d.accountOperations(), d.deviceOperations(), d.policyOperations(), d.webhookOperations())
+	return slices.Concat(d.accountOperations(), d.deviceOperations(), d.vulnerabilityOperations(), d.policyOperations(), d.webhookOperations())
 }
 
 func (d *door) accountOperations() []operation {
@@ -132,6 +138,19 @@ func (d *door) deviceOperations() []operation {
 		{"admin_device_split", "POST", "devices/{id}/split", web.Write, d.splitDevices},
 
 		{"admin_verdict", "GET", "devices/{id}/verdict", web.Read, d.showVerdict},
+	}
+}
+
+func (d *door) vulnerabilityOperations() []operation {
+	return []operation{
+		{"admin_vulnerabilities", "GET", "vulnerabilities", web.Read, d.listVulnerabilities},
+		{"admin_vulnerability", "GET", "vulnerabilities/{id}", web.Read, d.showVulnerability},
+		{"admin_vulnerability_devices", "GET", "vulnerabilities/{id}/devices", web.Read, d.listHolders},
+		{"admin_vulnerability_explain", "GET", "devices/{id}/vulnerabilities/{vulnerability}", web.Read, d.explainVulnerability},
+		{"admin_risks", "GET", "accepted-risks", web.Read, d.listRisks},
+		{"admin_risk_accept", "POST", "accepted-risks", web.Admin, d.acceptRisk},
+		{"admin_risk", "GET", "accepted-risks/{id}", web.Read, d.showRisk},
+		{"admin_risk_revoke", "POST", "accepted-risks/{id}/revoke", web.Admin, d.revokeRisk},
 	}
 }
 

@@ -30,6 +30,7 @@ type Accounts interface {
 type Devices interface {
 	grouping
 	exempting
+	vulnerabilities
 	Find(ctx context.Context, account posture.AccountID, sel device.Selector) (device.Device, error)
 	Select(ctx context.Context, account posture.AccountID, q device.Query) ([]device.Device, string, error)
 	Conflicts(ctx context.Context, account posture.AccountID, w page.Window) (list []device.Clash, next string, err error)

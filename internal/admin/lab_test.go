@@ -21,9 +21,11 @@ import (
 	"muster/internal/policies"
 	"muster/internal/posture"
 	"muster/internal/ratelimit"
+	"muster/internal/risk"
 	"muster/internal/run"
 	"muster/internal/store"
 	"muster/internal/store/storetest"
+	"muster/internal/vuln"
 	"muster/internal/web"
 	"muster/internal/webhook"
 	"muster/test/openapi"
@@ -41,6 +43,7 @@ type lab struct {
 	policies  *policies.Service
 	runs      *run.Service
 	webhooks  *webhook.Service
+	risks     *risk.Service
 	operators *identity.Operators
 
 	mu   sync.Mutex
@@ -61,8 +64,10 @@ type home struct {
 	code     string // the id of a registration code
 	webhook  string
 	operator string
-	device   string // is exempted and quarantined
-	plain    string // another device, of which nothing is special
+	// vulnerability is one that its devices have, and risk one that it accepted.
+	vulnerability, risk string
+	device              string // is exempted and quarantined
+	plain               string // another device, of which nothing is special
 }
 
 // counter is a limiter that may fail.
@@ -126,16 +131,18 @@ func open(t testing.TB, dir string, at time.Time) *lab {
 	_, err = st.Migrate(ctx)
 	must(t, err)
 	l.store = st
-	l.devices = device.New(device.Options{Store: st, Judge: storetest.Judge{}, Decode: storetest.Decode, Now: l.now, Log: log})
+	l.devices = device.New(device.Options{Store: st, Judge: vulnerable{l}, Decode: storetest.Decode, Now: l.now, Log: log})
 	l.who = identity.New(identity.Options{Accounts: st, Settings: st, Codes: st, Applications: st, Tokens: st, Now: l.now})
 	l.limits = &counter{Limiter: ratelimit.Limiter{Source: ratelimit.NewMemory(1000), Now: l.now}}
 	l.runs = run.New(st, l.now, rand.Reader)
 	l.policies = policies.New(policies.Options{Store: st, Now: l.now, Random: rand.Reader, Wake: l.runs.Wake})
+	l.risks = risk.New(risk.Options{Store: st, Now: l.now, Random: rand.Reader, Wake: l.runs.Wake, Judge: l.devices.JudgeNow})
 	l.operators = identity.NewOperators(st, l.now, nil)
 	l.webhooks = webhook.New(webhook.Options{Store: st, Sender: silent{}, Now: l.now})
 	l.mux = web.NewMux(New(Deps{
 		Authenticator: l.who, Limiter: l.limits, Accounts: l.who, Devices: l.devices, Policies: l.policies, Runs: l.runs, Webhooks: l.webhooks,
-		Operators: l.operators, Explain: explained, Now: l.now, RateLimit: 10,
+		Operators: l.operators, Explain: explained, Risks: l.risks, Said: saidByFeeds,
+		ExplainVulnerability: l.explainVulnerability, Now: l.now, RateLimit: 10,
 	}))
 	l.Handler = &web.Server{Next: l.mux, Log: log}
 	return l
@@ -214,6 +221,11 @@ func (l *lab) furnishMore(t testing.TB, h *home, whose string) {
 	operator, err := l.operators.Create(ctx, account, identity.OperatorChange{Email: new("kari@" + whose + ".example"), Name: new("Kari")})
 	must(t, err)
 	h.code, h.webhook, h.operator = code.ID, hook.ID, operator.ID
+	h.vulnerability = vulnerabilityOf(account)
+	accepted, err := l.risks.Accept(ctx, account, &risk.Acceptance{Vulnerability: h.vulnerability, Device: h.plain, Reason: whose + " reason", Actor: "test"})
+	must(t, err)
+	h.risk = accepted.ID
+	l.advance(time.Millisecond)
 }
 
 // document is a policy.
@@ -234,6 +246,59 @@ type silent struct{}
 // Send implements webhook.Sender.
 func (silent) Send(context.Context, webhook.Request) webhook.Answer {
 	return webhook.Answer{StatusCode: 204}
+}
+
+// vulnerable is a judge that finds a vulnerability of its own on the devices of each account.
+type vulnerable struct{ lab *lab }
+
+// vulnerabilityOf gives the vulnerability that devices of an account have.
+func vulnerabilityOf(account posture.AccountID) string {
+	return fmt.Sprintf("CVE-2026-%d", 1000+account)
+}
+
+// Version implements device.Judge.
+func (vulnerable) Version(p posture.PolicyRef, g posture.GroupID) string {
+	return storetest.Judge{}.Version(p, g)
+}
+
+// Judge implements device.Judge.
+func (v vulnerable) Judge(ctx context.Context, s *device.Subject, now time.Time) (posture.Verdict, error) {
+	out, err := storetest.Judge{}.Judge(ctx, s, now)
+	epss := 0.25
+	out.Findings = []posture.Finding{{
+		ID: "DSA-1-1", CVEs: []string{vulnerabilityOf(s.Account)}, Product: "lib", Version: "1", Fixed: "2", Feed: "debian", Ecosystem: "Debian:12", EPSS: &epss,
+		Scores: [...]float64{78.4, -1, 9.8}, Levels: posture.Levels{4, 0, 4},
+	}}
+	if err != nil {
+		return out, err
+	}
+	set, err := v.lab.risks.Active(ctx, s.Account)
+	if err != nil {
+		return out, err
+	}
+	a := set.Apply(out.Findings, risk.Place{Device: s.ID, Group: s.Group}, now, nil)
+	out.Findings, out.Levels = a.Findings, a.Levels
+	return out, nil
+}
+
+// saidByFeeds stands in for the catalogue.
+func saidByFeeds(_ context.Context, ids []string) (map[string]vuln.Joined, error) {
+	out := make(map[string]vuln.Joined)
+	for _, id := range ids {
+		f := vuln.NoFacts
+		f.V3, f.EPSS = 9.8, 0.25
+		out[id] = vuln.Joined{Facts: f, Said: []vuln.Said{{Feed: "nvd", Entry: id, Facts: f, Severity: []vuln.Severity{{Type: "CVSS_V3", Score: "CVSS:3.1/AV:N"}}}}}
+	}
+	return out, nil
+}
+
+// explainVulnerability stands in for the catalogue too.
+func (l *lab) explainVulnerability(ctx context.Context, account posture.AccountID, d *device.Device, id string) (Explained, error) {
+	v, err := l.devices.Verdict(ctx, account, d.ID)
+	return Explained{
+		Reported: storetest.Epoch, Findings: v.Findings, Known: true,
+		Considered: []vuln.Considered{{Entry: "DSA-1-1", CVEs: []string{id}, Product: "lib", Version: "1", Outcome: vuln.IsAffected}},
+	}, err
 }
 
 // explained stands in for the judge's own explanation.
@@ -372,6 +437,8 @@ var bodies = map[string]string{
 	"admin_webhook_create":     `{"name":"siem","url":"https://siem.example/hook","form":"standard"}`,
 	"admin_webhook_change":     `{"name":"siem"}`,
 	"admin_device_merge":       `{"other":"HW-OUR-2"}`,
+	"admin_risk_accept":        `{"vulnerability":"CVE-2026-0001","reason":"x"}`,
+	"admin_risk_revoke":        `{"reason":"x"}`,
 	"admin_webhook_redeliver":  `{"from":"2026-01-01T00:00:00Z"}`,
 }
 
@@ -380,12 +447,12 @@ func (h *home) ids(path string) string {
 	what, _, _ := strings.Cut(path, "/")
 	id := map[string]string{
 		"groups": h.group, "applications": h.app, "devices": h.device, "policies": h.policy, "runs": h.run, "registration-codes": h.code,
-		"webhooks": h.webhook, "operators": h.operator,
+		"webhooks": h.webhook, "operators": h.operator, "vulnerabilities": h.vulnerability, "accepted-risks": h.risk,
 	}[what]
 	if strings.HasSuffix(path, "/cancel") {
 		id = h.waiting
 	}
-	return strings.NewReplacer("{id}", id, "{version}", "2").Replace(path)
+	return strings.NewReplacer("{id}", id, "{version}", "2", "{vulnerability}", h.vulnerability).Replace(path)
 }
 
 // example is a call of a route that works, about what belongs to a home.
@@ -405,7 +472,7 @@ var unconditional = map[string]bool{"admin_application_revoke": true, "admin_cod
 
 // conditional reports whether a route needs If-Match.
 func conditional(rt web.Route) bool {
-	if rt.Name == "admin_policy_rollback" || rt.Name == "admin_webhook_secret" {
+	if rt.Name == "admin_policy_rollback" || rt.Name == "admin_webhook_secret" || rt.Name == "admin_risk_revoke" {
 		return true
 	}
 	return (rt.Method == "PUT" || rt.Method == "PATCH" || rt.Method == "DELETE") && !unconditional[rt.Name]

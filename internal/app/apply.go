@@ -169,6 +169,7 @@ func (s *services) doorFor(a identity.Account) http.RoundTripper {
 	return inProcess{&web.Server{Log: s.log, Next: web.NewMux(admin.New(admin.Deps{
 		Authenticator: everybody{a}, Limiter: &ratelimit.Limiter{Source: ratelimit.NewMemory(1), Now: time.Now},
 		Accounts: s.identity, Devices: s.devices, Policies: s.policies, Runs: s.runs, Webhooks: s.webhooks, Operators: s.operators, Explain: s.explain,
+		Risks: s.risks, Said: s.said, ExplainVulnerability: s.explainVulnerability,
 	}))}}
 }
 

@@ -220,6 +220,7 @@ func (s *server) doors() *web.Mux {
 		admin.New(admin.Deps{
 			Authenticator: s.identity, Limiter: limiter, Accounts: s.identity, Devices: s.devices, Policies: s.policies, Runs: s.runs,
 			Webhooks: s.webhooks, Operators: s.operators, Explain: s.explain, RateLimit: s.cfg.RateLimit,
+			Risks: s.risks, Said: s.said, ExplainVulnerability: s.explainVulnerability,
 		}),
 		reference.New(),
 	)

@@ -39,6 +39,9 @@ type Spread interface {
 	Affected(ctx context.Context, account posture.AccountID, ids []string) (map[string]Affected, error)
 	// Vulnerability gives one that a device has, or once had. NotFound: none ever had it.
 	Vulnerability(ctx context.Context, account posture.AccountID, id string) (Vulnerability, error)
+	// VersionsWith gives up to limit of the versions that live devices have of which a vulnerability is known, in the order of
+	// SoftwareByName.
+	VersionsWith(ctx context.Context, account posture.AccountID, id string, limit int) ([]Software, error)
 	// MissingPatches gives the updates that live devices lack, those that most lack first.
 	MissingPatches(ctx context.Context, account posture.AccountID) ([]MissingPatch, error)
 	// DevicesMissing gives the live devices that lack an update, up to limit of them, in the order of enrolment, after the id.
@@ -189,6 +192,12 @@ func (s *Service) Vulnerability(ctx context.Context, account posture.AccountID, 
 	one := []Vulnerability{v}
 	err = s.explain(ctx, one)
 	return one[0], err
+}
+
+// VersionsWith gives up to limit of the versions that live devices have of which a vulnerability is known, whether it counts on
+// these devices or not, by name. It costs what is installed in the account.
+func (s *Service) VersionsWith(ctx context.Context, account posture.AccountID, id string, limit int) ([]Software, error) {
+	return s.store.VersionsWith(ctx, account, id, limit)
 }
 
 // MissingPatches gives the updates that live devices lack, those that most lack first.

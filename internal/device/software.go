@@ -97,10 +97,12 @@ type FoundVulnerability struct {
 
 // VulnerabilityQuery chooses vulnerabilities that at least one live device has.
 type VulnerabilityQuery struct {
-	On     StandingOn
-	Search string // part of the id or the summary, whatever the letter case
-	By     posture.ScoreType
-	Levels []posture.Level // under By
+	On StandingOn
+	// Product leaves those that are known of products with this in their names, whatever the letter case.
+	Product string
+	Search  string // part of the id or the summary, whatever the letter case
+	By      posture.ScoreType
+	Levels  []posture.Level // under By
 	// MinScore leaves only those scored at least so high under By. Negative: any, scored or not.
 	MinScore   float64
 	OnlyKEV    bool

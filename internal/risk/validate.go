@@ -77,17 +77,18 @@ func errProduct(format string, args ...any) error {
 
 func checkProduct(p *Product) error {
 	fits := func(s string) bool { return len(s) <= maxName && plain(s, maxName) }
+	const text = "must have at most %d bytes, none of them one that controls how text is shown"
 	switch {
-	case !fits(p.Name) || !fits(p.Ecosystem) || !all(p.Versions, fits):
-		return errProduct("The name, ecosystem and versions of a product have at most %d bytes each, and none of them a control character", maxName)
-	case len(p.Versions) > maxVersions:
-		return errProduct("A product has at most %d versions", maxVersions)
+	case !fits(p.Name):
+		return errProduct("product "+text, maxName)
+	case !fits(p.Ecosystem):
+		return errs.InvalidField("ecosystem", "ecosystem "+text, maxName)
+	case !all(p.Versions, fits) || slices.Contains(p.Versions, "") || len(p.Versions) > maxVersions:
+		return errs.InvalidField("versions", "versions must be at most %d, each of 1 to %d bytes, none of them one that controls how text is shown", maxVersions, maxName)
 	case p.Name == "" && !p.Any():
-		return errProduct("A product needs a name")
+		return errProduct("product is needed where ecosystem or versions are given")
 	case p.Name != "" && strings.Trim(p.Name, "* ") == "":
-		return errProduct("The name of a product must say more than *; leave the product out where any is meant")
-	case slices.Contains(p.Versions, ""):
-		return errProduct("A version of a product is empty")
+		return errProduct("product must say more than *; leave it out where any is meant")
 	}
 	return nil
 }

@@ -209,12 +209,92 @@ func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, 
 		text.WriteString(" AND kev = 1")
 	}
 	text.WriteString(" ORDER BY " + order.order())
+	if q.Product != "" {
+		match, err = s.inProduct(ctx, account, q.Product, match)
+		if err != nil {
+			return nil, "", err
+		}
+	}
 	out, err := s.matching(ctx, text.String(), args, &q, match)
 	if err != nil {
 		return nil, "", err
 	}
 	list, next := page.Cut(out, q.Limit, func(v *device.Vulnerability) string { return order.position(values(v)) })
 	return list, next, nil
+}
+
+const foundVersions = fromSoftware + " AND product_versions.cves > 0"
+
+// inProduct narrows a choice of vulnerabilities to those that are known of some products.
+func (s *Store) inProduct(ctx context.Context, account posture.AccountID, product string, match device.Matching) (device.Matching, error) {
+	within := make(map[string]bool)
+	if !storable(product) {
+		return chosen(within, match), nil
+	}
+	var ids []int64
+	err := s.query(ctx, func(r scanner) error {
+		var found []byte
+		err := r.Scan(&found)
+		if err != nil {
+			return err
+		}
+		some, err := unpackFacets(found)
+		ids = append(ids, some...)
+		return err
+	}, "SELECT product_versions.found"+foundVersions+` AND lower(products.name) LIKE ? ESCAPE '\'`, account, likeHolding(product))
+	if err != nil {
+		return nil, err
+	}
+	err = inChunks(distinct(ids), func(part []int64) error {
+		in, args := anyOf([]any{account}, part)
+		return s.query(ctx, func(r scanner) error {
+			var cve string
+			err := r.Scan(&cve)
+			within[cve] = true
+			return err
+		}, "SELECT cve FROM vulnerabilities WHERE account_id = ? AND id IN "+in, args...)
+	})
+	return chosen(within, match), err
+}
+
+// chosen chooses what is within a set and chosen otherwise too.
+func chosen(within map[string]bool, match device.Matching) device.Matching {
+	return func(ctx context.Context, ids []string) (map[string]bool, error) {
+		out := make(map[string]bool)
+		var some []string
+		for _, id := range ids {
+			if within[id] {
+				out[id], some = true, append(some, id)
+			}
+		}
+		if match == nil || len(some) == 0 {
+			return out, nil
+		}
+		return match(ctx, some)
+	}
+}
+
+// VersionsWith implements device.Spread.
+func (s *Store) VersionsWith(ctx context.Context, account posture.AccountID, id string, limit int) ([]device.Software, error) {
+	ids, err := s.vulnerabilityIDs(ctx, account, []string{id})
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	var out []device.Software
+	err = s.query(ctx, func(r scanner) error {
+		var sw device.Software
+		var packed []byte
+		err := scanSoftware(r, &sw, &packed)
+		if err != nil || len(out) == limit {
+			return err
+		}
+		found, err := unpackFacets(packed)
+		if _, ok := slices.BinarySearch(found, ids[0]); ok {
+			out = append(out, sw)
+		}
+		return err
+	}, "SELECT "+softwareColumns+", product_versions.found"+foundVersions+" ORDER BY products.name, products.vendor, products.ecosystem, product_versions.version", account)
+	return out, err
 }
 
 // matching reads one vulnerability more than the query wants. With match it reads them all, and looks through so many at a

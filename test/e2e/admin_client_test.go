@@ -83,6 +83,9 @@ func TestAdministration(t *testing.T) {
 		administerPolicies(t, c, a.ID)
 		administerDevices(t, c, a.ID)
 		administerWebhooks(t, c)
+		old := p.register(ok[adminclient.Account](t)(c.Account(t.Context())).RegistrationCode, registration("00:0c:29:00:00:07"))
+		old.report(furnished(&household{machine: "old-pc", mac: "00:0c:29:00:00:07"}, "old", "7-Zip", "24.07", "KB5000001")).want(200)
+		administerVulnerabilities(t, c, old.ID)
 		administerConflicts(t, p, c)
 		for _, rt := range web.NewMux(admin.New(admin.Deps{})).Routes() {
 			if !x.called[rt.Method+" "+rt.Path] {
@@ -221,6 +224,35 @@ func administerDevices(t *testing.T, c *adminclient.Client, device string) {
 	must(t, c.Release(ctx, device, "found"))
 	if _, err := c.Quarantine(ctx, device); !adminclient.IsNotFound(err) {
 		t.Errorf("after its release: %v", err)
+	}
+}
+
+func administerVulnerabilities(t *testing.T, c *adminclient.Client, device string) {
+	t.Helper()
+	ctx := t.Context()
+	list := collected(t, c.Vulnerabilities(ctx, adminclient.VulnerabilityFilter{Product: "7-zip", Limit: "1"}))
+	if len(list) == 0 || list[0].Open != 1 || list[0].Scores.Opswat == nil {
+		t.Fatalf("%+v", list)
+	}
+	one := ok[adminclient.Vulnerability](t)(c.Vulnerability(ctx, list[0].ID))
+	if one.ID != list[0].ID || len(one.Products) != 1 || one.Products[0].Version != "24.07" {
+		t.Errorf("%+v", one)
+	}
+	if on := collected(t, c.VulnerabilityDevices(ctx, one.ID, "open")); len(on) != 1 || on[0].DeviceID != device {
+		t.Errorf("%+v", on)
+	}
+	if e := ok[adminclient.VulnerabilityExplanation](t)(c.ExplainVulnerability(ctx, device, one.ID)); e.State != "open" || len(e.Findings) != 1 {
+		t.Errorf("%+v", e)
+	}
+	r := ok[adminclient.AcceptedRisk](t)(c.AcceptRisk(ctx, adminclient.NewAcceptedRisk{Vulnerability: one.ID, Product: "7-Zip", Device: device, Reason: "goes on Monday"}))
+	if got := ok[adminclient.AcceptedRisk](t)(c.AcceptedRisk(ctx, r.ID)); got.Device != device || got.State != "active" || len(collected(t, c.AcceptedRisks(ctx, adminclient.RiskFilter{State: "active"}))) != 1 {
+		t.Errorf("%+v", got)
+	}
+	if _, err := c.RevokeRisk(ctx, r.ID, `"7"`, "x"); !adminclient.IsStale(err) {
+		t.Errorf("with another tag: %v", err)
+	}
+	if got := ok[adminclient.AcceptedRisk](t)(c.RevokeRisk(ctx, r.ID, r.Tag, "it stays")); got.Revoked == nil || got.Revoked.Reason != "it stays" {
+		t.Errorf("%+v", got)
 	}
 }
 

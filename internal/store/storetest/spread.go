@@ -54,6 +54,11 @@ func testVulnerabilities(t *testing.T, e Engine) {
 		{"exploited", device.VulnerabilityQuery{MinScore: -1, OnlyKEV: true}, "2022-0098 1"},
 		{"search", device.VulnerabilityQuery{MinScore: -1, Search: "cve-2021"}, "2021-0098 1, 2021-0099 1"},
 		{"search for words", device.VulnerabilityQuery{MinScore: -1, Search: " in EVERY "}, "2000-0001 2"},
+		{"of a product", device.VulnerabilityQuery{MinScore: -1, Product: "B"}, "2000-0001 2, 2020-0099 2, 2021-0099 1"},
+		{"of a product, and searched for", device.VulnerabilityQuery{MinScore: -1, Product: "b", Search: "every"}, "2000-0001 2"},
+		{"of no product", device.VulnerabilityQuery{MinScore: -1, Product: "\x00"}, ""},
+		{"found", device.VulnerabilityQuery{MinScore: 12.5, On: device.Found}, "2000-0001 2, 2021-0098 1, 2021-0099 1, 2022-0098 1"},
+		{"accepted", device.VulnerabilityQuery{MinScore: -1, On: device.AcceptedSomewhere}, ""},
 		{"search in vain", device.VulnerabilityQuery{MinScore: -1, Search: "\x00%"}, ""},
 		{"search, filters and order", device.VulnerabilityQuery{MinScore: 5, Search: "009", Sort: device.VulnerabilityByOpswat}, "2021-0098 1, 2021-0099 1, 2022-0098 1"},
 	} {
@@ -69,6 +74,14 @@ func testVulnerabilities(t *testing.T, e Engine) {
 	q.After = "nonsense"
 	_, _, err = b.svc.Vulnerabilities(t.Context(), b.account, q)
 	wantCode(t, err, errs.Invalid)
+	versions, err := b.svc.VersionsWith(t.Context(), b.account, "CVE-2020-0099", 1)
+	if got := shown(versions); err != nil || got != "b//22 1 1 1" {
+		t.Errorf("the first version with it: %s, %v", got, err)
+	}
+	versions, err = b.svc.VersionsWith(t.Context(), b.account, "CVE-2000-0001", 10)
+	if got := shown(versions); err != nil || got != "a//4444 1 4 3, b//333 1 3 2" {
+		t.Errorf("the versions with it: %s, %v", got, err)
+	}
 	b.deviceVulnerabilities(t, one, two)
 	b.catalogueChanges(t, one)
 	b.restored(t, e)
