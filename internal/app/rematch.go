@@ -132,7 +132,7 @@ func (s *services) addTouched(ctx context.Context, account posture.AccountID, t 
 	for _, k := range part.Keys {
 		// No index finds devices by their system among what they have.
 		t.all = t.all || vuln.IsSystem(k)
-		keys = append(keys, device.ProductKey(k))
+		keys = append(keys, device.ProductKey{Space: k.Space, Name: k.Name, ByVendor: k.ByVendor})
 	}
 	products, err := s.store.ProductsUnder(ctx, account, keys)
 	if err != nil {
@@ -284,7 +284,9 @@ func (s *services) nextProducts(ctx context.Context, account posture.AccountID, 
 func (s *services) appraise(ctx context.Context, versions []device.KnownVersion) ([]device.VersionAppraisal, error) {
 	var keys []vuln.Key
 	for i := range versions {
-		keys = append(keys, keysOf(&versions[i])...)
+		for _, k := range lookupsOf(&versions[i]) {
+			keys = append(keys, k.Key)
+		}
 	}
 	slices.SortFunc(keys, vuln.Key.Compare)
 	view, err := s.catalogue.View(ctx)
@@ -299,16 +301,16 @@ func (s *services) appraise(ctx context.Context, versions []device.KnownVersion)
 	for i := range versions {
 		v := &versions[i]
 		out[i] = device.VersionAppraisal{
-			ID: v.ID, Still: vuln.MayHave(keysOf(v), v.Vendor, v.Version, func(k vuln.Key) *vuln.Group { return groups[k] }),
+			ID: v.ID, Still: vuln.MayHave(lookupsOf(v), v.Vendor, v.Version, func(k vuln.Key) *vuln.Group { return groups[k] }),
 		}
 	}
 	return out, nil
 }
 
-func keysOf(v *device.KnownVersion) []vuln.Key {
-	out := make([]vuln.Key, len(v.Keys))
+func lookupsOf(v *device.KnownVersion) []vuln.Lookup {
+	out := make([]vuln.Lookup, len(v.Keys))
 	for i, k := range v.Keys {
-		out[i] = vuln.Key(k)
+		out[i] = vuln.Lookup{Key: vuln.Key{Space: k.Space, Name: k.Name, ByVendor: k.ByVendor}, OtherVersion: k.OtherVersion}
 	}
 	return out
 }

@@ -124,10 +124,10 @@ func (d descriptions) Describe(ctx context.Context, ids []string) (map[string]de
 
 // Keys implements device.Catalogue.
 func (descriptions) Keys(os *posture.OS, app *posture.Application) []device.ProductKey {
-	keys := vuln.KeysOfApplication(os, app)
+	keys, other := vuln.KeysOfApplication(os, app)
 	out := make([]device.ProductKey, len(keys))
 	for i, k := range keys {
-		out[i] = device.ProductKey(k)
+		out[i] = device.ProductKey{Space: k.Space, Name: k.Name, ByVendor: k.ByVendor, OtherVersion: other}
 	}
 	return out
 }

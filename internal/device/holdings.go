@@ -24,6 +24,8 @@ type Holdings struct {
 type ProductKey struct {
 	Space, Name string
 	ByVendor    bool
+	// OtherVersion says that the versions compared may be others than those installed.
+	OtherVersion bool
 }
 
 // Installed is one version of one product on a device. Name, vendor and ecosystem are what tells products apart.

@@ -53,10 +53,10 @@ func (s *Store) KnownVersions(ctx context.Context, account posture.AccountID, pr
 		err := s.query(ctx, func(r scanner) error {
 			var id int64
 			var k device.ProductKey
-			err := r.Scan(&id, &k.Space, &k.Name, &k.ByVendor)
+			err := r.Scan(&id, &k.Space, &k.Name, &k.ByVendor, &k.OtherVersion)
 			keys[id] = append(keys[id], k)
 			return err
-		}, "SELECT product_id, space, name, by_vendor FROM product_keys WHERE account_id = ? AND product_id IN "+in, args...)
+		}, "SELECT product_id, space, name, by_vendor, other_version FROM product_keys WHERE account_id = ? AND product_id IN "+in, args...)
 		if err != nil {
 			return err
 		}

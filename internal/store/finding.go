@@ -91,10 +91,10 @@ func (n *numbering) findKeys(ctx context.Context, q querier) error {
 		in, args := anyOf([]any{n.account}, part)
 		return q.query(ctx, func(r scanner) error {
 			var k productKey
-			err := r.Scan(&k.product, &k.Space, &k.Name, &k.ByVendor)
+			err := r.Scan(&k.product, &k.Space, &k.Name, &k.ByVendor, &k.OtherVersion)
 			n.keys[k] = true
 			return err
-		}, "SELECT product_id, space, name, by_vendor FROM product_keys WHERE account_id = ? AND product_id IN "+in, args...)
+		}, "SELECT product_id, space, name, by_vendor, other_version FROM product_keys WHERE account_id = ? AND product_id IN "+in, args...)
 	})
 }
 

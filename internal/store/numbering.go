@@ -311,10 +311,10 @@ func (n *numbering) addKeys(ctx context.Context, tx *Tx, _ func() int64) error {
 	for _, i := range n.installed {
 		for _, k := range n.missingKeys(i) {
 			n.keys[k] = true
-			rows = append(rows, []any{n.account, k.product, k.Space, k.Name, flag(k.ByVendor)})
+			rows = append(rows, []any{n.account, k.product, k.Space, k.Name, flag(k.ByVendor), flag(k.OtherVersion)})
 		}
 	}
-	return insertRows(ctx, tx, "product_keys (account_id, product_id, space, name, by_vendor)", 5, rows)
+	return insertRows(ctx, tx, "product_keys (account_id, product_id, space, name, by_vendor, other_version)", 6, rows)
 }
 
 func (n *numbering) addVulnerabilities(ctx context.Context, tx *Tx, newID func() int64) error {

@@ -2,7 +2,6 @@ package vuln
 
 import (
 	"slices"
-	"strings"
 
 	"muster/internal/posture"
 	"muster/internal/vuln/version"
@@ -18,22 +17,29 @@ func CVEsOf(hits []Hit) []string {
 	return slices.Compact(out)
 }
 
+// Lookup is a key, and whether the versions that are compared under it may be others than those installed.
+type Lookup struct {
+	Key
+	OtherVersion bool
+}
+
 // MayHave lists what a version of a product may have on some machine that looks it up by one of the keys: CVE ids, or those
-// of entries that are about none. It knows less than Match does, neither streams of modules nor the version of the source, and
-// so names what Match finds, and maybe more.
-func MayHave(keys []Key, vendor, installed string, known func(Key) *Group) []string {
+// of entries that are about none. It knows less than Match does, such as the streams of modules, and so names what Match
+// finds, and maybe more.
+func MayHave(lookups []Lookup, vendor, installed string, known func(Key) *Group) []string {
 	var out []string
 	words := vendorWords(vendor)
-	for _, k := range keys {
-		g := known(k)
+	for _, k := range lookups {
+		g := known(k.Key)
 		if g == nil {
 			continue
 		}
-		v, err := version.Parse(k.Space, installed)
+		compared := ownVersion(baseOf(k.Space), installed)
+		v, err := version.Parse(k.Space, compared)
 		for _, list := range [][]*target{g.sorted, g.rest} {
 			for _, t := range list {
-				in, _ := t.affects(v, err == nil, installed)
-				if !in && !bySourceVersion(k.Space) || len(words) > 0 && k.ByVendor && !t.by(words) {
+				in, _ := t.affects(v, err == nil, compared)
+				if !in && !k.OtherVersion || len(words) > 0 && k.ByVendor && !t.by(words) {
 					continue
 				}
 				if len(t.CVEs) == 0 {
@@ -67,11 +73,4 @@ func Rescore(f *posture.Finding, facts func(cve string) Facts, t Thresholds) {
 func (f Facts) Scored(t Thresholds) (scores [posture.NumScoreTypes]float64, levels posture.Levels, ok bool) {
 	scores = f.scores()
 	return scores, t.Levels(scores), f.KEV || f.base() != NotScored
-}
-
-// bySourceVersion reports whether versions are compared that may be others than those installed: a distribution, which has
-// releases, names the source and its version.
-func bySourceVersion(space string) bool {
-	base, release, _ := strings.Cut(space, ":")
-	return release != "" && base != version.Application && base != version.OS && !slices.Contains(byBinary, base)
 }

@@ -28,7 +28,15 @@ func TestMayHaveNamesAllThatIsFound(t *testing.T) {
 		} else if rapid.Bool().Draw(t, "vendor") {
 			app.Vendor = "Mozilla Corporation"
 		}
-		may := MayHave(KeysOfApplication(&os, &app), app.Vendor, app.Version, known)
+		if app.Ecosystem != "" && rapid.Bool().Draw(t, "source") {
+			app.SourceVersion = rapid.SampledFrom([]string{"1", "0.1"}).Draw(t, "source version")
+		}
+		var lookups []Lookup
+		keys, other := KeysOfApplication(&os, &app)
+		for _, k := range keys {
+			lookups = append(lookups, Lookup{k, other})
+		}
+		may := MayHave(lookups, app.Vendor, app.Version, known)
 		for _, h := range Match(&posture.Report{OS: os, Applications: []posture.Application{app}}, known) {
 			found++
 			for _, cve := range h.CVEs() {

@@ -66,9 +66,15 @@ func sourceVersion(base string, app *posture.Application) string {
 	switch {
 	case app.SourceVersion != "":
 		return app.SourceVersion
-	case base == "Debian":
-		return rebuilt.ReplaceAllString(app.Version, "")
 	default:
-		return app.Version
+		return ownVersion(base, app.Version)
 	}
+}
+
+// ownVersion gives the version of the source as far as that of the package tells it: Debian counts rebuilds at the end.
+func ownVersion(base, version string) string {
+	if base == "Debian" {
+		return rebuilt.ReplaceAllString(version, "")
+	}
+	return version
 }

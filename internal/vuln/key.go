@@ -32,10 +32,11 @@ func KeysOf(r *posture.Report) []Key {
 	return slices.Compact(out)
 }
 
-// KeysOfApplication lists the keys by which one program or package of a machine is looked up.
-func KeysOfApplication(os *posture.OS, app *posture.Application) []Key {
+// KeysOfApplication lists the keys by which one program or package of a machine is looked up, and says whether another
+// version is compared than follows from the one that is installed.
+func KeysOfApplication(os *posture.OS, app *posture.Application) (keys []Key, otherVersion bool) {
 	p, _ := productOf(os, app)
-	return p.keys
+	return p.keys, app.SourceVersion != "" && p.compared != ownVersion(baseOf(spaceOn(os, app.Ecosystem)), app.Version)
 }
 
 // product is something on a machine as it is looked up.

@@ -115,8 +115,9 @@ func (j *judge) Describe(_ context.Context, ids []string) (map[string]device.Des
 // Keys implements device.Catalogue.
 func (*judge) Keys(os *posture.OS, app *posture.Application) []device.ProductKey {
 	var out []device.ProductKey
-	for _, k := range vuln.KeysOfApplication(os, app) {
-		out = append(out, device.ProductKey(k))
+	keys, other := vuln.KeysOfApplication(os, app)
+	for _, k := range keys {
+		out = append(out, device.ProductKey{Space: k.Space, Name: k.Name, ByVendor: k.ByVendor, OtherVersion: other})
 	}
 	return out
 }

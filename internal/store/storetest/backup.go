@@ -68,7 +68,7 @@ var columnKinds = []struct{ part, kind string }{
 	{"cves", "number"}, {"kev", "number"}, {"state", "number"}, {"next", "number"}, {"facet", "number"}, {"rate_limit", "number"}, {"tokens.kind", "number"},
 	{"policies.version", "number"}, {"policy_versions.version", "number"}, {"revision", "number"}, {"uses", "number"}, {"enabled", "number"}, {"failures", "number"}, {"took", "number"},
 	{"attempt", "number"}, {"total", "number"}, {"done", "number"}, {"changed", "number"}, {"failed", "number"}, {"webhook_deliveries.events", "number"},
-	{"by_vendor", "number"}, {"topics", "number"}, {"lease_until", "number"}, {"vulnerabilities.accepted", "number"},
+	{"by_vendor", "number"}, {"other_version", "number"}, {"topics", "number"}, {"lease_until", "number"}, {"vulnerabilities.accepted", "number"},
 	{"generation", "number"}, {"catalogue.reached", "number"}, {"catalogue.purged", "number"}, {"first_staged", "number"}, {"import_until", "number"},
 	{"first_entry", "number"}, {"first_fact", "number"}, {"as_of", "number"}, {"entries", "number"}, {"gone", "number"},
 	{"catalogue_entries.modified", "number"}, {"catalogue_entries.digest", "bytes"}, {"added", "number"}, {"catalogue_entries.removed", "number"},

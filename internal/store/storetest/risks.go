@@ -362,8 +362,9 @@ func testVulnerabilityLevels(t *testing.T, e Engine) {
 	if err != nil || got.Revision() != 1 || told != 1 || got.Thresholds() != (risk.Thresholds{Critical: 90, Important: 50, Moderate: 25}) {
 		t.Errorf("%+v, told %d, %v", got, told, err)
 	}
-	if diff := cmp.Diff([]run.Params{{Anew: true}}, b.openRuns(t)); diff != "" {
-		t.Errorf("runs: %s", diff)
+	runs, err := b.OpenRuns(ctx, run.Rematch)
+	if err != nil || len(runs) != 1 || !cmp.Equal(runs[0].Params, run.Params{}) || len(b.openRuns(t)) != 0 {
+		t.Errorf("runs: %+v, %v", runs, err)
 	}
 }
 

@@ -90,13 +90,15 @@ CREATE TABLE catalogue_lookup (
 ALTER TABLE accounts ADD COLUMN matched_generation BIGINT NOT NULL DEFAULT 0;
 
 -- What a product is looked up by in the catalogue, on any machine that has it: whom a new feed concerns follows from this.
+-- other_version is 1 where the versions compared may be others than those installed.
 CREATE TABLE product_keys (
 	account_id BIGINT NOT NULL,
 	product_id BIGINT NOT NULL,
 	space      TEXT NOT NULL,
 	name       TEXT NOT NULL,
 	by_vendor  SMALLINT NOT NULL,
-	PRIMARY KEY (account_id, product_id, space, name, by_vendor),
+	other_version SMALLINT NOT NULL,
+	PRIMARY KEY (account_id, product_id, space, name, by_vendor, other_version),
 	FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id)
 );
 CREATE INDEX product_keys_key ON product_keys (account_id, space, name);

@@ -101,18 +101,20 @@ ANALYZE sqlite_schema;
 ALTER TABLE accounts ADD COLUMN matched_generation INTEGER NOT NULL DEFAULT 0;
 
 -- What a product is looked up by in the catalogue, on any machine that has it: whom a new feed concerns follows from this.
+-- other_version is 1 where the versions compared may be others than those installed.
 CREATE TABLE product_keys (
 	account_id INTEGER NOT NULL,
 	product_id INTEGER NOT NULL,
 	space      TEXT NOT NULL,
 	name       TEXT NOT NULL,
 	by_vendor  INTEGER NOT NULL,
-	PRIMARY KEY (account_id, product_id, space, name, by_vendor),
+	other_version INTEGER NOT NULL,
+	PRIMARY KEY (account_id, product_id, space, name, by_vendor, other_version),
 	FOREIGN KEY (account_id, product_id) REFERENCES products (account_id, id)
 ) WITHOUT ROWID;
 CREATE INDEX product_keys_key ON product_keys (account_id, space, name);
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
-	('product_keys', 'product_keys', '100000 10000 2 1 1 1'),
+	('product_keys', 'product_keys', '100000 10000 2 1 1 1 1'),
 	('product_keys', 'product_keys_key', '100000 10000 200 2');
 ANALYZE sqlite_schema;
 
