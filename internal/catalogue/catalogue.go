@@ -160,6 +160,8 @@ type Store interface {
 	Reach(ctx context.Context, generation int64) error
 	// Purge removes some rows that nobody sees since a generation, and reports whether none is left.
 	Purge(ctx context.Context, generation int64, limit int) (bool, error)
+	// Settle has the database look how much there is by now, where it plans by that.
+	Settle(ctx context.Context) error
 	// Rest is for how long an import leaves the database to others after each transaction.
 	Rest() time.Duration
 }

@@ -150,7 +150,7 @@ func (v *View) Generation() int64 { return v.known.generation }
 
 // Groups gives what is known under keys; a key under which there is nothing is left out.
 func (v *View) Groups(ctx context.Context, keys []vuln.Key) (map[vuln.Key]*vuln.Group, error) {
-	out := make(map[vuln.Key]*vuln.Group)
+	out := make(map[vuln.Key]*vuln.Group, len(keys))
 	have := func(k vuln.Key, g *vuln.Group) {
 		if g != nil {
 			out[k] = g

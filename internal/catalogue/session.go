@@ -56,7 +56,7 @@ type Result struct {
 
 const (
 	// leaseFor is for how long an import has its lease; whoever runs it renews it in a third of that.
-	leaseFor = 30 * time.Second
+	leaseFor = 15 * time.Second
 	// RenewEvery is how often Renew is to be called while an import goes on.
 	RenewEvery = leaseFor / 3
 	// maxProblems is how many problems are told of.
@@ -67,6 +67,8 @@ const (
 	// Facts in a batch, which follow from how long the ones before took.
 	minBatch, firstBatch, maxBatch = 50, 200, 5000
 	discardPart                    = 200
+	// After so many entries, and twice as many, and so on, the database looks how much there is.
+	firstSettle = 1000
 )
 
 // Session is an import under way. Its methods are called by one goroutine at a time, but for Renew.
@@ -87,6 +89,8 @@ type Session struct {
 	weight   int            // of those waiting
 	batch    int            // weight at which they are stored
 	most     int            // that batch may become
+	staged   int            // entries so far
+	settle   int            // when so many are staged, the database looks how much there is
 	finished bool
 }
 
@@ -116,7 +120,7 @@ type feeding struct {
 func (s *Service) Import(ctx context.Context, r Request) (*Session, error) {
 	x := &Session{
 		service: s, request: r, holder: rand.Text(), feeds: make(map[string]*feeding), seed: maphash.MakeSeed(),
-		names: make(map[named]bool), batch: firstBatch, most: maxBatch,
+		names: make(map[named]bool), batch: firstBatch, most: maxBatch, settle: firstSettle,
 	}
 	if s.batch > 0 {
 		x.batch, x.most = s.batch, s.batch
@@ -176,6 +180,7 @@ func (s *Service) take(ctx context.Context, holder string) (State, error) {
 		}
 		if first.Holder == "" {
 			first = state
+			s.log.Info("an import is under way, or died a moment ago; waiting to see which", "until", state.Until)
 		}
 		if state.Holder != first.Holder || !state.Until.Equal(first.Until) {
 			return state, errs.New(errs.Conflict, "Another import is under way; there is one at a time")
@@ -421,6 +426,14 @@ func (x *Session) flush(ctx context.Context) error {
 		return err
 	}
 	x.adapt(x.service.now().Sub(began))
+	x.staged += len(stage)
+	if x.staged >= x.settle {
+		x.settle = 2 * x.staged
+		err = x.service.store.Settle(ctx)
+		if err != nil {
+			return err
+		}
+	}
 	return x.service.wait(ctx, x.service.store.Rest())
 }
 

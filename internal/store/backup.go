@@ -28,14 +28,18 @@ const backupFormat = "muster-backup-1"
 
 // backupTables lists the tables in an order in which rows only refer to earlier ones. Windows and leases of the moment
 // are left out.
-var backupTables = []string{
+var backupTables = append([]string{
 	"accounts", "device_groups", "device_counts", "applications", "tokens", "devices", "device_seen", "device_adapters",
 	"report_bases", "device_reports", "events", "device_revocations", "device_words", "device_facets", "products", "product_keys", "product_versions",
 	"vulnerabilities", "patches", "account_sequences", "device_commands", "access_activities",
 	"policies", "policy_versions", "runs", "registration_codes", "operators", "shared_hardware",
 	"webhooks", "webhook_pending", "webhook_deliveries",
 	"accepted_risks",
-	// The catalogue too: without it a device that reports anew would lose its findings until every feed is imported again.
+}, catalogueTables...)
+
+// catalogueTables are in backups too: without them a device that reports anew would lose its findings until every feed is
+// imported again.
+var catalogueTables = []string{
 	"catalogue", "catalogue_generations", "catalogue_feeds", "catalogue_keys", "catalogue_entries", "catalogue_facts", "catalogue_lookup",
 }
 
@@ -169,6 +173,13 @@ func (s *Store) Restore(ctx context.Context, from io.Reader) (int64, error) {
 	}
 	if accounts > 0 {
 		return 0, errs.New(errs.Conflict, "The database holds accounts already; restore into an empty one")
+	}
+	// What was imported already, such as what comes with the program, gives way to what the backup has.
+	for _, table := range catalogueTables {
+		_, err = tx.ExecContext(ctx, "DELETE FROM "+table) //nolint:gosec // the name is one of ours
+		if err != nil {
+			return 0, err
+		}
 	}
 	rows, err := s.restoreRows(ctx, tx, in)
 	if err != nil {

@@ -21,6 +21,20 @@ func NewCatalogue(s *Store) Catalogue { return Catalogue{s} }
 // Rest implements catalogue.Store.
 func (c Catalogue) Rest() time.Duration { return c.s.dialect.Rest }
 
+// Settle implements catalogue.Store. It does not go through the writer, which it would hold up.
+func (c Catalogue) Settle(ctx context.Context) error {
+	if c.s.dialect.Recount == "" {
+		return nil
+	}
+	for _, table := range catalogueTables {
+		_, err := c.s.pools.Admin.ExecContext(ctx, c.s.dialect.Recount+table)
+		if err != nil {
+			return c.s.fault(err)
+		}
+	}
+	return nil
+}
+
 const selectCatalogue = `SELECT generation, reached, purged, import_holder, import_until, import_input FROM catalogue WHERE id = 1`
 
 func scanCatalogue(r scanner) (catalogue.State, error) {

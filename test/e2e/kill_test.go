@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ func TestKill(t *testing.T) {
 		cluster := testpg.Cluster(t, testpg.Durable())
 		killRounds(t, binary, []string{"--data", t.TempDir(), "--database", cluster.DSN()}, cluster)
 	})
+	t.Run("import", func(t *testing.T) { killImport(t, binary, engines["sqlite"](t)) })
 }
 
 // killRounds kills the server in each round. Where there is a database server, it is killed with it in the second, and by
@@ -69,6 +71,42 @@ func killRounds(t *testing.T, binary string, db []string, cluster *testpg.Server
 	}
 	if n := ledger.events; n < 100 {
 		t.Errorf("only %d answers: too few to tell", n)
+	}
+}
+
+// killImport kills an import half-way. Nothing of it is seen, and the same command goes on with it.
+func killImport(t *testing.T, binary string, db []string) {
+	command(t, append([]string{"migrate"}, db...)...)
+	file := path(t, "all.zip")
+	write(t, file, string(osvZip(t, 6000, "2026-03-01T00:00:00Z")))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	st, err := sql.Open("sqlite", filepath.Join(db[1], "muster.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	cmd := exec.CommandContext(ctx, binary, append([]string{"feed", "import", file}, db...)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventuallyWithin(t, 30*time.Second, "something is staged", func() bool {
+		var n int
+		err := st.QueryRowContext(ctx, "SELECT COUNT(*) FROM catalogue_entries").Scan(&n)
+		return err == nil && n > 500
+	})
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the import came to its end before it was killed")
+	}
+	if out, code := command(t, append([]string{"feed", "list", "--json"}, db...)...); code != 0 || strings.TrimSpace(out) != "[]" {
+		t.Errorf("half an import is seen: %s", out)
+	}
+	out, code := command(t, append([]string{"feed", "import", file, "--json"}, db...)...)
+	if code != 0 || !strings.Contains(out, `"resumed": true`) || !strings.Contains(out, `"added": 6000`) || !strings.Contains(out, `"entries": 6000`) {
+		t.Errorf("code %d: %s", code, out)
 	}
 }
 

@@ -77,6 +77,9 @@ type Dialect struct {
 	// Rest is for how long work that changes very much leaves the database to others after each transaction. Only one at a
 	// time writes to SQLite, and whoever waits looks again by the clock rather than being woken.
 	Rest time.Duration
+	// Recount, before the name of a table, has the planner look how much there is in it: plans that were made while it was
+	// empty are made anew. Empty where the planner is told what to expect.
+	Recount string
 	// Size gives the bytes that the database takes.
 	Size string
 }

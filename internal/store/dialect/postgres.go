@@ -30,6 +30,7 @@ var Postgres = &Dialect{
 	Snapshot:     &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	SharedLimits: true,
 	Goose:        goose.DialectPostgres,
+	Recount:      "ANALYZE ",
 	Size:         "SELECT pg_database_size(current_database())",
 }
 

@@ -186,6 +186,13 @@ func testCatalogue(t *testing.T, e Engine) {
 func testCatalogueRemoval(ctx context.Context, t *testing.T, s *shelf) {
 	_, err := s.Remove(ctx, "nope")
 	wantCode(t, err, errs.NotFound)
+	late := s.another() // a server that looks nothing up for long
+	v, err := late.View(ctx)
+	check(t, err)
+	groups, err := v.Groups(ctx, []vuln.Key{npm("middle")})
+	if err != nil || len(groups) != 1 {
+		t.Errorf("generation %d: %v, %v", v.Generation(), groups, err)
+	}
 	r, err := s.Remove(ctx, "osv")
 	check(t, err)
 	if r.Generation != 3 || r.Feeds[0].Removed != 2 {
@@ -223,6 +230,20 @@ func testCatalogueRemoval(ctx context.Context, t *testing.T, s *shelf) {
 	}
 	_, err = s.Touched(ctx, 3, 4, catalogue.Cursor{}, 10)
 	wantCode(t, err, errs.Stale)
+	v, err = late.View(ctx)
+	check(t, err)
+	groups, err = v.Groups(ctx, []vuln.Key{npm("middle")})
+	if err != nil || len(groups) != 0 || v.Generation() != 4 {
+		t.Errorf("generation %d: %v, %v", v.Generation(), groups, err)
+	}
+	// Somebody may still look something up in the generation before.
+	_, err = s.take(ctx, catalogue.Request{}, catalogue.Into{Name: "osv", Format: "cve5"}, catalogue.Head{}, advisory("A-1", "left", "1.0.1", 2))
+	check(t, err)
+	check(t, s.Reach(ctx, 5))
+	check(t, s.Purge(ctx))
+	if got := s.said(ctx, t, 4, npm("left")); len(got) != 1 {
+		t.Errorf("rows were removed a moment after they were replaced: %q", got)
+	}
 }
 
 // touched gives all that changed between two generations.
@@ -335,6 +356,14 @@ func testCatalogueGuards(t *testing.T, e Engine) {
 	r, err = s.take(ctx, catalogue.Request{}, kevFeed, catalogue.Head{AsOf: Epoch.Add(-time.Hour)}, all[:6]...)
 	if err != nil || r.Feeds[0].Removed != 1 {
 		t.Errorf("six of seven: %+v, %v", r, err)
+	}
+	// Of a feed that is not known, too, and of one that is added to.
+	for _, into := range []catalogue.Into{osvFeed, {Name: "epss", Format: "epss", Whole: true}} {
+		_, err = s.take(ctx, catalogue.Request{}, into, catalogue.Head{}, vuln.Entry{})
+		wantCode(t, err, errs.Invalid)
+	}
+	if feeds, err := s.Feeds(ctx); err != nil || len(feeds) != 1 {
+		t.Errorf("feeds: %v, %v", feeds, err)
 	}
 	_, err = s.take(ctx, catalogue.Request{}, catalogue.Into{Name: "kev", Format: "osv"}, catalogue.Head{}, all...)
 	wantCode(t, err, errs.Invalid)

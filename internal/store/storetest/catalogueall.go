@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -399,4 +400,40 @@ func sameEverywhere(ctx context.Context, server *catalogue.Service, keys []vuln.
 		}
 	}
 	return nil
+}
+
+// testCatalogueBackup: a restored server finds what the old one found, whatever was imported into the new database before.
+func testCatalogueBackup(t *testing.T, e Engine) {
+	ctx := t.Context()
+	old := Open(t, e.New(t))
+	Account(t, old, "acme", 1)
+	s := newShelf(old)
+	_, err := s.take(ctx, catalogue.Request{}, osvFeed, catalogue.Head{}, advisory("A-1", "one", "1.0.0", 1), advisory("A-2", "two", "1.0.0", 1))
+	check(t, err)
+	// While another import is half-way.
+	x, err := s.Import(ctx, catalogue.Request{Input: "half"})
+	check(t, err)
+	for i := range 300 {
+		e := advisory(fmt.Sprintf("B-%d", i), "one", "1.0.0", 1)
+		p := vuln.Prepare(&e)
+		check(t, x.Add(ctx, osvFeed, &p))
+	}
+	var file bytes.Buffer
+	_, err = old.Backup(ctx, &file)
+	check(t, err)
+	fresh := Open(t, e.New(t))
+	r := newShelf(fresh)
+	_, err = r.take(ctx, catalogue.Request{}, kevFeed, catalogue.Head{}, advisory("K-1", "one", "1.0.0", 1))
+	check(t, err)
+	_, err = fresh.Restore(ctx, &file)
+	check(t, err)
+	keys := []vuln.Key{npm("one"), npm("two"), catalogue.CVE("A-1"), catalogue.CVE("K-1"), catalogue.CVE("B-7")}
+	if diff := cmp.Diff(s.said(ctx, t, 1, keys...), r.said(ctx, t, 1, keys...)); diff != "" || r.entriesUnder(ctx, t, npm("one")) != "A-1" {
+		t.Error(diff)
+	}
+	r.turn(time.Hour)
+	_, err = r.take(ctx, catalogue.Request{}, osvFeed, catalogue.Head{}, advisory("A-3", "one", "1.0.0", 1))
+	if got := r.entriesUnder(ctx, t, npm("one")); err != nil || got != "A-1 A-3" {
+		t.Errorf("after another import: %s, %v", got, err)
+	}
 }

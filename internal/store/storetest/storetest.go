@@ -260,6 +260,7 @@ func Run(t *testing.T, e Engine) {
 		{"imports at once", testCatalogueAtOnce},
 		{"catalogue by chance", testCatalogueProperty},
 		{"catalogue while it changes", testCatalogueSwitch},
+		{"backup of the catalogue", testCatalogueBackup},
 		{"backup", testBackup},
 		{"backup of everything", testBackupOfEverything},
 		{"backup of another schema", testBackupOfAnotherSchema},
