@@ -170,7 +170,7 @@ func (in *intake) store(ctx context.Context, queue <-chan parcel) error {
 func (in *intake) readAll(ctx context.Context, from sources, queue chan<- parcel) error {
 	for _, path := range from.paths {
 		if path == stdin {
-			err := in.readFile(ctx, "standard input", in.stdin, queue)
+			err := in.readFile(ctx, "standard input", in.stdin, false, queue)
 			if err != nil {
 				return err
 			}
@@ -181,7 +181,7 @@ func (in *intake) readAll(ctx context.Context, from sources, queue chan<- parcel
 			if err != nil {
 				return unreadable(err, name)
 			}
-			return errors.Join(in.readFile(ctx, name, f, queue), f.Close())
+			return errors.Join(in.readFile(ctx, name, f, name != path, queue), f.Close())
 		})
 		if err != nil {
 			return err
@@ -190,8 +190,8 @@ func (in *intake) readAll(ctx context.Context, from sources, queue chan<- parcel
 	return nil
 }
 
-// readFile reads one file, which may hold many.
-func (in *intake) readFile(ctx context.Context, name string, r io.Reader, queue chan<- parcel) error {
+// readFile reads one file, which may hold many. Among others in a folder it may hold no feed.
+func (in *intake) readFile(ctx context.Context, name string, r io.Reader, among bool, queue chan<- parcel) error {
 	var p parcel
 	send := func() error {
 		if len(p.entries) == 0 && len(p.problems) == 0 && p.into.Name == "" {
@@ -206,6 +206,7 @@ func (in *intake) readFile(ctx context.Context, name string, r io.Reader, queue 
 		}
 	}
 	head, err := feed.Read(name, &counted{r, &in.progress.bytes}, feed.Options{
+		Among: among,
 		Begin: func(f feed.Format) error {
 			if f != feed.OpenVEX {
 				p.into = in.into(f)

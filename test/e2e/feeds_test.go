@@ -173,6 +173,7 @@ func TestFeedsFolder(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(folder, "mine"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	write(t, filepath.Join(folder, "mine", "delta.json"), `{"fetchTime": "x"}`) // lies among the feeds, and is none
 	write(t, filepath.Join(folder, "mine", "all.zip"), string(osvZip(t, 20, "2026-03-01T00:00:00Z")))
 	p := start(t, engines["sqlite"](t), "--feeds-folder", folder)
 	deadline := time.After(60 * time.Second)

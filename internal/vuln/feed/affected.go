@@ -223,8 +223,8 @@ func (t *translation) packages(a *cveAffected, ecosystems []string, name string)
 	return out
 }
 
-// system translates an operating system. Without a version that has the fix nothing is said: makers of systems also list
-// those that they mended long ago.
+// system translates an operating system. Where no version has the fix, nothing is said: makers of systems mend a release
+// without giving it another number (Android), or list those that they mended long ago.
 func (t *translation) system(a *cveAffected, family string) []vuln.Affected {
 	spans, single := t.resolve(a, version.OS)
 	if out, ok := t.asSystem(a.Product, family, spans, single); ok {
@@ -235,18 +235,14 @@ func (t *translation) system(a *cveAffected, family string) []vuln.Affected {
 
 func (t *translation) asSystem(name, family string, spans []span, single []string) (vuln.Affected, bool) {
 	ecosystem := version.OS + ":" + family
-	if family != android {
-		single = nil // a build by itself is the one that has the fix, or that was looked at
-	}
-	open := endless(spans)
-	spans = slices.DeleteFunc(inSeries(name, spans, ecosystem), func(s span) bool { return s.to.open() })
-	if len(spans) == 0 && len(single) == 0 {
-		if open {
+	bounded := slices.DeleteFunc(inSeries(name, spans, ecosystem), func(s span) bool { return s.to.open() })
+	if len(bounded) == 0 {
+		if len(spans) > 0 || len(single) > 0 {
 			t.problem(noFix, name)
 		}
 		return vuln.Affected{}, false
 	}
-	return affectedAs(ecosystem, name, spans, single), true
+	return affectedAs(ecosystem, name, bounded, nil), true
 }
 
 func (t *translation) application(a *cveAffected) []vuln.Affected {
@@ -254,7 +250,7 @@ func (t *translation) application(a *cveAffected) []vuln.Affected {
 	for i := range a.names {
 		if c := &a.names[i]; c.part != "h" {
 			product.Vendors = append(product.Vendors, words(c.vendor))
-			product.Names = append(product.Names, words(c.product))
+			product.Names = append(product.Names, c.name())
 		}
 	}
 	if product.Vendors = unique(product.Vendors...); len(product.Vendors) == 0 {

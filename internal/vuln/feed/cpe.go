@@ -72,6 +72,14 @@ func unescaped(s string) []string {
 // words is a vendor or product as people write it.
 func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
+// name is the product as it is named among those of others. Alone it is often a common word: desktop, client, reader.
+func (c *cpe) name() string {
+	if strings.HasPrefix(plain(c.product), plain(c.vendor)) {
+		return words(c.product)
+	}
+	return words(c.vendor) + " " + words(c.product)
+}
+
 // targets are the systems that a CPE name says software is made for.
 var targets = map[string]string{
 	"windows": windows, "macos": mac, "mac_os_x": mac, "mac_os": mac, "linux": linux, "linux_kernel": linux, "android": android,

@@ -122,6 +122,8 @@ func shortened(s string) string {
 // Options are how to read. The zero value is good.
 type Options struct {
 	Limits Limits
+	// Among says that the file lies among others in a folder: one that holds no feed is counted as ignored, and is no error.
+	Among bool
 	// Begin is told the format before the first item, once for each call of Read. Its error ends the reading.
 	Begin func(Format) error
 	// Problem is told what could not be used; all is counted in Head.Problems anyway.
@@ -169,7 +171,7 @@ func (l Limits) orDefault() Limits {
 func Read(name string, r io.Reader, opt Options, each func(Item) error) (Head, error) {
 	opt.Limits = opt.Limits.orDefault()
 	run := &run{opt: opt, each: each}
-	if err := run.open(name, source{name, r}, false, 0); err != nil {
+	if err := run.open(name, source{name, r}, opt.Among, 0); err != nil {
 		return run.head, err
 	}
 	return run.head, run.verdict(name)
@@ -178,7 +180,7 @@ func Read(name string, r io.Reader, opt Options, each func(Item) error) (Head, e
 // ReadFS reads every file of a folder and the folders in it that may hold a feed, in the order of their names, as one
 // feed. In all else it is as Read.
 func ReadFS(name string, folder fs.FS, opt Options, each func(Item) error) (Head, error) {
-	opt.Limits = opt.Limits.orDefault()
+	opt.Limits, opt.Among = opt.Limits.orDefault(), false // of all together there has to be a feed
 	run := &run{opt: opt, each: each}
 	err := fs.WalkDir(folder, ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
@@ -224,6 +226,8 @@ type run struct {
 // verdict decides whether what was read is a feed at all.
 func (r *run) verdict(name string) error {
 	switch {
+	case r.head.Format == "" && r.opt.Among:
+		return nil
 	case r.head.Format == "":
 		return errs.New(errs.Invalid, "%s: no feed was found in it", name)
 	case r.head.Items == 0 && r.head.Format.Whole():

@@ -203,3 +203,13 @@ func TestHeadsAreJoined(t *testing.T) {
 		t.Errorf("two formats: %v", err)
 	}
 }
+
+func TestFilesAmongOthers(t *testing.T) {
+	for _, text := range []string{`{"fetchTime":"x"}`, "[]", "", "words"} {
+		g := readWith("x.json", strings.NewReader(text), Options{Among: true})
+		if g.err != nil || g.head.Ignored != 1 || g.head.Format != "" {
+			t.Errorf("%q: %v, %+v", text, g.err, g.head)
+		}
+	}
+	readWith("x.json", strings.NewReader(osvA[:50]), Options{Among: true}).fails(t, "cut short")
+}

@@ -309,7 +309,7 @@ func (c *configured) affected() []vuln.Affected {
 // translated is an affected product, from what was gathered of it.
 func (c *configured) translated(p *configuredProduct) (vuln.Affected, bool) {
 	o := &order{ecosystem: version.Application}
-	name := strings.TrimSpace(words(p.product) + " " + p.edition)
+	name := strings.TrimSpace(words(p.product) + " " + p.edition) // of a system
 	spans := o.joined(slices.DeleteFunc(p.spans, o.empty))
 	if o.failed {
 		c.problem(notComparable, name)
@@ -329,6 +329,7 @@ func (c *configured) translated(p *configuredProduct) (vuln.Affected, bool) {
 	if family == "" && p.vendor == "apple" {
 		family = mac
 	}
+	name = strings.TrimSpace((&cpe{vendor: p.vendor, product: p.product}).name() + " " + p.edition)
 	a := affectedAs(strings.TrimSuffix(version.Application+":"+family, ":"), name, spans, p.single)
 	a.Product.Vendors = []string{words(p.vendor)}
 	return a, len(spans) > 0 || len(p.single) > 0
