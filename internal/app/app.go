@@ -69,6 +69,7 @@ type commands struct {
 	Group   groupCommand   `cmd:"" help:"List, add, edit and delete device groups."`
 	Feed    feedCommand    `cmd:"" help:"Import, list and remove feeds of vulnerabilities."`
 	Policy  policyCommand  `cmd:"" help:"List, show, try, save and delete policies."`
+	Vuln    vulnCommand    `cmd:"" help:"List and explain vulnerabilities, and accept risks."`
 	Run     runCommand     `cmd:"" help:"List, show and cancel work over many devices."`
 	Regcode regcodeCommand `cmd:"" help:"Show, make and end the codes that agents register with."`
 	Webhook webhookCommand `cmd:"" help:"Tell other systems of changes of status."`

@@ -178,7 +178,11 @@ func (v *deviceView) print(w io.Writer) error {
 			t.row("vulnerability", f.ID)
 			continue
 		}
-		t.row("vulnerability", f.ID+" in "+f.Product+" "+f.Version+", mended in "+f.Fixed)
+		text := f.ID + " in " + f.Product + " " + f.Version + ", mended in " + f.Fixed
+		if a := f.Accepted; a != nil {
+			text += "; accepted" + until(a.Until) + because(a.By, a.Reason)
+		}
+		t.row("vulnerability", text)
 	}
 	return t.print(w)
 }

@@ -10,10 +10,12 @@ import (
 
 	"muster/internal/catalogue"
 	"muster/internal/errs"
+	"muster/internal/posture"
 )
 
 type feedImport struct {
 	jsonFlag    `embed:""`
+	Account     string   `help:"Account that takes over VEX statements, by name, id or licence key; needed where there are several." placeholder:"A"`
 	Paths       []string `arg:"" optional:"" name:"path" help:"Files and folders, packed or not; - for standard input."`
 	Name        string   `help:"What the feed is called; after its format unless given." placeholder:"N"`
 	Replace     bool     `help:"Remove what the feed had and the files have not. Lists that are whole (KEV, EPSS, Debian's tracker) are replaced anyway."`
@@ -47,9 +49,13 @@ func (c *feedImport) Run(env *environment) error {
 			return err
 		}
 		if c.JSON {
-			return printJSON(env.stdout, importView{result, time.Since(began).Seconds(), in.progress.bytes.Load()})
+			return printJSON(env.stdout, importView{result, time.Since(began).Seconds(), in.progress.bytes.Load(), in.vex})
 		}
-		return printImport(env.stdout, &result, c.DryRun, time.Since(began))
+		err = printImport(env.stdout, &result, c.DryRun, time.Since(began))
+		if err == nil && in.vex != nil {
+			err = printStatements(env.stdout, in.vex)
+		}
+		return err
 	})
 }
 
@@ -58,6 +64,8 @@ type importView struct {
 	catalogue.Result
 	Seconds float64 `json:"seconds"`
 	Bytes   int64   `json:"bytes"`
+	// VEX is what became of VEX statements, where there are any.
+	VEX *vexView `json:"vex,omitempty"`
 }
 
 func (c *feedImport) request(from sources) catalogue.Request {
@@ -72,7 +80,10 @@ func (c *feedImport) request(from sources) catalogue.Request {
 }
 
 func (c *feedImport) take(env *environment, s *services, from sources) (catalogue.Result, *intake, error) {
-	in := &intake{name: c.Name, stdin: os.Stdin}
+	in := &intake{name: c.Name, stdin: os.Stdin, account: func(ctx context.Context) (posture.AccountID, error) {
+		a, err := s.identity.Resolve(ctx, c.Account)
+		return a.ID, err
+	}}
 	stop := func() {}
 	if c.Progress || isTerminal(env.stderr) {
 		stop = in.show(env.ctx, env.stderr, from)
@@ -98,11 +109,16 @@ func (s *services) importFeeds(ctx context.Context, in *intake, r catalogue.Requ
 	stop := s.keepLease(ctx, session)
 	defer stop()
 	err = in.read(ctx, from)
+	var account posture.AccountID
 	if err == nil && len(in.statements) > 0 {
-		err = errs.New(errs.Invalid, "These are VEX statements, which belong to an account")
+		account, err = in.owner(ctx)
 	}
 	if err == nil {
-		return in.finish(ctx, from.input)
+		result, err := in.ended(ctx, from.input)
+		if err == nil && account != 0 && !r.DryRun {
+			in.vex, err = s.importStatements(ctx, account, in.statements)
+		}
+		return result, err
 	}
 	failed := session.Abort(ctx, ctx.Err() != nil)
 	if failed != nil && !errs.Is(failed, errs.Conflict) {

@@ -14,6 +14,7 @@ import (
 
 	"muster/internal/catalogue"
 	"muster/internal/errs"
+	"muster/internal/posture"
 	"muster/internal/vuln"
 	"muster/internal/vuln/feed"
 )
@@ -97,6 +98,9 @@ type intake struct {
 	session *catalogue.Session
 	name    string // of the feed; "" for that of its format
 	stdin   io.Reader
+	// account gives the account that takes over VEX statements; nil for none.
+	account func(context.Context) (posture.AccountID, error)
+	vex     *vexView // what it took over
 
 	progress   progress
 	heads      map[string]feed.Head

@@ -37,7 +37,7 @@ func TestParseProduct(t *testing.T) {
 	}
 	for _, text := range []string{
 		"*", "* *", "a\nb", "a\u202eb", "\xff", strings.Repeat("x", 513), "pkg:", "pkg:npm", "pkg:npm/", "pkg:unknown/x", "pkg:rpm/nobody/x",
-		"pkg:npm/x@", "pkg:npm/%zz", "pkg:npm/x?a=%zz", "pkg:npm/a%0ab", "pkg:npm/x@%0a",
+		"pkg:npm/x@", "pkg:npm/%zz", "pkg:npm/x?a=%zz", "https://example.com/a", "cpe:2.3:a:x:y:1", "pkg:npm/a%0ab", "pkg:npm/x@%0a",
 	} {
 		got, err := risk.ParseProduct(text)
 		if !errs.Is(err, errs.Invalid) {

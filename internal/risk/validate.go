@@ -87,6 +87,8 @@ func checkProduct(p *Product) error {
 		return errs.InvalidField("versions", "versions must be at most %d, each of 1 to %d bytes, none of them one that controls how text is shown", maxVersions, maxName)
 	case p.Name == "" && !p.Any():
 		return errProduct("product is needed where ecosystem or versions are given")
+	case strings.Contains(p.Name, "://") || strings.HasPrefix(p.Name, "cpe:"):
+		return errProduct("product must be a name or a package URL")
 	case p.Name != "" && strings.Trim(p.Name, "* ") == "":
 		return errProduct("product must say more than *; leave it out where any is meant")
 	}
