@@ -16,6 +16,10 @@ type feedCommand struct {
 	List   feedList   `cmd:"" help:"List the feeds: how old they are, and how many entries they have."`
 	Show   feedShow   `cmd:"" help:"Show a feed."`
 	Remove feedRemove `cmd:"" help:"Remove a feed, and with it the findings that rest on it."`
+
+	Keygen feedKeygen `cmd:"" help:"Make a key to sign bundles with."`
+	Bundle feedBundle `cmd:"" help:"Put feeds into one signed file, for servers without a network."`
+	Verify feedVerify `cmd:"" help:"Check a bundle, and say what is in it."`
 }
 
 // feedView is a feed as the command line prints it. The names of its members stay.

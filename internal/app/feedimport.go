@@ -15,6 +15,7 @@ import (
 
 type feedImport struct {
 	jsonFlag    `embed:""`
+	feedKeys    `embed:""`
 	Account     string   `help:"Account that takes over VEX statements, by name, id or licence key; needed where there are several." placeholder:"A"`
 	Paths       []string `arg:"" optional:"" name:"path" help:"Files and folders, packed or not; - for standard input."`
 	Name        string   `help:"What the feed is called; after its format unless given." placeholder:"N"`
@@ -80,7 +81,11 @@ func (c *feedImport) request(from sources) catalogue.Request {
 }
 
 func (c *feedImport) take(env *environment, s *services, from sources) (catalogue.Result, *intake, error) {
-	in := &intake{name: c.Name, stdin: os.Stdin, account: func(ctx context.Context) (posture.AccountID, error) {
+	keys, err := readKeys(c.FeedKeys)
+	if err != nil {
+		return catalogue.Result{}, nil, err
+	}
+	in := &intake{name: c.Name, stdin: os.Stdin, keys: keys, account: func(ctx context.Context) (posture.AccountID, error) {
 		a, err := s.identity.Resolve(ctx, c.Account)
 		return a.ID, err
 	}}

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -98,6 +100,7 @@ type intake struct {
 	session *catalogue.Session
 	name    string // of the feed; "" for that of its format
 	stdin   io.Reader
+	keys    []ed25519.PublicKey // of those whose bundles are used
 	// account gives the account that takes over VEX statements; nil for none.
 	account func(context.Context) (posture.AccountID, error)
 	vex     *vexView // what it took over
@@ -174,7 +177,7 @@ func (in *intake) store(ctx context.Context, queue <-chan parcel) error {
 func (in *intake) readAll(ctx context.Context, from sources, queue chan<- parcel) error {
 	for _, path := range from.paths {
 		if path == stdin {
-			err := in.readFile(ctx, "standard input", in.stdin, false, queue)
+			err := in.readStream(ctx, "standard input", in.stdin, queue)
 			if err != nil {
 				return err
 			}
@@ -185,7 +188,11 @@ func (in *intake) readAll(ctx context.Context, from sources, queue chan<- parcel
 			if err != nil {
 				return unreadable(err, name)
 			}
-			return errors.Join(in.readFile(ctx, name, f, name != path, queue), f.Close())
+			is, err := in.readBundle(ctx, name, f, queue)
+			if err == nil && !is {
+				err = in.readFile(ctx, origin{name: name, among: name != path}, f, queue)
+			}
+			return errors.Join(err, f.Close())
 		})
 		if err != nil {
 			return err
@@ -194,8 +201,15 @@ func (in *intake) readAll(ctx context.Context, from sources, queue chan<- parcel
 	return nil
 }
 
-// readFile reads one file, which may hold many. Among others in a folder it may hold no feed.
-func (in *intake) readFile(ctx context.Context, name string, r io.Reader, among bool, queue chan<- parcel) error {
+// origin says what a file is.
+type origin struct {
+	name   string
+	called string // what its feed is called by who packed it; "" for nothing
+	among  bool   // it lies among others in a folder, and may hold no feed
+}
+
+// readFile reads one file, which may hold many.
+func (in *intake) readFile(ctx context.Context, o origin, r io.Reader, queue chan<- parcel) error {
 	var p parcel
 	send := func() error {
 		if len(p.entries) == 0 && len(p.problems) == 0 && p.into.Name == "" {
@@ -209,11 +223,11 @@ func (in *intake) readFile(ctx context.Context, name string, r io.Reader, among 
 			return ctx.Err()
 		}
 	}
-	head, err := feed.Read(name, &counted{r, &in.progress.bytes}, feed.Options{
-		Among: among,
+	head, err := feed.Read(o.name, &counted{r, &in.progress.bytes}, feed.Options{
+		Among: o.among,
 		Begin: func(f feed.Format) error {
 			if f != feed.OpenVEX {
-				p.into = in.into(f)
+				p.into = in.into(f, o.called)
 			}
 			return nil
 		},
@@ -242,7 +256,7 @@ func (in *intake) readFile(ctx context.Context, name string, r io.Reader, among 
 		all := in.heads[p.into.Name]
 		err = all.Add(head)
 		if err != nil {
-			return errs.New(errs.Invalid, "%s: %v", name, err)
+			return errs.New(errs.Invalid, "%s: %v", o.name, err)
 		}
 		in.heads[p.into.Name] = all
 	}
@@ -250,11 +264,8 @@ func (in *intake) readFile(ctx context.Context, name string, r io.Reader, among 
 }
 
 // into says which feed a file of a format belongs to.
-func (in *intake) into(f feed.Format) catalogue.Into {
-	name := in.name
-	if name == "" {
-		name = f.Name()
-	}
+func (in *intake) into(f feed.Format, called string) catalogue.Into {
+	name := cmp.Or(in.name, called, f.Name())
 	return catalogue.Into{Name: name, Format: string(f), Whole: f.Whole()}
 }
 

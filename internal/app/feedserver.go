@@ -96,7 +96,7 @@ func (s *server) importMirrored(ctx context.Context, path string, folder bool, i
 	if err != nil || from.files == 0 || inputs[from.input] {
 		return err
 	}
-	in := &intake{}
+	in := &intake{keys: s.feedKeys}
 	if folder {
 		in.name = filepath.Base(path)
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,7 @@ type listenFlags struct {
 	FeedsFolder string        `help:"Import feeds of vulnerabilities from this folder when its files change." placeholder:"DIR"`
 	FeedsEvery  time.Duration `help:"How often to look into that folder." default:"1h" placeholder:"DURATION"`
 	feedAges    `embed:""`
+	feedKeys    `embed:""`
 
 	BaseURL string `name:"base-url" help:"Address under which people reach the server, for links." placeholder:"URL"`
 }
@@ -56,7 +58,7 @@ func (f *listenFlags) config(g *globals) config.Server {
 		RateLimit: f.RateLimit, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: f.BehindProxy,
 		KeepEvents: f.KeepEvents, BaseURL: strings.TrimSuffix(f.BaseURL, "/"),
 		WebhookAllowPrivate: f.WebhookAllowPrivate,
-		FeedsFolder:         f.FeedsFolder, FeedsEvery: f.FeedsEvery, FeedMaxAge: f.FeedMaxAge,
+		FeedsFolder:         f.FeedsFolder, FeedsEvery: f.FeedsEvery, FeedMaxAge: f.FeedMaxAge, FeedKeys: f.FeedKeys,
 	}
 }
 
@@ -86,8 +88,10 @@ type server struct {
 	lock    *flock.Flock // nil with PostgreSQL
 	metrics *metrics
 	ages    catalogue.Ages // of feeds
-	http    []*http.Server
-	listen  []net.Listener
+	// feedKeys are those of whose bundles in the folder of feeds are used.
+	feedKeys []ed25519.PublicKey
+	http     []*http.Server
+	listen   []net.Listener
 
 	stopWithin, closeWithin time.Duration
 }
@@ -108,6 +112,10 @@ func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*serve
 	}
 	s := &server{cfg: cfg, log: log, stopWithin: stopWithin, closeWithin: closeWithin}
 	s.ages, err = catalogue.ParseAges(cfg.FeedMaxAge)
+	if err != nil {
+		return nil, err
+	}
+	s.feedKeys, err = readKeys(cfg.FeedKeys)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type Server struct {
 	FeedsEvery  time.Duration
 	// FeedMaxAge says by format how old feeds may be, where not as by default.
 	FeedMaxAge string
+	// FeedKeys is a file with the public keys of those whose bundles in that folder are used; "" for nobody's.
+	FeedKeys string
 	// BaseURL is the address under which people reach the server, for links; "" to take it from each request.
 	BaseURL string
 }

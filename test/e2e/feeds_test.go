@@ -151,6 +151,45 @@ func testFeedsRefused(t *testing.T, p *program, file string) {
 	}
 }
 
+// TestFeedBundle carries feeds to a server in one signed file.
+func TestFeedBundle(t *testing.T) {
+	db := engines["sqlite"](t)
+	command(t, append([]string{"migrate"}, db...)...)
+	run := func(want int, says string, args ...string) {
+		t.Helper()
+		if out, code := command(t, append(args, db...)...); code != want || !strings.Contains(out, says) {
+			t.Errorf("muster %v: code %d: %s", args, code, out)
+		}
+	}
+	key, other, bundle, folder := path(t, "key"), path(t, "other"), path(t, "feeds.tar"), t.TempDir()
+	write(t, filepath.Join(folder, "all.zip"), string(osvZip(t, 50, "2026-03-01T00:00:00Z")))
+	one := path(t, "one.json")
+	write(t, one, string(osvRecord("GHSA-test-9999", "package-9", "3.0.0", "2026-03-02T00:00:00Z")))
+	run(0, "muster-feed-key:", "feed", "keygen", key)
+	run(0, "muster-feed-key:", "feed", "keygen", other)
+	run(1, "exists already", "feed", "keygen", key)
+	run(0, "signed", "feed", "bundle", bundle, "mine="+folder, one, "--key", key)
+	run(1, "exists already", "feed", "bundle", bundle, one, "--key", key)
+	run(2, "secret", "feed", "bundle", path(t, "x"), one, "--key", key+".pub")
+	run(0, "one.json", "feed", "verify", bundle, "--feed-keys", key+".pub")
+	run(1, "not trusted", "feed", "verify", bundle, "--feed-keys", other+".pub")
+	run(2, "--feed-keys", "feed", "verify", bundle)
+	run(2, "--feed-keys", "feed", "import", bundle)
+	run(1, "not trusted", "feed", "import", bundle, "--feed-keys", other+".pub")
+	run(0, "[]", "feed", "list", "--json")
+	run(0, "mine", "feed", "import", bundle, "--feed-keys", key+".pub")
+	run(0, `"entries": 50`, "feed", "show", "mine", "--json")
+	run(0, `"entries": 1`, "feed", "show", "osv", "--json")
+	whole, err := os.ReadFile(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[len(whole)/2] ^= 1
+	broken := path(t, "broken.tar")
+	write(t, broken, string(whole))
+	run(2, "broken.tar", "feed", "import", broken, "--feed-keys", key+".pub")
+}
+
 // metricsOf reads the metrics of a server.
 func metricsOf(t *testing.T, p *program) string {
 	t.Helper()
