@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"muster/internal/posture"
-	"muster/internal/vuln/version"
 )
 
 // CVEsOf lists the CVEs of hits, each once and in order.
@@ -34,11 +33,10 @@ func MayHave(lookups []Lookup, vendor, installed string, known func(Key) *Group)
 		if g == nil {
 			continue
 		}
-		compared := ownVersion(baseOf(k.Space), installed)
-		v, err := version.Parse(k.Space, compared)
+		r := read(k.Space, ownVersion(baseOf(k.Space), installed))
 		for _, list := range [][]*target{g.sorted, g.rest} {
 			for _, t := range list {
-				in, _ := t.affects(v, err == nil, compared)
+				in, _ := t.affects(r)
 				if !in && !k.OtherVersion || len(words) > 0 && k.ByVendor && !t.by(words) {
 					continue
 				}

@@ -28,6 +28,9 @@ func TestMayHaveNamesAllThatIsFound(t *testing.T) {
 		} else if rapid.Bool().Draw(t, "vendor") {
 			app.Vendor = "Mozilla Corporation"
 		}
+		if isApplication(k.Space) && rapid.Bool().Draw(t, "version in the name") {
+			app.Name += " 8.0.1"
+		}
 		if app.Ecosystem != "" && rapid.Bool().Draw(t, "source") {
 			app.SourceVersion = rapid.SampledFrom([]string{"1", "0.1"}).Draw(t, "source version")
 		}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"muster/internal/posture"
-	"muster/internal/vuln/version"
 )
 
 // Outcome is why something on a machine is, or is not, an instance of a vulnerability. The words are those of the API.
@@ -96,12 +95,14 @@ func (p *product) outcome(k Key, g *Group, t *target) (Outcome, string) {
 	case !t.on(p.system):
 		return OtherSystem, t.firstFix()
 	}
-	v, err := version.Parse(k.Space, p.compared)
-	in, fix := t.affects(v, err == nil, p.compared)
+	r := read(k.Space, p.compared)
+	in, fix := t.affects(r)
 	switch {
+	case !t.counts(p):
+		return NotComparable, t.firstFix()
 	case in:
 		return IsAffected, fix
-	case err != nil:
+	case !r.ordered:
 		return NotComparable, t.firstFix()
 	default:
 		return NotInRange, t.firstFix()

@@ -35,8 +35,8 @@ func KeysOf(r *posture.Report) []Key {
 // KeysOfApplication lists the keys by which one program or package of a machine is looked up, and says whether another
 // version is compared than follows from the one that is installed.
 func KeysOfApplication(os *posture.OS, app *posture.Application) (keys []Key, otherVersion bool) {
-	p, _ := productOf(os, app)
-	return p.keys, app.SourceVersion != "" && p.compared != ownVersion(baseOf(spaceOn(os, app.Ecosystem)), app.Version)
+	p, ok := productOf(os, app)
+	return p.keys, ok && p.compared != ownVersion(baseOf(spaceOn(os, app.Ecosystem)), app.Version)
 }
 
 // product is something on a machine as it is looked up.
@@ -125,12 +125,25 @@ func applicationOf(os *posture.OS, app *posture.Application) (product, bool) {
 		return product{}, false
 	}
 	vendor := vendorWords(app.Vendor)
-	name := strings.Join(withoutVendor(words, vendor), " ")
-	p := product{shown: strings.TrimSpace(app.Name), reduced: name, version: app.Version, compared: app.Version, vendor: vendor}
+	name := nameOf(words, vendor)
+	p := product{
+		shown: strings.TrimSpace(app.Name), reduced: name, version: app.Version, compared: versionOf(app.Name, app.Version), vendor: vendor,
+	}
 	for _, s := range applicationSpaces(os.Family) {
 		p.keys = append(p.keys, Key{Space: s, Name: name, ByVendor: len(vendor) > 0})
 	}
 	return p, true
+}
+
+// nameOf gives the name that a program is looked up by. Without a vendor it is the full name, in which the vendor may come first.
+func nameOf(words, vendor []string) string {
+	if len(vendor) > 0 {
+		return program(vendor, withoutVendor(words, vendor))
+	}
+	if first := words[:1]; len(words) > 1 && (aliased[first[0]] != nil || editions[first[0]] != nil) {
+		return first[0] + " " + program(first, words[1:])
+	}
+	return strings.Join(words, " ")
 }
 
 // applicationSpaces are where applications of a family are found.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"muster/internal/posture"
-	"muster/internal/vuln/version"
 )
 
 // Hit is something on a machine that an entry says is vulnerable. It is a finding once it is scored.
@@ -59,14 +58,14 @@ func (m *matching) try(k Key, p *product) {
 		m.tried[again] = true
 	}
 	s := g.streamsOf(k, p)
-	v, err := version.Parse(k.Space, p.compared)
-	if err == nil {
-		for _, t := range g.fixedAfter(v) {
+	r := read(k.Space, p.compared)
+	if r.ordered {
+		for _, t := range g.fixedAfter(r.version) {
 			m.found(t, k, p, s, t.ranges[0][1].version)
 		}
 	}
 	for _, t := range g.rest {
-		if in, fix := t.affects(v, err == nil, p.compared); in {
+		if in, fix := t.affects(r); in {
 			m.found(t, k, p, s, fix)
 		}
 	}
@@ -74,7 +73,7 @@ func (m *matching) try(k Key, p *product) {
 
 // found keeps a hit, if vendor, module stream and operating system fit.
 func (m *matching) found(t *target, k Key, p *product, s *streams, fix string) {
-	if len(p.vendor) > 0 && !t.by(p.vendor) || !s.concern(t) || !t.on(p.system) {
+	if len(p.vendor) > 0 && !t.by(p.vendor) || !s.concern(t) || !t.on(p.system) || !t.counts(p) {
 		return
 	}
 	m.hits = append(m.hits, Hit{t, p, k.Space, fix})
@@ -90,17 +89,25 @@ func (t *target) on(system string) bool {
 	return len(t.Systems) == 0 || system == "" || slices.Contains(t.Systems, system)
 }
 
+// counts reports whether a target and a product count versions in one way: see byYear.
+func (t *target) counts(p *product) bool {
+	if len(p.vendor) == 0 || !byYear[p.vendor[0]] || isYear(p.compared) {
+		return true
+	}
+	return !slices.ContainsFunc(t.ranges, func(edges []edge) bool { return isYear(edges[len(edges)-1].version) })
+}
+
 // affects reports whether a version is affected, and by which version the fault is gone. A version that cannot be
 // compared is affected only if it is listed by name.
-func (t *target) affects(v version.Version, ordered bool, text string) (bool, string) {
-	if ordered {
+func (t *target) affects(r reading) (bool, string) {
+	if r.ordered {
 		for _, edges := range t.ranges {
-			if in, fix := covers(v, edges); in {
+			if in, fix := r.within(edges); in {
 				return true, fix
 			}
 		}
 	}
-	return slices.Contains(t.Versions, text), ""
+	return slices.Contains(t.Versions, r.text), ""
 }
 
 // Score makes findings of hits: each vulnerability once for a product and version, the worst first. facts gives what all

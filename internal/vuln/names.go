@@ -1,6 +1,7 @@
 package vuln
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,6 +16,18 @@ var architectures = set("x64", "x86", "x86_64", "x86-64", "amd64", "arm64", "aar
 
 // counters are words that announce a number: "Java 8 Update 202", "PuTTY release 0.80".
 var counters = set("version", "release", "update", "build", "v")
+
+// languages are words at the end of a name that say for whom an installer was made, as locale is.
+var languages = set("english", "deutsch", "german", "français", "french", "español", "spanish", "italiano", "italian", "nederlands", "português",
+	"polski", "русский", "日本語", "中文", "mui", "multilingual")
+
+var (
+	locale = regexp.MustCompile(`^[a-z]{2}-[a-z]{2}$`)
+	// built is the architecture at the end of a word: "7-x64".
+	built = regexp.MustCompile(`-(?:x64|x86|amd64|arm64|win32|win64)$`)
+	// numbered is a number with dots and what a builder put after it: 2.6.8-I001, 1.0.1f.
+	numbered = regexp.MustCompile(`^v?[0-9]+(?:\.[0-9]+)+(?:[a-z]|[-_+].*)?$`)
+)
 
 // legalForms are words at the end of a vendor's name that some sources leave out.
 var legalForms = set("inc", "incorporated", "corp", "corporation", "co", "company", "ltd", "limited", "llc", "llp", "plc",
@@ -32,9 +45,12 @@ func set(words ...string) map[string]bool {
 // installed version helps to tell a version in the name from a number that belongs to it.
 func productWords(name, version string) []string {
 	all := words(strings.TrimSuffix(strings.TrimSpace(name), ".app"))
+	for len(all) > 1 && languages[all[len(all)-1]] || len(all) > 1 && locale.MatchString(all[len(all)-1]) {
+		all = all[:len(all)-1]
+	}
 	out := all[:0]
 	for i := 0; i < len(all); i++ {
-		w := all[i]
+		w := built.ReplaceAllString(all[i], "")
 		switch {
 		case architectures[w] || isVersion(w) || leads(w, version):
 		case counters[w] && i+1 < len(all) && startsWithDigit(all[i+1]):
@@ -55,7 +71,7 @@ func vendorWords(vendor string) []string {
 	for len(out) > 1 && legalForms[out[len(out)-1]] {
 		out = out[:len(out)-1]
 	}
-	return out
+	return publisher(out)
 }
 
 // words splits a name at blanks and commas, without what is in brackets and without signs around words.
@@ -90,9 +106,39 @@ func withoutBrackets(s string) string {
 }
 
 // isVersion reports whether a word is a number with dots, such as 19.00, v8.5.6 or 1.0.1f.
-func isVersion(w string) bool {
-	w = strings.TrimPrefix(w, "v")
-	return startsWithDigit(w) && strings.Contains(w, ".") && len(strings.Trim(w, "0123456789.")) <= 1
+func isVersion(w string) bool { return numbered.MatchString(w) }
+
+// versionOf gives the version that decides: the one in the name where the one reported does not go on from it. Installers count
+// builds in their own way ("IntelliJ IDEA 2023.3.2" is 233.13135.103, "OpenVPN 2.6.8-I001" is 2.6.801), and what is published speaks of the name.
+func versionOf(name, reported string) string {
+	for _, w := range words(name) {
+		if w = built.ReplaceAllString(w, ""); !isVersion(w) {
+			continue
+		}
+		w = strings.TrimPrefix(w, "v")
+		numbers := strings.TrimRight(numbers.FindString(w), ".")
+		if beginsWith(reported, numbers) || beginsWith(numbers, reported) {
+			return reported
+		}
+		return w
+	}
+	return reported
+}
+
+var numbers = regexp.MustCompile(`^[0-9.]+`)
+
+// beginsWith reports whether a version goes on from another, number by number: 19.00.01 from 19.0.
+func beginsWith(version, start string) bool {
+	a, b := strings.Split(version, "."), strings.Split(start, ".")
+	if len(a) < len(b) {
+		return false
+	}
+	for i := range b {
+		if strings.TrimLeft(a[i], "0") != strings.TrimLeft(b[i], "0") {
+			return false
+		}
+	}
+	return true
 }
 
 // leads reports whether a word is the first number of the version: the 115 of "Firefox 115" with version 115.0.2.

@@ -124,15 +124,15 @@ func (p *Prepared) ranges(t *target, eco string, e *Entry, a *Affected) {
 		t.Ranges = append(t.Ranges, texts)
 	}
 	for _, s := range a.Versions {
-		if v, err := version.Parse(eco, s); err != nil || !t.inRanges(v) {
+		if r := read(eco, s); !r.ordered || !t.inRanges(&r) {
 			t.Versions = append(t.Versions, s)
 		}
 	}
 }
 
-func (t *target) inRanges(v version.Version) bool {
+func (t *target) inRanges(r *reading) bool {
 	return slices.ContainsFunc(t.ranges, func(edges []edge) bool {
-		in, _ := covers(v, edges)
+		in, _ := r.within(edges)
 		return in
 	})
 }
@@ -167,9 +167,11 @@ func applicationKeys(space string, names []string, vendors [][]string) []Key {
 		}
 		out = append(out, Key{Space: space, Name: strings.Join(full, " ")})
 		for _, v := range vendors {
-			short := withoutVendor(full, v)
-			out = append(out, Key{Space: space, Name: strings.Join(short, " "), ByVendor: true},
-				Key{Space: space, Name: strings.Join(slices.Concat(v, short), " ")})
+			short := program(v, withoutVendor(full, v))
+			if distinct[short] {
+				out = append(out, Key{Space: space, Name: short})
+			}
+			out = append(out, Key{Space: space, Name: short, ByVendor: true}, Key{Space: space, Name: strings.Join(v, " ") + " " + short})
 		}
 	}
 	slices.SortFunc(out, Key.Compare)

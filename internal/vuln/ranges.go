@@ -2,6 +2,7 @@ package vuln
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -86,14 +87,44 @@ func truth(b bool) int {
 	return 0
 }
 
-// covers reports whether a version lies in a range, and which version is the first without the vulnerability.
-func covers(v version.Version, edges []edge) (vulnerable bool, fix string) {
+// reading is a version as it is compared with ranges.
+type reading struct {
+	text    string
+	version version.Version
+	// release is the version without the number of the build, for ends of ranges that name none: 25.11.0 for 25.11.0.706.
+	release version.Version
+	ordered bool // it can be compared at all
+}
+
+// withBuild is a version of four numbers, as Windows has them. The last is the build.
+var withBuild = regexp.MustCompile(`^([0-9]+\.[0-9]+\.[0-9]+)\.[0-9]+$`)
+
+// read reads a version of an ecosystem. Only versions of applications have builds.
+func read(space, text string) reading {
+	v, err := version.Parse(space, text)
+	r := reading{text: text, version: v, release: v, ordered: err == nil}
+	m := withBuild.FindStringSubmatch(text)
+	if m == nil || !isApplication(space) {
+		return r
+	}
+	if short, err := version.Parse(space, m[1]); err == nil {
+		r.release = short
+	}
+	return r
+}
+
+// within reports whether a version lies in a range, and which version is the first without the vulnerability.
+func (r *reading) within(edges []edge) (vulnerable bool, fix string) {
 	for _, e := range edges {
 		if e.fromStart() {
 			vulnerable = true
 			continue
 		}
-		n, err := v.Compare(e.version)
+		at := r.version
+		if e.kind == lastAffected && strings.Count(e.version, ".") < 3 {
+			at = r.release
+		}
+		n, err := at.Compare(e.version)
 		if err != nil {
 			return false, ""
 		}
@@ -110,3 +141,8 @@ func covers(v version.Version, edges []edge) (vulnerable bool, fix string) {
 	}
 	return vulnerable, ""
 }
+
+// isYear reports whether a version begins with a year.
+func isYear(v string) bool { return year.MatchString(v) }
+
+var year = regexp.MustCompile(`^(?:19[89]|20[0-9])[0-9](?:\.|$)`)

@@ -48,17 +48,20 @@ func TestRanges(t *testing.T) {
 		{"in 1, last 2, in 3, fix 4", "3", true, "4"},
 		{"in 1, fix 2, in 2, fix 3", "2", true, "3"},
 		{"in 2, fix 2, in 1, fix 3", "2", true, "3"},
+		// The number of the build is no part of an end that names none.
+		{"in 0, last 25.11", "25.11.0.706", true, ""},
+		{"in 0, last 25.11.0", "25.11.0.706", true, ""},
+		{"in 0, last 25.11.0.705", "25.11.0.706", false, ""},
+		{"in 0, last 25.11", "25.11.1.2", false, ""},
+		{"in 0, last 25.11", "25.11.1", false, ""},
 	} {
 		edges, ok := edgesOf(version.Application, parseEvents(tc.events))
 		if !ok {
 			t.Errorf("%s is not accepted", tc.events)
 			continue
 		}
-		v, err := version.Parse(version.Application, tc.version)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if in, fix := covers(v, edges); in != tc.in || fix != tc.fix {
+		r := read(version.Application, tc.version)
+		if in, fix := r.within(edges); in != tc.in || fix != tc.fix {
 			t.Errorf("%s of %s: got %v %q, want %v %q", tc.version, tc.events, in, fix, tc.in, tc.fix)
 		}
 	}

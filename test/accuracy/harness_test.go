@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func python(t testing.TB) string {
 }
 
 // archive reads the records of a .tar.xz, in which a record may lie in several folders: each is handed over once.
-func archive(t testing.TB, path string, each func(record []byte)) {
+func archive(t testing.TB, path string, each func(name string, record []byte)) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "xz", "-dc", path)
 	out, err := cmd.StdoutPipe()
@@ -92,7 +93,7 @@ func archive(t testing.TB, path string, each func(record []byte)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		each(record)
+		each(base, record)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
@@ -103,7 +104,7 @@ func archive(t testing.TB, path string, each func(record []byte)) {
 func entries(t testing.TB, path string) []vuln.Entry {
 	t.Helper()
 	var out []vuln.Entry
-	archive(t, path, func(record []byte) {
+	archive(t, path, func(_ string, record []byte) {
 		var e vuln.Entry
 		if err := json.Unmarshal(record, &e); err != nil {
 			t.Fatal(err)
@@ -145,13 +146,14 @@ func run[In, Out any](t testing.TB, in []In, command ...string) []Out {
 // machine is what a machine reports as installed.
 type machine struct {
 	family, distribution string
+	version              string           // of the system; 99 where it plays no part
 	software             []map[string]any // as agents write it
 }
 
 // report sends a machine's software through the door: what an agent writes is what is decoded.
 func (m *machine) report(t testing.TB) *posture.Report {
 	t.Helper()
-	os := map[string]any{"family": m.family, "name": m.family, "version": "1"}
+	os := map[string]any{"family": m.family, "name": m.family, "version": cmp.Or(m.version, "99")}
 	if m.distribution != "" {
 		os["distribution"] = m.distribution
 	}

@@ -21,7 +21,7 @@ with it. What it holds to be true, and why:
     lies on the machine as an archive; what does not run is not vulnerable.
 6.  A module stream is a line of its own. An advisory for nodejs:16 concerns packages of nodejs:16 and neither nodejs:18 nor a
     package of no module, and an advisory for ordinary packages concerns no package of a module. The title says the stream. Where it names a
-    module without its stream, a person looked it up: see OPEN.
+    module without its stream, it was looked up: see OPEN.
 7.  ALBA and ALEA are bug fixes and enhancements. Without a CVE they are no vulnerability: an old package that lacks a
     feature is not a hole. The few that do name a CVE mend it, and count. ALSA counts always, also where the feed forgot the CVEs.
 """

@@ -248,7 +248,7 @@ func (t *translation) asSystem(name, family string, spans []span, single []strin
 func (t *translation) application(a *cveAffected) []vuln.Affected {
 	name, product := a.Product, vuln.Product{Vendors: []string{a.Vendor}}
 	for i := range a.names {
-		if c := &a.names[i]; c.part != "h" {
+		if c := &a.names[i]; c.part != "h" && !c.within() {
 			product.Vendors = append(product.Vendors, words(c.vendor))
 			product.Names = append(product.Names, c.name())
 		}
@@ -263,9 +263,8 @@ func (t *translation) application(a *cveAffected) []vuln.Affected {
 		return nil
 	}
 	made := families(a.Vendor, a.Product, a.Platforms, a.names)
-	if m := madeFor.FindStringSubmatch(name); m != nil {
-		product.Names = append(product.Names, m[1])
-	}
+	plainName, _ := forSystem(name)
+	product.Names = append(product.Names, plainName)
 	if plain(a.Vendor) == "linux" && plain(a.Product) == "linux" {
 		// The kernel as its makers release it. Distributions have packages of the names "linux" and "kernel", with versions of their own.
 		name, product.Names, made = "Linux kernel", nil, []string{linux}

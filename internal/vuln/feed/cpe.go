@@ -2,6 +2,7 @@ package feed
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -88,3 +89,9 @@ var targets = map[string]string{
 
 // family is the system that the software is made for, "" where none is told.
 func (c *cpe) family() string { return targets[c.targetSW] }
+
+// within reports whether the software is part of another, as an extension of a browser is: there its name is not that of the
+// program of the same name.
+func (c *cpe) within() bool {
+	return slices.Contains([]string{"chrome", "edge", "firefox", "safari", "visual_studio_code", "outlook", "word", "excel"}, c.targetSW)
+}

@@ -81,6 +81,19 @@ var (
 	madeFor = regexp.MustCompile(`(?i)^(.+?)[ ,]+(?:\(?for )(?:microsoft |apple )?(windows|mac ?os(?: x)?|os x|mac|linux|android|ios|ipad ?os)\)?(?: desktop)?$`)
 )
 
+// glued is such a name written as one word: FortiClientWindows.
+var glued = regexp.MustCompile(`^(\w{3,}[a-z])(Windows|MacOS|Mac|Linux|Android|iOS)$`)
+
+// forSystem takes apart a product that is named for a system. Both are "" for any other.
+func forSystem(product string) (name, system string) {
+	for _, form := range []*regexp.Regexp{madeFor, glued} {
+		if m := form.FindStringSubmatch(product); m != nil {
+			return m[1], m[2]
+		}
+	}
+	return "", ""
+}
+
 // families lists for which systems a program is made, none where nothing is told or it is made for all of them.
 func families(vendor, product string, platforms []string, names []cpe) []string {
 	var out []string
@@ -94,8 +107,8 @@ func families(vendor, product string, platforms []string, names []cpe) []string 
 			add(f)
 		}
 	}
-	if m := madeFor.FindStringSubmatch(product); m != nil && len(out) == 0 {
-		add(familyNamed(m[2]))
+	if _, system := forSystem(product); system != "" && len(out) == 0 {
+		add(familyNamed(system))
 	}
 	if len(out) == 0 {
 		for i := range names {

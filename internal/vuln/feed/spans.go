@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,20 @@ func (o *order) compareFrom(a, b span) int {
 	}
 }
 
+// compareTo puts ends in order, that of all versions last.
+func (o *order) compareTo(a, b span) int {
+	switch {
+	case a.to.open() && b.to.open():
+		return 0
+	case a.to.open():
+		return 1
+	case b.to.open():
+		return -1
+	default:
+		return o.compare(a.to, b.to)
+	}
+}
+
 // joined puts spans in order, and makes one of those that touch.
 func (o *order) joined(spans []span) []span {
 	spans = slices.Clone(spans)
@@ -118,27 +133,50 @@ func (o *order) cut(s, other span) []span {
 	return out
 }
 
-// branches understands several spans that all begin with the first version: "before 13.7", "before 14.7", "before 15" says
-// in which version each branch was mended, and 14.7 is not affected because it is before 15. Each span but the first is
-// cut down to the branch that its end is on.
+// branches understands several spans that begin with one version: "before 13.7", "before 14.7", "before 15" says
+// in which version each branch was mended, and 14.7 is not affected because it is before 15. Each span but the first begins
+// with the branch after that of the end before it: of "before 128.3" and "before 131" 128.5 is not affected, and 130 is.
 func (o *order) branches(spans []span) []span {
-	var ends, rest []span
-	for _, s := range spans {
-		if s.from.open() && !s.to.open() {
-			ends = append(ends, s)
-		} else {
-			rest = append(rest, s)
+	spans = slices.Clone(spans)
+	slices.SortStableFunc(spans, func(a, b span) int {
+		return cmp.Or(o.compareFrom(a, b), o.compareTo(a, b))
+	})
+	var out []span
+	for i, s := range spans {
+		if i > 0 && !s.to.open() && o.compareFrom(spans[i-1], s) == 0 && !spans[i-1].to.open() {
+			last := spans[i-1].to
+			if o.compare(last, s.to) == 0 {
+				continue
+			}
+			s.from = o.afterBranch(last, s.to)
+			if o.empty(s) {
+				continue
+			}
 		}
+		out = append(out, s)
 	}
-	slices.SortStableFunc(ends, func(a, b span) int { return o.compare(a.to, b.to) })
-	ends = slices.CompactFunc(ends, func(a, b span) bool { return o.compare(a.to, b.to) == 0 })
-	for i := len(ends) - 1; i > 0; i-- {
-		ends[i].from = before(branch(ends[i-1].to.version, ends[i].to.version))
-		if o.empty(ends[i]) {
-			ends = slices.Delete(ends, i, i+1)
-		}
+	return out
+}
+
+// afterBranch is where the versions begin that are not on the branch of an earlier end: after 12.7.4, with 13.6.5 to come,
+// it is 13; after 2.2.7, with 2.4.9 to come, it is 2.3. An end that goes on from the earlier one is on the same branch. Makers of
+// operating systems name every branch that is affected, so that there it is the branch of the later end: with 14.4 to come, it is 14.
+func (o *order) afterBranch(earlier, later point) point {
+	a, b := strings.Split(earlier.version, "."), strings.Split(later.version, ".")
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
 	}
-	return append(ends, rest...)
+	switch {
+	case n == len(a):
+		return earlier
+	case o.ecosystem == version.OS:
+		return before(branch(earlier.version, later.version))
+	}
+	if end, ok := next(strings.Join(a[:n+1], ".")); ok {
+		return before(end)
+	}
+	return before(branch(earlier.version, later.version))
 }
 
 // branch is the beginning of a version up to where it differs from an earlier one: of 13.6.5 after 12.7.4 it is 13, of

@@ -44,7 +44,7 @@ var (
 	comparator     = regexp.MustCompile(`^[\s,&]*(?:and\s+)?(>=|=>|<=|=<|<|>|==?)\s*` + someVersion)
 
 	// plainVersion may end in a word that says which of several builds it is.
-	plainVersion = regexp.MustCompile(`(?i)^(?:v|r|ver\.?|version|releases?|rel\.?)?[ ._-]?\d[0-9A-Za-z._+~:()^-]*` +
+	plainVersion = regexp.MustCompile(`(?i)^(?:v|r|id|ver\.?|version|releases?|rel\.?)?[ ._-]?\d[0-9A-Za-z._+~:()^-]*` +
 		`(?: \(?(?:build|patch|sp|p|hotfix|update|u|beta|alpha|rc|su|sr|fp|cu|hf|msr|ep|rev|preview|service pack)[ .-]?[0-9A-Za-z._()-]*| (?:esr|lts|ga|x64|x86)| \(\d[0-9A-Za-z._ -]*\))*$`)
 	commit = regexp.MustCompile(`^[0-9a-f]{10,64}$`)
 	letter = regexp.MustCompile(`[a-f]`)

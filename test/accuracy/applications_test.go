@@ -1,0 +1,114 @@
+package accuracy
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"muster/internal/vuln"
+	"muster/internal/vuln/feed"
+)
+
+// judged is one line of testdata/applications.tsv: what a machine reports, and whether by the record of the CVE it
+// has the vulnerability.
+type judged struct {
+	found                         bool
+	family, vendor, name, version string
+	cve, why                      string
+}
+
+func readSample(t *testing.T) []judged {
+	t.Helper()
+	text, err := os.ReadFile("testdata/applications.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []judged
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		if len(f) != 7 || f[0] != "yes" && f[0] != "no" {
+			t.Fatalf("%q is no line of the sample", line)
+		}
+		out = append(out, judged{f[0] == "yes", f[1], f[2], f[3], f[4], f[5], f[6]})
+	}
+	return out
+}
+
+// known are the lines in which Muster differs, and why. docs/accuracy.md tells them too.
+var known = map[string]string{
+	"windows|Microsoft Corporation|Visual Studio Community 2022|17.7.4|CVE-2024-28938": "a range is cut down to the series in the product's name, 17.9: the " +
+		"others have rows of their own, and without the cut all of these would be found, mended or not",
+	"windows|Veeam Software Group GmbH|Veeam Backup & Replication|12.1.1.56|CVE-2024-40712": "who assigned the number names 12.1.2 alone; only CISA knows of all 12, " +
+		"and comes second",
+	"ios|Mozilla|Firefox|125.0|CVE-2024-4769": "the record names no system, and the app has the name of the program",
+}
+
+func TestApplications(t *testing.T) {
+	path := data(t, "cve5-2024.tar.xz")
+	sample := readSample(t)
+	var entries []vuln.Entry
+	archive(t, path, func(name string, record []byte) {
+		if !slices.ContainsFunc(sample, func(j judged) bool { return j.cve+".json" == name }) {
+			return
+		}
+		_, err := feed.Read(name, strings.NewReader(string(record)), feed.Options{}, func(i feed.Item) error {
+			entries = append(entries, *i.Entry)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	catalogue := vuln.New(entries)
+	var f figures
+	wanted := 0
+	for _, j := range sample {
+		got := j.isFound(t, catalogue)
+		line := strings.Join([]string{j.family, j.vendor, j.name, j.version, j.cve}, "|")
+		switch {
+		case j.found:
+			wanted++
+			f = f.plus(figures{both: one(got), missed: one(!got)})
+		default:
+			f = f.plus(figures{invented: one(got)})
+		}
+		if _, explained := known[line]; got != j.found && !explained {
+			t.Errorf("%s (%s): found %v", line, j.why, got)
+		} else if got == j.found && explained {
+			t.Errorf("%s is right by now: strike it from the list of what is not", line)
+		}
+	}
+	t.Logf("applications %s", f)
+	if len(sample) != 200 || wanted != 100 {
+		t.Errorf("the sample has %d lines, and %d that are to be found", len(sample), wanted)
+	}
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// isFound sends the report of a machine that has this and nothing else.
+func (j *judged) isFound(t *testing.T, catalogue *vuln.Catalogue) bool {
+	t.Helper()
+	m := machine{family: j.family}
+	if j.name == "(system)" {
+		m.version = j.version
+	} else {
+		m.software = []map[string]any{{"name": j.name, "vendor": j.vendor, "version": j.version}}
+	}
+	findings, _ := catalogue.Match(m.report(t))
+	for i := range findings {
+		if slices.Contains(findings[i].CVEs, j.cve) {
+			return true
+		}
+	}
+	return false
+}
