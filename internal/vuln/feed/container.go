@@ -23,7 +23,7 @@ func containerOf(start []byte) func(*run, *file) error {
 		return (*run).gzip
 	case bytes.HasPrefix(start, []byte("\xfd7zXZ\x00")):
 		return (*run).xz
-	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}), bytes.HasPrefix(start, []byte{0x50, 0x2a, 0x4d, 0x18}): // packed by several at once
 		return (*run).zstd
 	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
 		return (*run).zip

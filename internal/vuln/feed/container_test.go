@@ -124,6 +124,7 @@ func containers() map[string][]byte {
 		"gz of two parts":  append(gzipped([]byte(osvA)), gzipped(lines[len(osvA):])...),
 		"xz":               xzed(lines),
 		"zst":              zstded(lines),
+		"zst in parts":     append([]byte{0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4}, zstded(lines)...),
 		"tar":              tarred(files...),
 		"tar.gz":           gzipped(tarred(files...)),
 		"tar.xz":           xzed(tarred(files...)),

@@ -102,15 +102,15 @@ func (t *translation) state(s *stated, v *cveVersion, o *order) {
 	if !ok {
 		return
 	}
-	if !strings.EqualFold(v.Status, "affected") {
-		s.fine = append(s.fine, w.spans...)
-		s.fineAlone = append(s.fineAlone, w.single...)
-		return
-	}
+	affected := strings.EqualFold(v.Status, "affected")
 	for _, part := range w.spans {
-		s.affected = append(s.affected, t.changed(part, v.Changes, o)...)
+		s.change(part, affected, v.Changes, o)
 	}
-	s.affectedAlone = append(s.affectedAlone, w.single...)
+	if affected {
+		s.affectedAlone = append(s.affectedAlone, w.single...)
+	} else {
+		s.fineAlone = append(s.fineAlone, w.single...)
+	}
 }
 
 func (t *translation) single(text string) (wording, bool) {
@@ -202,37 +202,34 @@ func beginning(s string) point {
 	return point{}
 }
 
-// changed applies the changes of status within an affected range.
-func (t *translation) changed(s span, changes []cveChange, o *order) []span {
-	if len(changes) == 0 {
-		return []span{s}
-	}
-	changes = slices.Clone(changes)
-	changes = slices.DeleteFunc(changes, func(c cveChange) bool { return !plainVersion.MatchString(c.At) })
+// change adds a range within which the status changes.
+func (s *stated) change(whole span, affected bool, changes []cveChange, o *order) {
+	changes = slices.DeleteFunc(slices.Clone(changes), func(c cveChange) bool { return !plainVersion.MatchString(c.At) })
 	slices.SortStableFunc(changes, func(a, b cveChange) int { return o.compare(before(a.At), before(b.At)) })
-	var out []span
-	affected, from := true, s.from
+	from := whole.from
+	add := func(to point) {
+		part := span{from, to}
+		if !whole.to.open() && (to.open() || o.compare(whole.to, to) < 0) {
+			part.to = whole.to
+		}
+		switch {
+		case o.empty(part):
+		case affected:
+			s.affected = append(s.affected, part)
+		default:
+			s.fine = append(s.fine, part)
+		}
+	}
 	for _, c := range changes {
-		now := strings.EqualFold(c.Status, "affected")
-		if now == affected {
-			continue
-		}
-		at := before(c.At)
-		if affected {
-			part := span{from, at}
-			if !s.to.open() && o.compare(s.to, at) < 0 {
-				part.to = s.to
-			}
-			if !o.empty(part) {
-				out = append(out, part)
+		if now := strings.EqualFold(c.Status, "affected"); now != affected {
+			add(before(c.At))
+			affected = now
+			if whole.from.open() || o.compare(whole.from, before(c.At)) < 0 {
+				from = before(c.At)
 			}
 		}
-		affected, from = now, at
 	}
-	if last := (span{from, s.to}); affected && !o.empty(last) {
-		out = append(out, last)
-	}
-	return out
+	add(point{})
 }
 
 // inSeries raises the beginning of spans to the series that a product is named for: .NET 8.0 has no version below 8.0,
