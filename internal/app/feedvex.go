@@ -75,25 +75,10 @@ type vexView struct {
 	Skipped   []string `json:"skipped"`
 }
 
-// importStatements takes over VEX statements for an account, document after document.
+// importStatements takes over VEX statements for an account.
 func (s *services) importStatements(ctx context.Context, account posture.AccountID, list []*feed.Statement) (*vexView, error) {
-	total := &vexView{Skipped: []string{}}
-	for _, d := range vexDocuments(list) {
-		one, err := s.risks.Import(ctx, account, d, "command line")
-		if errs.Is(err, errs.Invalid) {
-			total.Skipped = append(total.Skipped, err.Error())
-			continue
-		}
-		if err != nil {
-			return total, err
-		}
-		total.Added, total.Lifted, total.Unchanged = total.Added+one.Added, total.Lifted+one.Lifted, total.Unchanged+one.Unchanged
-		total.Skipped = append(total.Skipped, one.Skipped...)
-	}
-	if total.Added+total.Lifted+total.Unchanged == 0 {
-		return total, errs.New(errs.Invalid, "%s", strings.Join(total.Skipped, "; "))
-	}
-	return total, nil
+	got, err := s.risks.Import(ctx, account, vexDocuments(list), "command line")
+	return &vexView{got.Added, got.Lifted, got.Unchanged, append([]string{}, got.Skipped...)}, err
 }
 
 func printStatements(w io.Writer, v *vexView) error {

@@ -6,6 +6,7 @@ package risk
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"muster/internal/event"
@@ -118,10 +119,13 @@ func (r *Risk) Revision() int64 {
 func (r *Risk) ids() []string {
 	out := make([]string, 0, 1+len(r.Aliases))
 	for _, id := range append([]string{r.Vulnerability}, r.Aliases...) {
-		out = append(out, folded(id))
+		out = append(out, sameID(id))
 	}
 	return out
 }
+
+// sameID gives an id as it is compared: in capitals, as nearly all are written.
+func sameID(id string) string { return strings.ToUpper(id) }
 
 // Thresholds are the lowest opswat_score of each level, as the account decided.
 type Thresholds struct{ Critical, Important, Moderate float64 }

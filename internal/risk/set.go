@@ -68,7 +68,7 @@ func (r *Risk) acceptance() posture.Acceptance {
 func (s *Set) best(f *posture.Finding, id string, at Place, now time.Time) *Risk {
 	var best, said *Risk
 	look := func(id string) {
-		for _, r := range s.byID[folded(id)] {
+		for _, r := range s.byID[sameID(id)] {
 			switch {
 			case !r.holds(f, at, now):
 			case r.Source == VEX:
@@ -133,10 +133,21 @@ type Applied struct {
 // becomes several findings; those that an earlier Apply made of one are one again before that. score gives such findings the
 // scores and levels of the CVEs they have; with nil they keep what they had.
 func (s *Set) Apply(findings []posture.Finding, at Place, now time.Time, score func(*posture.Finding)) Applied {
+	marked, mentioned := false, false
+	for i := range findings {
+		marked = marked || findings[i].Accepted != nil
+		mentioned = mentioned || s.mentions(&findings[i])
+	}
+	if !marked && !mentioned {
+		return Applied{Findings: findings, Levels: worst(findings)} // as it is with most devices
+	}
 	if score == nil {
 		score = func(*posture.Finding) {}
 	}
-	whole, changed := joined(findings, score)
+	whole, changed := findings, false
+	if marked { // else there are no parts
+		whole, changed = joined(findings, score)
+	}
 	out := Applied{Findings: make([]posture.Finding, 0, len(whole))}
 	for i := range whole {
 		before := len(out.Findings)
@@ -146,14 +157,24 @@ func (s *Set) Apply(findings []posture.Finding, at Place, now time.Time, score f
 	if changed {
 		slices.SortStableFunc(out.Findings, worseFirst)
 	}
+	out.Levels = worst(out.Findings)
 	for i := range out.Findings {
-		f := &out.Findings[i]
-		if f.Accepted == nil {
-			out.Levels = out.Levels.Worst(f.Levels)
+		a := out.Findings[i].Accepted
+		if a == nil {
 			continue
 		}
-		if until := f.Accepted.Until; !until.IsZero() && (out.Lapses.IsZero() || until.Before(out.Lapses)) {
+		if until := a.Until; !until.IsZero() && (out.Lapses.IsZero() || until.Before(out.Lapses)) {
 			out.Lapses = until
+		}
+	}
+	return out
+}
+
+// worst gives the levels of the worst findings that count.
+func worst(findings []posture.Finding) (out posture.Levels) {
+	for i := range findings {
+		if findings[i].Accepted == nil {
+			out = out.Worst(findings[i].Levels)
 		}
 	}
 	return out
@@ -196,8 +217,19 @@ func joined(findings []posture.Finding, score func(*posture.Finding)) (out []pos
 	return out, len(parts) > 0
 }
 
+// mentions reports whether anything is said of a finding. Of nearly all, nothing is.
+func (s *Set) mentions(f *posture.Finding) bool {
+	if len(s.byID) == 0 {
+		return false
+	}
+	return s.byID[sameID(f.ID)] != nil || slices.ContainsFunc(f.CVEs, func(cve string) bool { return s.byID[sameID(cve)] != nil })
+}
+
 // split adds a finding to a list, in as many parts as there are reasons why some of its CVEs do not count.
 func (s *Set) split(out []posture.Finding, f *posture.Finding, at Place, now time.Time, score func(*posture.Finding)) []posture.Finding {
+	if !s.mentions(f) {
+		return append(out, *f)
+	}
 	if len(f.CVEs) == 0 {
 		return append(out, withReason(*f, s.best(f, f.ID, at, now)))
 	}

@@ -51,36 +51,55 @@ func (i *Imported) skip(format string, args ...any) {
 	}
 }
 
-// Import takes over the statements of a document, all or none, and has the devices judged anew that they may be about. Of
-// what is said of one vulnerability and product, the newest holds: a document that was taken over already changes nothing,
-// nor does an older one. Invalid: nothing in it can be used. Conflict: MaxActive entries would hold.
-func (s *Service) Import(ctx context.Context, account posture.AccountID, doc *Document, actor string) (Imported, error) {
+// importPart is how many entries one step stores: everybody else's changes wait for it.
+const importPart = 500
+
+// Import takes over the statements of documents, and has the devices judged anew that they may be about. Of what is said of one
+// vulnerability and product, the newest holds: a document that was taken over already changes nothing, nor does an older one. An
+// import that fails has taken over some, and can be repeated. Invalid: nothing can be used. Conflict: MaxActive entries would hold.
+func (s *Service) Import(ctx context.Context, account posture.AccountID, docs []*Document, actor string) (Imported, error) {
 	at := s.clock()
-	var skipped Imported
-	list := doc.entries(account, at, &skipped)
+	var total Imported
+	list := entriesOf(docs, account, at, &total)
 	if len(list) == 0 {
-		return skipped, errs.New(errs.Invalid, "The VEX document has no statement that can be used: %s", cmp.Or(strings.Join(skipped.Skipped, "; "), "it is empty"))
+		return total, errs.New(errs.Invalid, "There is no VEX statement that can be used: %s", cmp.Or(strings.Join(total.Skipped, "; "), "there is none at all"))
 	}
+	for part := range slices.Chunk(list, importPart) {
+		one, err := s.importSome(ctx, account, part, note{at: at, actor: actor, kind: event.RiskAccepted, detail: sourceOf(docs)})
+		if err != nil {
+			return total, err
+		}
+		total.Added, total.Lifted, total.Unchanged = total.Added+one.Added, total.Lifted+one.Lifted, total.Unchanged+one.Unchanged
+	}
+	if total.Added+total.Lifted > 0 {
+		s.wake()
+	}
+	return total, nil
+}
+
+// sourceOf names what is imported, for the record.
+func sourceOf(docs []*Document) string {
+	if len(docs) == 1 {
+		return fmt.Sprintf("VEX document %s of %s", shortened(docs[0].ID), shortened(docs[0].Author))
+	}
+	return fmt.Sprintf("%d VEX documents", len(docs))
+}
+
+func (s *Service) importSome(ctx context.Context, account posture.AccountID, list []Risk, n note) (Imported, error) {
 	var out Imported
 	err := s.change(ctx, account, func(tx Tx) error {
-		out = Imported{Skipped: skipped.Skipped}
-		about, err := s.takeOver(ctx, tx, list, at, &out)
+		out = Imported{}
+		about, err := s.takeOver(ctx, tx, list, n.at, &out)
 		if err != nil || len(about) == 0 {
 			return err
 		}
-		err = s.roomFor(ctx, tx, account, at, 0)
+		err = s.roomFor(ctx, tx, account, n.at, 0)
 		if err != nil {
 			return err
 		}
-		return s.followImport(ctx, tx, account, doc, about, &out, note{at: at, actor: actor})
+		return s.followImport(ctx, tx, account, about, &out, n)
 	})
-	if err != nil {
-		return Imported{}, err
-	}
-	if out.Added+out.Lifted > 0 {
-		s.wake()
-	}
-	return out, nil
+	return out, err
 }
 
 // takeOver stores those entries that say something new, and gives the ids that they are about.
@@ -144,7 +163,7 @@ func overtakes(r, before *Risk) bool {
 	return r.Statement.At.After(before.Statement.At)
 }
 
-func (s *Service) followImport(ctx context.Context, tx Tx, account posture.AccountID, doc *Document, about [][]string, out *Imported, n note) error {
+func (s *Service) followImport(ctx context.Context, tx Tx, account posture.AccountID, about [][]string, out *Imported, n note) error {
 	err := tx.MoveRiskRevision(ctx, account)
 	if err != nil {
 		return err
@@ -158,17 +177,19 @@ func (s *Service) followImport(ctx context.Context, tx Tx, account posture.Accou
 	if err != nil {
 		return err
 	}
-	detail := fmt.Sprintf("VEX document %s of %s: %d statements accept, %d lift", shortened(doc.ID), shortened(doc.Author), out.Added, out.Lifted)
+	detail := fmt.Sprintf("%s: %d statements accept, %d lift", n.detail, out.Added, out.Lifted)
 	return tx.Record(ctx, event.Event{
-		Account: account, ID: posture.NewID(n.at, s.random), At: n.at, Kind: event.RiskAccepted, Actor: n.actor, Detail: detail,
+		Account: account, ID: posture.NewID(n.at, s.random), At: n.at, Kind: n.kind, Actor: n.actor, Detail: detail,
 	})
 }
 
-// entries gives one entry for each statement and product, the oldest first.
-func (d *Document) entries(account posture.AccountID, at time.Time, out *Imported) []Risk {
+// entriesOf gives one entry for each statement and product, the oldest first.
+func entriesOf(docs []*Document, account posture.AccountID, at time.Time, out *Imported) []Risk {
 	var list []Risk
-	for i := range d.Statements {
-		list = append(list, d.Statements[i].entries(d, account, at, out)...)
+	for _, d := range docs {
+		for i := range d.Statements {
+			list = append(list, d.Statements[i].entries(d, account, at, out)...)
+		}
 	}
 	slices.SortStableFunc(list, func(a, b Risk) int { return a.Statement.At.Compare(b.Statement.At) })
 	return list

@@ -232,7 +232,7 @@ func testStatements(t *testing.T, e Engine) {
 		t.Helper()
 		revision, err := b.RiskRevision(ctx, b.account)
 		check(t, err)
-		got, err := svc.Import(ctx, b.account, d, "app-1")
+		got, err := svc.Import(ctx, b.account, []*risk.Document{d}, "app-1")
 		if text := fmt.Sprintf("%d added, %d lifted, %d unchanged, %d skipped", got.Added, got.Lifted, got.Unchanged, len(got.Skipped)); err != nil || text != want {
 			t.Errorf("%s: %s, %v", d.ID, text, err)
 		}
@@ -287,11 +287,11 @@ func testStatements(t *testing.T, e Engine) {
 		"empty": {ID: "x"}, "no product": doc(9, risk.Fixed), "no status": doc(9, "unknown", "lib"), "to come": doc(20, risk.Fixed, "lib"),
 		"no id": {Statements: []risk.Said{{Vulnerability: "?", Products: []string{"lib"}, Status: risk.Fixed, At: b.clock.at}}},
 	} {
-		if _, err := svc.Import(ctx, b.account, bad, "app-1"); !errs.Is(err, errs.Invalid) {
+		if _, err := svc.Import(ctx, b.account, []*risk.Document{bad}, "app-1"); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	wantCode(t, second(svc.Import(ctx, 99, doc(9, risk.Fixed, "lib"), "app-1")), errs.NotFound)
+	wantCode(t, second(svc.Import(ctx, 99, []*risk.Document{doc(9, risk.Fixed, "lib")}, "app-1")), errs.NotFound)
 	if history, _, err := svc.List(ctx, b.account, risk.Query{Window: page.Window{Limit: 50}}); err != nil || len(history) != 6 {
 		t.Errorf("%d entries are on record, %v", len(history), err)
 	}
@@ -376,9 +376,9 @@ func exerciseRisks(ctx context.Context, t *testing.T, s *store.Store, account po
 	check(t, err)
 	check(t, second(svc.Accept(ctx, account, &risk.Acceptance{Vulnerability: "CVE-2024-0001", Reason: "x", Device: device})))
 	check(t, second(svc.Revoke(ctx, account, r.ID, "x", "y", nil)))
-	check(t, second(svc.Import(ctx, account, &risk.Document{Statements: []risk.Said{{
+	check(t, second(svc.Import(ctx, account, []*risk.Document{{Statements: []risk.Said{{
 		Vulnerability: "CVE-2024-0001", Products: []string{"lib"}, Status: risk.Fixed, At: time.Now(),
-	}}}, "y")))
+	}}}}, "y")))
 	check(t, second(svc.Active(ctx, account)))
 	check(t, second(svc.Get(ctx, account, r.ID)))
 	for _, q := range []risk.Query{
