@@ -60,6 +60,7 @@ func TestVersionsOfCVE(t *testing.T) {
 		"fixes as a list":                     {versionsOf(`{"version":"0","status":"affected","lessThan":"4.0.4, 3.6.3, 3.5.8"}`), "[0 3.5.8) [3.6 3.6.3) [4 4.0.4)"},
 		"a sign in the bound":                 {versionsOf(`{"version":"24.2","status":"affected","lessThan":"< 24.2.5"}`), "[24.2 24.2.5)"},
 		"and earlier, as a bound":             {versionsOf(`{"version":"1.2","status":"affected","lessThanOrEqual":"prior"}`), "[0 1.2]"},
+		"zero alone":                          {versionsOf(`{"version":"0","status":"affected"}`), "[0"},
 		"a series as beginning":               {versionsOf(`{"version":"30.x.x","status":"affected","lessThan":"30.2.1"}`), "[30 30.2.1)"},
 		"the name in front":                   {versionsOf(`{"version":"P 1.2 and previous versions","status":"affected"}`), "[0 1.2]"},
 

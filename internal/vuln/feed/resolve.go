@@ -103,6 +103,9 @@ func (t *translation) state(s *stated, v *cveVersion, o *order) {
 		return
 	}
 	affected := strings.EqualFold(v.Status, "affected")
+	if affected && len(w.single) == 1 && strings.Trim(w.single[0], "0.") == "" {
+		w = wording{spans: []span{everything}} // nobody releases a version 0: it is where a range begins that has no end
+	}
 	for _, part := range w.spans {
 		s.change(part, affected, v.Changes, o)
 	}
