@@ -277,3 +277,49 @@ func TestReadFS(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// largeForm is a zip archive with one stored file, with all numbers in the form for large archives.
+func largeForm(name string, data []byte) []byte {
+	le := binary.LittleEndian
+	const none = 0xffffffff
+	numbers := func(b []byte, values ...int) []byte {
+		b = le.AppendUint16(le.AppendUint16(b, 1), uint16(8*len(values)))
+		for _, v := range values {
+			b = le.AppendUint64(b, uint64(v))
+		}
+		return b
+	}
+	sum := crc32.ChecksumIEEE(data)
+	sizes := func(b []byte) []byte { return le.AppendUint32(le.AppendUint32(le.AppendUint32(b, sum), none), none) }
+	local := le.AppendUint32(nil, zipLocal)
+	local = append(local, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	local = le.AppendUint16(le.AppendUint16(sizes(local), uint16(len(name))), 4+5+4+16)
+	local = append(append(local, name...), 0x99, 0x99, 5, 0, 1, 2, 3, 4, 5) // a field that is not known comes first
+	local = append(numbers(local, len(data), len(data)), data...)
+	directory := le.AppendUint32(nil, zipDirectory)
+	directory = append(directory, 45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	directory = le.AppendUint16(le.AppendUint16(sizes(directory), uint16(len(name))), 4+24)
+	directory = append(directory, make([]byte, 10)...)
+	directory = append(le.AppendUint32(directory, none), name...)
+	directory = numbers(directory, len(data), len(data), 0)
+	end := le.AppendUint64(le.AppendUint32(nil, zipEnd64), 44)
+	end = append(end, make([]byte, 44)...)
+	end = append(le.AppendUint32(end, zipLocator64), make([]byte, 16)...)
+	end = append(le.AppendUint32(end, zipEnd), make([]byte, 18)...)
+	return append(append(local, directory...), end...)
+}
+
+func TestLargeZip(t *testing.T) {
+	data := largeForm("a.json", []byte(osvA))
+	if g := readWith("a.zip", bytes.NewReader(data), Options{}); g.err != nil || g.ids() != "A-1" {
+		t.Error(g.err, g.ids())
+	}
+	for n := range data {
+		if g := readWith("a.zip", bytes.NewReader(data[:n]), Options{}); g.err == nil {
+			t.Errorf("cut at %d of %d bytes is no error", n, len(data))
+		}
+	}
+	other := bytes.Clone(data)
+	other[len(other)-22-20-56-8] ^= 1 // where the directory says that the file begins
+	readWith("a.zip", bytes.NewReader(other), Options{}).fails(t, "that are not those found")
+}

@@ -66,26 +66,29 @@ func detectJSON(start []byte) Format {
 // byContent looks into a member whose name says nothing. It leaves the decoder behind the member.
 func byContent(dec *jsontext.Decoder, member string, kind jsontext.Kind) Format {
 	depth := dec.StackDepth()
-	switch {
-	case member == "vulnerabilities" && kind == '[':
+	list := member == "vulnerabilities" && kind == '['
+	if list {
 		_, _ = dec.ReadToken()
-		if dec.PeekKind() == '{' {
-			_, _ = dec.ReadToken()
-			return map[string]Format{"cve": NVD, "cveID": KEV}[firstName(dec)]
-		}
-	case kind == '{':
+		kind = dec.PeekKind()
+	}
+	if kind == '{' {
 		_, _ = dec.ReadToken()
-		if name := firstName(dec); strings.HasPrefix(name, "CVE-") || strings.HasPrefix(name, "TEMP-") {
+		switch name := firstName(dec); {
+		case list && name == "cve":
+			return NVD
+		case list && name == "cveID":
+			return KEV
+		case strings.HasPrefix(name, "CVE-"), strings.HasPrefix(name, "TEMP-"):
 			return DebianTracker
 		}
+	}
+	if dec.StackDepth() == depth {
+		_ = dec.SkipValue() // an error comes up again with the next name
 	}
 	for dec.StackDepth() > depth {
 		if _, err := dec.ReadToken(); err != nil {
 			return ""
 		}
-	}
-	if dec.StackDepth() == depth && kind != '{' && kind != '[' {
-		_ = dec.SkipValue()
 	}
 	return ""
 }

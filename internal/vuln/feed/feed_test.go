@@ -213,3 +213,22 @@ func TestFilesAmongOthers(t *testing.T) {
 	}
 	readWith("x.json", strings.NewReader(osvA[:50]), Options{Among: true}).fails(t, "cut short")
 }
+
+// The members of an object come in any order.
+func TestDetect(t *testing.T) {
+	for text, want := range map[string]Format{
+		`{"id":"A"}`: OSV, `{"credits":[{"name":"x"},[1]],"id":"A"}`: OSV, `{"x":{"CVE":{"a":[1]}},"y":null,"z":1.5,"affected":[]}`: OSV, "[\n{\"id\":\"A\"}]": OSV,
+		`{"containers":{}}`: CVE5, `{"x":[[]],"cveMetadata":{}}`: CVE5, `[{"dataType":"CVE_RECORD"}]`: CVE5,
+		`{"vulnerabilities":[{"cve":{}}]}`: NVD, `{"version":"2.0","timestamp":"x","vulnerabilities":[{"cve":{}}]}`: NVD, `{"format":"NVD_CVE","totalResults":0}`: NVD,
+		`{"title":"x","count":1,"vulnerabilities":[{"cveID":"x"}]}`: KEV, `{"vulnerabilities":[],"catalogVersion":"x"}`: KEV, `{"vulnerabilities":[{"x":{"y":1}}],"catalogVersion":"x"}`: KEV,
+		"cveID,vendorProject": KEV, `"cveID","vendorProject"`: KEV,
+		`{"author":"x","timestamp":"x","version":1,"statements":[]}`: OpenVEX, `{"@id":"x"}`: OpenVEX,
+		`{"0ad":{"CVE-2026-1":{}}}`: DebianTracker, `{"a":{},"affected-package":{"TEMP-1":{}}}`: DebianTracker,
+		"#model_version:x": EPSS, "cve,epss,percentile": EPSS,
+		``: "", `[`: "", `[7]`: "", `{`: "", `{"x"`: "", `{"x":`: "", `{"x":{"y`: "", `{"vulnerabilities":[7]}`: "", `{"vulnerabilities":{"cve":1}}`: "", "name,cve": "", `{"fetchTime":"x","new":[]}`: "",
+	} {
+		if got := detect([]byte(text)); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
