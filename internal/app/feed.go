@@ -72,8 +72,25 @@ func (c *feedList) Run(env *environment) error {
 		if c.JSON {
 			return printJSON(env.stdout, views)
 		}
-		return t.print(env.stdout)
+		err = t.print(env.stdout)
+		if err != nil {
+			return err
+		}
+		return printImportState(env, s)
 	})
+}
+
+// printImportState says whether an import is under way, or broke off.
+func printImportState(env *environment, s *services) error {
+	state, err := s.catalogue.State(env.ctx)
+	switch {
+	case err != nil || state.Input == "":
+		return err
+	case state.Until.After(time.Now()):
+		return printLine(env.stdout, "An import is under way.")
+	default:
+		return printLine(env.stdout, "An import broke off, and nothing of it is seen. The same command goes on with it; 'muster feed import --discard' undoes it.")
+	}
 }
 
 // asOf writes the time that a feed says it is of.

@@ -60,6 +60,15 @@ func survey(paths []string) (sources, error) {
 	return out, nil
 }
 
+// unchanged fails where the files are not those any more that were looked at.
+func (s *sources) unchanged() error {
+	now, err := survey(s.paths)
+	if err == nil && now.input != s.input {
+		err = errs.New(errs.Conflict, "The files changed while they were read: import them again")
+	}
+	return err
+}
+
 // eachFile goes through the files of a folder that may hold feeds, in the order of their names, or calls fn for the one file
 // that is named.
 func eachFile(path string, fn func(name string, info fs.FileInfo) error) error {
@@ -139,20 +148,30 @@ func (in *intake) read(ctx context.Context, from sources) error {
 	}()
 	err := in.store(ctx, queue)
 	if err != nil {
+		// Whoever reads may wait for standard input, and is not waited for.
 		cancel(err)
-		for range queue { // the reader must not wait for anybody
-		}
+		return err
 	}
-	readErr := <-done
+	err = <-done
 	if err != nil {
 		return err
 	}
-	return readErr
+	return from.unchanged()
 }
 
 // store takes in what was read.
 func (in *intake) store(ctx context.Context, queue <-chan parcel) error {
-	for p := range queue {
+	for {
+		var p parcel
+		var more bool
+		select {
+		case p, more = <-queue:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !more {
+			return nil
+		}
 		for _, problem := range p.problems {
 			in.session.Problem(problem)
 		}
@@ -171,7 +190,6 @@ func (in *intake) store(ctx context.Context, queue <-chan parcel) error {
 			}
 		}
 	}
-	return ctx.Err()
 }
 
 func (in *intake) readAll(ctx context.Context, from sources, queue chan<- parcel) error {

@@ -14,10 +14,8 @@ import (
 const (
 	// refreshAfter is how old the knowledge of the current generation may be.
 	refreshAfter = time.Second
-	// maxCarried is how many touched keys are worth telling apart from what stays known.
-	maxCarried = 50_000
-	// touchedPart is how many entries are looked at by one query.
-	touchedPart = 1000
+	// Where so many parts of so many entries do not tell all that was touched, everything is looked up anew: somebody waits.
+	touchedParts, touchedPart = 6, 500
 )
 
 // known is what this server knows of one generation. It is never wrong, only incomplete.
@@ -128,9 +126,10 @@ func (s *Service) following(ctx context.Context, before *known, state *State) *k
 		return s.newKnown(state.Generation)
 	}
 	keys, ids := make(map[vuln.Key]bool), make(map[string]bool)
-	for c := (Cursor{}); !c.End; {
+	part := 0
+	for c := (Cursor{}); !c.End; part++ {
 		some, next, err := s.store.Touched(ctx, before.generation, state.Generation, c, touchedPart)
-		if err != nil || len(keys)+len(ids) > maxCarried {
+		if err != nil || part == touchedParts {
 			return s.newKnown(state.Generation) // it costs some queries, no more
 		}
 		for _, k := range some {

@@ -426,6 +426,9 @@ func (c Catalogue) Purge(ctx context.Context, generation int64, limit int) (bool
 	return done, err
 }
 
+// catalogueEntry is an entry and where its facts are.
+type catalogueEntry struct{ id, first, facts int64 }
+
 // dropEntries removes entries with all that they say.
 func (tx *Tx) dropEntries(ctx context.Context, entries []int64) error {
 	return inChunks(entries, func(part []int64) error {

@@ -2,20 +2,15 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"muster/internal/catalogue"
 	"muster/internal/vuln"
 )
 
-// changedEntry is an entry that came or went, with another version of it that was or is there, if any.
-type changedEntry struct {
-	catalogueEntry
-	other catalogueEntry // its number is 0 where there is none
-}
-
-// catalogueEntry is an entry and where its facts are.
-type catalogueEntry struct{ id, first, facts int64 }
+// changedEntry is an entry that came or went, and the version that it took the place of; 0 for none.
+type changedEntry struct{ id, other int64 }
 
 // Touched implements catalogue.Store.
 //
@@ -38,12 +33,9 @@ func (c Catalogue) Touched(ctx context.Context, from, to int64, after catalogue.
 	if err != nil {
 		return nil, after, err
 	}
-	numbers := make(map[int64]bool)
-	for i := range changed {
-		err = c.differences(ctx, &changed[i], numbers)
-		if err != nil {
-			return nil, after, err
-		}
+	numbers, err := c.differences(ctx, changed)
+	if err != nil {
+		return nil, after, err
 	}
 	keys, err := c.keysOf(ctx, numbers)
 	return keys, next, err
@@ -60,12 +52,10 @@ func (c Catalogue) added(ctx context.Context, from, to, after int64, limit int) 
 	var out []changedEntry
 	err = c.s.query(ctx, func(r scanner) error {
 		var e changedEntry
-		err := r.Scan(&e.id, &e.first, &e.facts, &e.other.id, &e.other.first, &e.other.facts)
+		err := r.Scan(&e.id, &e.other)
 		out = append(out, e)
 		return err
-	}, `SELECT e.id, e.first_fact, e.facts, COALESCE(o.id, 0), COALESCE(o.first_fact, 0), COALESCE(o.facts, 0)
-		FROM catalogue_entries e LEFT JOIN catalogue_entries o ON o.id = e.replaces
-		WHERE e.id >= ? AND e.id > ? AND e.id < ? ORDER BY e.id LIMIT ?`, first, after, end, limit)
+	}, "SELECT id, replaces FROM catalogue_entries WHERE id >= ? AND id > ? AND id < ? ORDER BY id LIMIT ?", first, after, end, limit)
 	return out, err
 }
 
@@ -77,73 +67,80 @@ func (c Catalogue) removed(ctx context.Context, to int64, after catalogue.Cursor
 	err := c.s.query(ctx, func(r scanner) error {
 		var e changedEntry
 		var heir int64
-		err := r.Scan(&next.Since, &e.id, &e.first, &e.facts, &heir)
+		err := r.Scan(&next.Since, &e.id, &heir)
 		next.Entry = e.id
 		seen++
 		if heir == 0 {
 			out = append(out, e)
 		}
 		return err
-	}, `SELECT removed, id, first_fact, facts, heir FROM catalogue_entries
+	}, `SELECT removed, id, heir FROM catalogue_entries
 		WHERE removed > 0 AND (removed, id) > (?, ?) AND removed <= ? ORDER BY removed, id LIMIT ?`, after.Since, after.Entry, to, limit)
 	next.End = seen < limit
 	return out, next, err
 }
 
-// differences collects the numbers of the keys under which the one entry says something that the other does not.
-func (c Catalogue) differences(ctx context.Context, e *changedEntry, numbers map[int64]bool) error {
-	mine, err := c.factsOf(ctx, e.catalogueEntry)
-	if err != nil {
-		return err
+// differences collects the numbers of the keys under which an entry says something that the other one does not.
+func (c Catalogue) differences(ctx context.Context, changed []changedEntry) (map[int64]bool, error) {
+	list := make([]int64, 0, 2*len(changed))
+	for i := range changed {
+		list = append(list, changed[i].id)
+		if changed[i].other != 0 {
+			list = append(list, changed[i].other)
+		}
 	}
-	its, err := c.factsOf(ctx, e.other)
+	facts, err := c.factsOf(ctx, list)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for f, n := range mine {
-		if its[f] == n {
+	numbers := make(map[int64]bool)
+	for i := range changed {
+		mine, its := facts[changed[i].id], facts[changed[i].other]
+		err = errors.Join(collect(mine, its, numbers), collect(its, mine, numbers))
+		if err != nil {
+			return nil, err
+		}
+	}
+	return numbers, nil
+}
+
+// collect gathers the numbers of the keys of facts that are not among others.
+func collect(facts, others map[factText]bool, numbers map[int64]bool) error {
+	for f := range facts {
+		if others[f] {
 			continue
 		}
-		err = collectKeys(f, numbers)
+		keys, err := unpackKeys([]byte(f.keys))
 		if err != nil {
 			return err
 		}
-	}
-	for f := range its {
-		if mine[f] > 0 {
-			continue
-		}
-		err = collectKeys(f, numbers)
-		if err != nil {
-			return err
+		for _, k := range keys {
+			numbers[k] = true
 		}
 	}
 	return nil
 }
 
-func collectKeys(f factText, numbers map[int64]bool) error {
-	keys, err := unpackKeys([]byte(f.keys))
-	for _, k := range keys {
-		numbers[k] = true
-	}
-	return err
-}
-
-// factText is a fact, to be compared.
+// factText is a fact, to be compared. An entry says none twice.
 type factText struct{ keys, data string }
 
-// factsOf gives the facts of an entry, and how many there are of each.
-func (c Catalogue) factsOf(ctx context.Context, e catalogueEntry) (map[factText]int, error) {
-	out := make(map[factText]int, e.facts)
-	if e.facts == 0 {
-		return out, nil
-	}
-	err := c.s.query(ctx, func(r scanner) error {
-		var keys, data []byte
-		err := r.Scan(&keys, &data)
-		out[factText{string(keys), string(data)}]++
-		return err
-	}, "SELECT keys, data FROM catalogue_facts WHERE id >= ? AND id < ?", e.first, e.first+e.facts)
+// factsOf gives the facts of entries.
+func (c Catalogue) factsOf(ctx context.Context, entries []int64) (map[int64]map[factText]bool, error) {
+	out := make(map[int64]map[factText]bool, len(entries))
+	err := inChunks(entries, func(part []int64) error {
+		in, args := anyOf(nil, part)
+		return c.s.query(ctx, func(r scanner) error {
+			var entry int64
+			var keys, data []byte
+			err := r.Scan(&entry, &keys, &data)
+			if out[entry] == nil {
+				out[entry] = make(map[factText]bool)
+			}
+			out[entry][factText{string(keys), string(data)}] = true
+			return err
+		}, `SELECT e.id, f.keys, f.data FROM catalogue_entries e JOIN catalogue_facts f ON f.id >= e.first_fact AND f.id < e.first_fact + e.facts
+			WHERE e.id IN `+in, args...)
+	})
 	return out, err
 }
 
