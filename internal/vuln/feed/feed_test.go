@@ -232,3 +232,14 @@ func TestDetect(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatOSVHoldsForOthers(t *testing.T) {
+	g := read("x.json", `{"id":"DEBIAN-CVE-2026-0001","modified":"2026-01-01T00:00:00Z","affected":[
+		{"package":{"ecosystem":"Debian:12","name":"p"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"}]}],"ecosystem_specific":{"urgency":"unimportant"}},
+		{"package":{"ecosystem":"Debian:13","name":"p"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2-1"}]}],"ecosystem_specific":{"urgency":"low"}},
+		{"package":{"ecosystem":"npm","name":"p"},"versions":["1"],"ecosystem_specific":{"urgency":"unimportant"}},
+		{"ranges":[{"type":"GIT","repo":"https://example.com","events":[{"introduced":"0"}]}]}]}`)
+	if g.err != nil || len(g.entries) != 1 || told(g.entries[0]) != "Debian:13 p [0 2-1); npm p =1" {
+		t.Error(g.err, told(g.entries[0]))
+	}
+}
