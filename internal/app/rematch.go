@@ -157,6 +157,10 @@ const (
 
 // rematch does the next part of a run: first the devices, then what lists say of vulnerabilities, then of products.
 func (s *services) rematch(ctx context.Context, r *run.Run) (end bool, err error) {
+	err = s.settle(ctx, r)
+	if err != nil {
+		return false, err
+	}
 	t, err := s.touched.get(r.ID, func() (*touched, error) { return s.touchedBy(ctx, r.Account, r.Params.From, r.Params.To) })
 	if err != nil {
 		return false, err

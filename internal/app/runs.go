@@ -52,8 +52,21 @@ func (s *services) groupsOf(ctx context.Context, account posture.AccountID, p ru
 	return slices.Sorted(maps.Keys(names)), err
 }
 
+// settle, at the beginning of a run, waits for those who judge devices at this moment by what was known before: other servers
+// may. What they store is looked at too.
+func (s *services) settle(ctx context.Context, r *run.Run) error {
+	if r.Position != "" {
+		return nil
+	}
+	return s.store.AwaitJudged(ctx)
+}
+
 // reevaluate judges the next devices of a run anew.
 func (s *services) reevaluate(ctx context.Context, r *run.Run) (end bool, err error) {
+	err = s.settle(ctx, r)
+	if err != nil {
+		return false, err
+	}
 	w, err := s.walk(ctx, r)
 	if err != nil {
 		return false, err

@@ -225,3 +225,15 @@ func (tx *Tx) JudgeSoon(ctx context.Context, account posture.AccountID, device s
 		WHERE account_id = ? AND id = ? AND lifecycle = 0 AND managed = 1 AND digest <> ?`, millis(at), millis(at), account, device, []byte{})
 	return err
 }
+
+// AwaitJudged returns when every change of a device is on disk, or undone, that may rest on what was known before the call. Who
+// looks for devices that are to be judged anew misses none then: what is stored later was judged by what is known now.
+func (s *Store) AwaitJudged(ctx context.Context) error {
+	if s.dialect.LockDevices == "" {
+		return nil
+	}
+	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
+		_, err := tx.exec(ctx, s.dialect.LockDevices)
+		return err
+	})
+}

@@ -61,6 +61,9 @@ type Dialect struct {
 	// LockEvents keeps others from writing events until the transaction ends, and waits for those who have; readers go on.
 	// Empty where there is one writer anyway.
 	LockEvents string
+	// LockDevices waits for the transactions that have locked devices, and keeps others from that until the transaction ends;
+	// readers go on. Empty where there is one writer anyway.
+	LockDevices string
 	// Unindexed, before a column in a condition, keeps the planner from finding rows by that column, where it needs to be
 	// told.
 	Unindexed string

@@ -24,6 +24,7 @@ var Postgres = &Dialect{
 	Open:         openPostgres,
 	Begin:        "BEGIN ISOLATION LEVEL READ COMMITTED",
 	ForUpdate:    " FOR UPDATE",
+	LockDevices:  "LOCK TABLE devices IN EXCLUSIVE MODE",
 	LockEvents:   "LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE",
 	Rebind:       Rebind,
 	Classify:     classifyPostgres,

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"muster/internal/page"
 	"muster/internal/posture"
 	"muster/internal/risk"
+	"muster/internal/store"
 )
 
 // riskBench is a softBench whose judge leaves out what is accepted.
@@ -300,5 +303,68 @@ func (b *riskBench) finds(t *testing.T, f device.Filter, want []string) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v finds %v, want %v", f, got, want)
+	}
+}
+
+// slowStore does something before each change is committed.
+type slowStore struct {
+	*store.Store
+	before func()
+}
+
+// Change implements device.Store.
+func (s slowStore) Change(ctx context.Context, c device.Change) error {
+	do := c.Do
+	c.Do = func(tx device.Tx) error {
+		err := do(tx)
+		s.before()
+		return err
+	}
+	return s.Store.Change(ctx, c)
+}
+
+// testAcceptedMeanwhile accepts something on one server while another stores a verdict by what was known before: whoever looks
+// for the devices that are to be judged anew finds that one too.
+func testAcceptedMeanwhile(t *testing.T, e Engine) {
+	o := e.New(t)
+	s := Open(t, o)
+	if !s.SharedLimits() {
+		return // one writer: nothing is stored at the same time
+	}
+	b := &riskBench{softBench: &softBench{&bench{Store: s, clock: &clock{Epoch}}, &softJudge{}}}
+	b.account = Account(t, s, "acme", 10)
+	b.svc = softService(s, b.judge, b.clock.now)
+	id := b.newReporting(t, app("a", "", "1"))
+	far := Open(t, o)
+	other := risks(far, b.clock.now, b.svc.JudgeNow)
+	// The device gets the vulnerability in a transaction that waits until the risk is accepted, and a little longer.
+	read, accepted, walked := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	stored := make(chan error, 1)
+	set, err := other.Active(t.Context(), b.account)
+	check(t, err)
+	b.judge.accepted = func(posture.AccountID) *risk.Set { return set }
+	slow := softService(slowStore{s, sync.OnceFunc(func() {
+		close(read)
+		<-accepted
+		select {
+		case <-walked: // nobody waited
+		case <-time.After(300 * time.Millisecond):
+		}
+	})}, b.judge, b.clock.now)
+	go func() {
+		stored <- slow.Report(t.Context(), device.Ref{Account: b.account, ID: id}, softSubmission(&posture.Report{Applications: []posture.Application{app("a", "", "22")}}))
+	}()
+	<-read
+	_, err = other.Accept(t.Context(), b.account, &risk.Acceptance{Vulnerability: "CVE-2020-0098", Reason: "x"})
+	check(t, err)
+	close(accepted)
+	check(t, far.AwaitJudged(t.Context()))
+	facets, err := far.FacetsOf(t.Context(), b.account, nil, []string{"CVE-2020-0098"})
+	check(t, err)
+	found, err := far.DevicesWith(t.Context(), b.account, facets, "", 10)
+	close(walked)
+	check(t, <-stored)
+	if err != nil || !slices.Equal(found, []string{id}) {
+		t.Errorf("found %v, %v; want %s", found, err, id)
 	}
 }

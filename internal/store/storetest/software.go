@@ -100,7 +100,7 @@ func decodeJSON(body []byte) (*posture.Report, error) {
 	return &r, err
 }
 
-func softService(s *store.Store, j *softJudge, now func() time.Time) *device.Service {
+func softService(s device.Store, j *softJudge, now func() time.Time) *device.Service {
 	return device.New(device.Options{
 		Store: s, Judge: j, Decode: decodeJSON, Now: now, Log: slog.New(slog.DiscardHandler),
 		Catalogue: words{"CVE-2000-0001": "A fault in Everything"},

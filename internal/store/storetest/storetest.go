@@ -214,6 +214,7 @@ func Run(t *testing.T, e Engine) {
 		{"levels of vulnerabilities", testVulnerabilityLevels},
 		{"what is accepted lapses", testAcceptedLapses},
 		{"what is accepted is counted", testAcceptedCounts},
+		{"what is accepted meanwhile", testAcceptedMeanwhile},
 		{"runs", testRuns},
 		{"judging anew", testRejudging},
 		{"judging anew under load", testRejudgingUnderLoad},
