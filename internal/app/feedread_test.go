@@ -139,6 +139,38 @@ func TestFilesThatChange(t *testing.T) {
 	}
 }
 
+// TestMirror: what changed is imported, also where several files go into one feed, and what did not is not read again.
+func TestMirror(t *testing.T) {
+	dir := t.TempDir()
+	var log bytes.Buffer
+	s := &server{services: feedServices(t), cfg: config.Server{FeedsFolder: dir}, log: slog.New(slog.NewTextHandler(&log, nil))}
+	look := func(times int) {
+		t.Helper()
+		log.Reset()
+		err := s.importMirror(t.Context(), time.Now())
+		if got := strings.Count(log.String(), "imported a feed"); err != nil || got != times {
+			t.Errorf("%d imports, want %d; %v\n%s", got, times, err, log.String())
+		}
+	}
+	look(0)
+	put(t, filepath.Join(dir, "one.json"), advisories(0, 5))
+	put(t, filepath.Join(dir, "two.json"), advisories(5, 9))
+	put(t, filepath.Join(dir, "mine", "three.json"), advisories(0, 3))
+	put(t, filepath.Join(dir, ".hidden", "x.json"), advisories(0, 3))
+	put(t, filepath.Join(dir, "broken.json"), `{"id": "GHSA-1", "modi`)
+	look(3)
+	if !strings.Contains(log.String(), "a feed cannot be imported") {
+		t.Errorf("of the broken one it says nothing: %s", log.String())
+	}
+	look(0)
+	put(t, filepath.Join(dir, "mine", "three.json"), advisories(0, 4))
+	look(1)
+	feeds, err := s.catalogue.Feeds(t.Context())
+	if err != nil || len(feeds) != 2 || feeds[0].Name != "mine" || feeds[0].Entries != 4 || feeds[1].Entries != 9 {
+		t.Errorf("%+v, %v", feeds, err)
+	}
+}
+
 // TestFolderAsTar: what is signed must come out the same twice.
 func TestFolderAsTar(t *testing.T) {
 	dir := t.TempDir()

@@ -93,7 +93,7 @@ func (s *server) importMirror(ctx context.Context, _ time.Time) error {
 // importMirrored imports one feed of the folder, unless its files are those that were imported last.
 func (s *server) importMirrored(ctx context.Context, path string, folder bool, inputs map[string]bool) error {
 	from, err := survey([]string{path})
-	if err != nil || from.files == 0 || inputs[from.input] {
+	if err != nil || from.files == 0 || inputs[from.input] || s.mirrored[path] == from.input {
 		return err
 	}
 	in := &intake{keys: s.feedKeys}
@@ -106,6 +106,10 @@ func (s *server) importMirrored(ctx context.Context, path string, folder bool, i
 	if err != nil {
 		return err
 	}
+	if s.mirrored == nil {
+		s.mirrored = make(map[string]string)
+	}
+	s.mirrored[path] = from.input // several files may go into one feed, which remembers the last
 	for i := range result.Feeds {
 		o := &result.Feeds[i]
 		s.log.Info("imported a feed", "feed", o.Name, "path", path, "entries", o.Entries, "added", o.Added, "changed", o.Changed,

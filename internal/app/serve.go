@@ -90,6 +90,7 @@ type server struct {
 	ages    catalogue.Ages // of feeds
 	// feedKeys are those of whose bundles in the folder of feeds are used.
 	feedKeys []ed25519.PublicKey
+	mirrored map[string]string // input that was last imported from there, by path
 	http     []*http.Server
 	listen   []net.Listener
 
