@@ -91,9 +91,14 @@ func fleet(t testing.TB, all []vuln.Entry, machines, packages int) []*posture.Re
 
 // What a server finds by its database is what the other tests find in memory, on both engines.
 func TestThroughTheDatabase(t *testing.T) {
-	all := entries(t, data(t, "almalinux-osv.tar.xz"))
+	var all []vuln.Entry
+	for i, e := range entries(t, data(t, "almalinux-osv.tar.xz")) {
+		if i%5 == 0 {
+			all = append(all, e)
+		}
+	}
 	memory := vuln.New(all)
-	reports := fleet(t, all, 6, 600)
+	reports := fleet(t, all, 6, 300)
 	engines := map[string]func(t *testing.T) store.Options{
 		"SQLite":     func(t *testing.T) store.Options { return store.Options{Dir: t.TempDir()} },
 		"PostgreSQL": func(t *testing.T) store.Options { return store.Options{Database: testpg.Database(t)} },

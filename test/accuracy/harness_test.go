@@ -30,6 +30,9 @@ const (
 	envAll = "MUSTER_ACCURACY_ALL"
 )
 
+// everything reports whether every version of every package is asked for.
+func everything() bool { return os.Getenv(envAll) == "1" }
+
 // data finds a file of real data, or skips t and says so.
 func data(t testing.TB, name string) string {
 	t.Helper()
@@ -100,9 +103,15 @@ func archive(t testing.TB, path string, each func(name string, record []byte)) {
 	}
 }
 
+// read are the archives that were read. Tests here run one after the other.
+var read = make(map[string][]vuln.Entry)
+
 // entries reads an archive of OSV records.
 func entries(t testing.TB, path string) []vuln.Entry {
 	t.Helper()
+	if out, ok := read[path]; ok {
+		return out
+	}
 	var out []vuln.Entry
 	archive(t, path, func(_ string, record []byte) {
 		var e vuln.Entry
@@ -112,6 +121,7 @@ func entries(t testing.TB, path string) []vuln.Entry {
 		out = append(out, e)
 	})
 	slices.SortFunc(out, func(a, b vuln.Entry) int { return strings.Compare(a.ID, b.ID) })
+	read[path] = out
 	return out
 }
 
