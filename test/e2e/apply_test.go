@@ -235,6 +235,7 @@ func TestApplyRefusesMistakes(t *testing.T) {
 				"kind: group\nname: a\nspec:\n  join_rule: 1 +\n":                                                              {"b.yaml:4: group a: join_rule"},
 				"kind: policy\nname: p\nspec:\n  checks:\n    - check: none\n      severity: deadly\n":                         {`b.yaml:5: policy p: there is no check "none"`, `b.yaml:4: policy p: the last rule`},
 				"kind: policy\nname: p\nspec:\n  name: q\n":                                                                    {"b.yaml:4: policy p: the name of a policy stands beside its kind"},
+				"kind: settings\nspec:\n  vulnerabilities:\n    levels: {moderate: 60}\n":                                      {"settings: vulnerabilities.levels.important is 50 and must be above"},
 				"kind: settings\nspec:\n  licence:\n    warn_percent: 101\n":                                                   {"b.yaml:4: settings: licence.warn_percent must be"},
 				"kind: settings\nspec:\n  licence:\n    bogus: 1\n":                                                            {`b.yaml:4: settings: unknown field "bogus"`},
 				"kind: webhook\nname: w\nspec:\n  url: x\n  form: odd\n  events: [x]\n":                                        {"b.yaml:4: webhook w: url", "b.yaml:5: webhook w: form", "b.yaml:6: webhook w: events"},
