@@ -153,11 +153,12 @@ func (j *judge) knowledge(ctx context.Context, s *device.Subject) (*catalogue.Vi
 
 // match finds and scores the vulnerabilities of a report.
 func match(ctx context.Context, view *catalogue.View, r *posture.Report, levels vuln.Thresholds) ([]posture.Finding, error) {
-	groups, err := view.Groups(ctx, vuln.KeysOf(r))
+	inventory := vuln.Take(r)
+	groups, err := view.Groups(ctx, inventory.Keys())
 	if err != nil {
 		return nil, err
 	}
-	hits := vuln.Match(r, func(k vuln.Key) *vuln.Group { return groups[k] })
+	hits := inventory.Match(func(k vuln.Key) *vuln.Group { return groups[k] })
 	facts, err := view.Facts(ctx, vuln.CVEsOf(hits))
 	if err != nil {
 		return nil, err

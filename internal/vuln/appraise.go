@@ -33,7 +33,7 @@ func MayHave(lookups []Lookup, vendor, installed string, known func(Key) *Group)
 		if g == nil {
 			continue
 		}
-		r := read(k.Space, ownVersion(baseOf(k.Space), installed))
+		r := read(k.Space, g.withEpoch(k.Space, ownVersion(baseOf(k.Space), installed)))
 		for _, list := range [][]*target{g.sorted, g.rest} {
 			for _, t := range list {
 				in, _ := t.affects(r)

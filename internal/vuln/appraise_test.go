@@ -40,7 +40,7 @@ func TestMayHaveNamesAllThatIsFound(t *testing.T) {
 			lookups = append(lookups, Lookup{k, other})
 		}
 		may := MayHave(lookups, app.Vendor, app.Version, known)
-		for _, h := range Match(&posture.Report{OS: os, Applications: []posture.Application{app}}, known) {
+		for _, h := range Take(&posture.Report{OS: os, Applications: []posture.Application{app}}).Match(known) {
 			found++
 			for _, cve := range h.CVEs() {
 				if !slices.Contains(may, cve) {

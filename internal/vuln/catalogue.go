@@ -71,9 +71,9 @@ func (c *Catalogue) WithThresholds(t Thresholds) *Catalogue {
 	return &other
 }
 
-// Match finds the known vulnerabilities of a report, scored: see the functions Match and Score.
+// Match finds the known vulnerabilities of a report, scored: see Inventory.Match and Score.
 func (c *Catalogue) Match(r *posture.Report) ([]posture.Finding, posture.Levels) {
-	return Score(Match(r, func(k Key) *Group { return c.groups[k] }), c.facts, c.thresholds)
+	return Score(Take(r).Match(func(k Key) *Group { return c.groups[k] }), c.facts, c.thresholds)
 }
 
 func (c *Catalogue) facts(cve string) Facts {

@@ -58,23 +58,27 @@ func join(base, rest string) string {
 	return base + ":" + rest
 }
 
-// rebuilt marks a Debian package that was built once more from the same source.
-var rebuilt = regexp.MustCompile(`\+b[0-9]+$`)
+// withoutRebuild takes off the end of a Debian version that says how often the same source was built: +b1.
+func withoutRebuild(version string) string {
+	i := strings.LastIndex(version, "+b")
+	if i < 0 || len(version) == i+2 || strings.Trim(version[i+2:], "0123456789") != "" {
+		return version
+	}
+	return version[:i]
+}
 
 // sourceVersion gives the version of the source that a package was built from, for advisories that name sources.
 func sourceVersion(base string, app *posture.Application) string {
-	switch {
-	case app.SourceVersion != "":
+	if app.SourceVersion != "" {
 		return app.SourceVersion
-	default:
-		return ownVersion(base, app.Version)
 	}
+	return ownVersion(base, app.Version)
 }
 
 // ownVersion gives the version of the source as far as that of the package tells it: Debian counts rebuilds at the end.
 func ownVersion(base, version string) string {
 	if base == "Debian" {
-		return rebuilt.ReplaceAllString(version, "")
+		return withoutRebuild(version)
 	}
 	return version
 }

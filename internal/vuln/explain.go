@@ -44,7 +44,9 @@ type Considered struct {
 // or by the id of an entry. What no entry about it speaks of is left out.
 func Consider(r *posture.Report, known func(Key) *Group, id string) []Considered {
 	var out []Considered
-	for p := range products(r) {
+	all := Take(r).products
+	for i := range all {
+		p := &all[i]
 		for _, k := range p.keys {
 			out = append(out, p.consider(k, known(k), id, "")...)
 			for _, other := range OtherReleases(k) {
@@ -95,7 +97,7 @@ func (p *product) outcome(k Key, g *Group, t *target) (Outcome, string) {
 	case !t.on(p.system):
 		return OtherSystem, t.firstFix()
 	}
-	r := read(k.Space, p.compared)
+	r := read(k.Space, g.withEpoch(k.Space, p.compared))
 	in, fix := t.affects(r)
 	switch {
 	case !t.counts(p):
@@ -147,7 +149,7 @@ func OtherReleases(k Key) []Key {
 
 // ConsideredKeys lists the keys that Consider asks for, each once and in order.
 func ConsideredKeys(r *posture.Report) []Key {
-	own := KeysOf(r)
+	own := Take(r).Keys()
 	out := slices.Clone(own)
 	for _, k := range own {
 		out = append(out, OtherReleases(k)...)

@@ -81,7 +81,7 @@ func TestConsider(t *testing.T) {
 		}
 		return nil
 	}, "CVE-2024-0001")
-	for _, h := range Match(r, known) {
+	for _, h := range Take(r).Match(known) {
 		if h.target.ID != "DSA-1-1" {
 			t.Errorf("%s is found", h.target.ID)
 		}

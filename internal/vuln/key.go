@@ -19,14 +19,38 @@ type Key struct {
 
 // Compare puts keys in an order.
 func (k Key) Compare(o Key) int {
-	return cmp.Or(strings.Compare(k.Space, o.Space), strings.Compare(k.Name, o.Name), cmp.Compare(truth(k.ByVendor), truth(o.ByVendor)))
+	if n := strings.Compare(k.Name, o.Name); n != 0 { // most differ here
+		return n
+	}
+	return cmp.Or(strings.Compare(k.Space, o.Space), cmp.Compare(truth(k.ByVendor), truth(o.ByVendor)))
 }
 
-// KeysOf lists the keys by which everything that a report names is looked up, each once and in order.
-func KeysOf(r *posture.Report) []Key {
-	var out []Key
-	for p := range products(r) {
-		out = append(out, p.keys...)
+// Inventory is all that a report names, the operating system last, ready to be looked up.
+type Inventory struct {
+	products []product
+}
+
+// Take readies what a report names.
+func Take(r *posture.Report) *Inventory {
+	out := &Inventory{products: make([]product, 0, len(r.Applications)+1)}
+	for i := range r.Applications {
+		p, ok := productOf(&r.OS, &r.Applications[i])
+		if ok {
+			out.products = append(out.products, p)
+		}
+	}
+	p, ok := systemOf(&r.OS)
+	if ok {
+		out.products = append(out.products, p)
+	}
+	return out
+}
+
+// Keys lists the keys by which all of it is looked up, each once and in order.
+func (v *Inventory) Keys() []Key {
+	out := make([]Key, 0, 2*len(v.products))
+	for i := range v.products {
+		out = append(out, v.products[i].keys...)
 	}
 	slices.SortFunc(out, Key.Compare)
 	return slices.Compact(out)
@@ -51,22 +75,6 @@ type product struct {
 	isPackage bool     // of a package manager
 	module    string   // name:stream, "" for none or not known
 	system    string   // the operating system in Go's words, "" if not known
-}
-
-// products goes through all that a report names, the operating system last.
-func products(r *posture.Report) func(yield func(*product) bool) {
-	return func(yield func(*product) bool) {
-		for i := range r.Applications {
-			p, ok := productOf(&r.OS, &r.Applications[i])
-			if ok && !yield(&p) {
-				return
-			}
-		}
-		p, ok := systemOf(&r.OS)
-		if ok {
-			yield(&p)
-		}
-	}
 }
 
 func productOf(os *posture.OS, app *posture.Application) (product, bool) {

@@ -21,9 +21,10 @@ func (h *Hit) CVEs() []string { return h.target.CVEs }
 
 // Match finds the known vulnerabilities of everything that a report names and of the operating system itself. known gives
 // what is known under a key, nil for nothing.
-func Match(r *posture.Report, known func(Key) *Group) []Hit {
+func (v *Inventory) Match(known func(Key) *Group) []Hit {
 	m := &matching{known: known, tried: make(map[tried]bool)}
-	for p := range products(r) {
+	for i := range v.products {
+		p := &v.products[i]
 		for _, k := range p.keys {
 			m.try(k, p)
 		}
@@ -58,7 +59,7 @@ func (m *matching) try(k Key, p *product) {
 		m.tried[again] = true
 	}
 	s := g.streamsOf(k, p)
-	r := read(k.Space, p.compared)
+	r := read(k.Space, g.withEpoch(k.Space, p.compared))
 	if r.ordered {
 		for _, t := range g.fixedAfter(r.version) {
 			m.found(t, k, p, s, t.ranges[0][1].version)

@@ -103,8 +103,11 @@ var withBuild = regexp.MustCompile(`^([0-9]+\.[0-9]+\.[0-9]+)\.[0-9]+$`)
 func read(space, text string) reading {
 	v, err := version.Parse(space, text)
 	r := reading{text: text, version: v, release: v, ordered: err == nil}
+	if !isApplication(space) {
+		return r
+	}
 	m := withBuild.FindStringSubmatch(text)
-	if m == nil || !isApplication(space) {
+	if m == nil {
 		return r
 	}
 	if short, err := version.Parse(space, m[1]); err == nil {

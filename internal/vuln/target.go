@@ -52,6 +52,7 @@ type Group struct {
 	sorted []*target
 	rest   []*target
 	size   int
+	epoch  string // that all fixes have; "" where there is none, or not one
 }
 
 // NewGroup reads what is stored under a key.
@@ -111,6 +112,7 @@ func newGroup(targets []*target) *Group {
 			g.rest = append(g.rest, t)
 		}
 	}
+	g.epoch = commonEpoch(targets)
 	slices.SortStableFunc(g.sorted, func(a, b *target) int {
 		n, _ := a.fix.CompareTo(*b.fix) // of one ecosystem, and read: they can be compared
 		return n

@@ -55,11 +55,12 @@ func (d inDatabase) match(t testing.TB, r *posture.Report) []posture.Finding {
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups, err := view.Groups(t.Context(), vuln.KeysOf(r))
+	inventory := vuln.Take(r)
+	groups, err := view.Groups(t.Context(), inventory.Keys())
 	if err != nil {
 		t.Fatal(err)
 	}
-	hits := vuln.Match(r, func(k vuln.Key) *vuln.Group { return groups[k] })
+	hits := inventory.Match(func(k vuln.Key) *vuln.Group { return groups[k] })
 	facts, err := view.Facts(t.Context(), vuln.CVEsOf(hits))
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ with it. What it holds to be true, and why:
 2.  The release is that of the machine. A fix for AlmaLinux 9 says nothing of a package on AlmaLinux 8, whatever their versions are:
     the two are built from different sources with different back-ports. An advisory for several releases lists each.
 3.  A package is vulnerable while it is older than the fix by rpm's order, in which the epoch comes first and counts as 0 where there
-    is none. Nothing is looked up upstream: a fix that was back-ported to an older upstream version is a fix.
+    is none: but see 8. Nothing is looked up upstream: a fix that was back-ported to an older upstream version is a fix.
 4.  Of a package that an advisory lists several times for one release, the lowest version counts. Advisories list what was
     built for them, for several architectures and module builds, and sometimes what was rebuilt later (…el8_5.12 and …el8_5.13, …el8_4.alma and
     ….alma.plus): every one of these builds is an update that brings the fix, so whoever has the lowest has it.
@@ -24,6 +24,9 @@ with it. What it holds to be true, and why:
     module without its stream, it was looked up: see OPEN.
 7.  ALBA and ALEA are bug fixes and enhancements. Without a CVE they are no vulnerability: an old package that lacks a
     feature is not a hole. The few that do name a CVE mend it, and count. ALSA counts always, also where the feed forgot the CVEs.
+8.  A package whose epoch is not told, or 0, while every advisory for it in this release has one and the same other epoch, has that epoch:
+    an epoch never falls, so there is no such package with 0, and agents leave the epoch out as rpm does when it prints names for people.
+    Else every openssl of AlmaLinux would be older than every fix, for good.
 """
 import json
 import sys
@@ -105,7 +108,11 @@ def main():
         if package["arch"] in ("src", "nosrc"):
             continue
         version, module = evr(package["evr"]), package["module"]
-        for advisory, cves, concerned, fix, fixed in known.get((package["release"], package["name"]), ()):
+        advisories = known.get((package["release"], package["name"]), ())
+        epochs = {fixed[0] for *_, fixed in advisories}
+        if version[0] == "0" and len(epochs) == 1:
+            version = (*epochs, *version[1:])
+        for advisory, cves, concerned, fix, fixed in advisories:
             if (concerned is None) != (module == "") or concerned is not None and module not in concerned:
                 continue
             if compare(version, fixed) < 0:
