@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/internal/errs"
 	"muster/internal/identity"
 	"muster/internal/posture"
 	"muster/internal/risk"
@@ -221,8 +222,14 @@ func (tx *Tx) MoveRiskRevision(ctx context.Context, account posture.AccountID) e
 
 // JudgeSoon implements risk.Tx.
 func (tx *Tx) JudgeSoon(ctx context.Context, account posture.AccountID, device string, at time.Time) error {
-	_, err := tx.exec(ctx, `UPDATE devices SET verdict_change_at = ?, next_change_at = ?
-		WHERE account_id = ? AND id = ? AND lifecycle = 0 AND managed = 1 AND digest <> ?`, millis(at), millis(at), account, device, []byte{})
+	old, err := tx.DeviceForUpdate(ctx, account, device)
+	if errs.Is(err, errs.NotFound) || err == nil && (!old.Managed || !old.Monitored() || len(old.Digest) == 0) {
+		return nil // it has no verdict
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, "UPDATE devices SET verdict_change_at = ?, next_change_at = ? WHERE account_id = ? AND id = ?", millis(at), millis(at), account, device)
 	return err
 }
 
