@@ -149,6 +149,9 @@ func printable(name string) string {
 			return shortened(strconv.Quote(name))
 		}
 	}
+	if len(name) > 300 {
+		return shortened(name)
+	}
 	return name
 }
 

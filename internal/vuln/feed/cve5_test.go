@@ -107,8 +107,8 @@ func TestWording(t *testing.T) {
 		"5.x": "[5 6)", "1.2.*": "[1.2 1.3)", "10.5.6.x": "[10.5.6 10.5.7)", "2.x series": "[2 3)", "3.1.x.x": "[3.1 3.2)",
 		"10.5.x.x: 10.5.1.0 and below": "[10.5 10.5.1.0]", "ArubaOS 10.4.x.x: 10.4.1.0 and below": "[10.4 10.4.1.0]",
 		"7.0.2, 7.0.3": "=7.0.2,7.0.3", "1.0, 2.x and 3.1": "[2 3) =1.0,3.1", "Android 12.0, 13.0, 14.0": "=12.0,13.0,14.0",
-		"Oracle Java SE:11.0.23": "=11.0.23",
-		"":                       "?", "n/a": "?", "see references": "?", "QCA6564AU": "?", "Snapdragon 8 Gen 2": "?", "SAP_BASIS 700": "?", "1kW to the moon": "?",
+		"Oracle Java SE:11.0.23": "=11.0.23", "some/package: >= 3.0.0, < 3.0.2": "[3.0.0 3.0.2)",
+		"": "?", "n/a": "?", "see references": "?", "QCA6564AU": "?", "Snapdragon 8 Gen 2": "?", "SAP_BASIS 700": "?", "1kW to the moon": "?",
 		"The first 5 digits of serial No. 26061 and prior": "?", "https://example.com/1": "?", "Upgrade to version 11.9": "?", strings.Repeat("1.", 200): "?",
 	} {
 		w, ok := understand(text)

@@ -40,7 +40,7 @@ var (
 	dashed         = regexp.MustCompile(`^[vV]?(\d+(?:\.\d+)+)\s*[-–]\s*[vV]?(\d+(?:\.\d+)+)$`)
 	wildcard       = regexp.MustCompile(`(?i)` + preface + `[vr]?(\d+(?:\.\d+)*)(?:\.[x*])+(?:\s+(?:series|branch|versions?))?$`)
 	seriesColon    = regexp.MustCompile(`(?i)^.*?\b(\d+(?:\.\d+)*)(?:\.x)*\s*:\s+(.*)$`)
-	namedColon     = regexp.MustCompile(`^[^:\d][^:]*[A-Za-z][^:\d]*:\s?(\d\S*)$`)
+	namedColon     = regexp.MustCompile(`^[^:\d][^:]*[A-Za-z][^:\d]*:\s*([<>=\d].*)$`)
 	comparator     = regexp.MustCompile(`^[\s,&]*(?:and\s+)?(>=|=>|<=|=<|<|>|==?)\s*` + someVersion)
 
 	// plainVersion may end in a word that says which of several builds it is.
@@ -75,8 +75,8 @@ func understand(s string) (wording, bool) {
 	if m := seriesColon.FindStringSubmatch(s); m != nil {
 		return series(m[1], m[2])
 	}
-	if m := namedColon.FindStringSubmatch(s); len(m) > 1 && plainVersion.MatchString(m[1]) {
-		return wording{single: []string{m[1]}}, true
+	if m := namedColon.FindStringSubmatch(s); m != nil { // "Oracle Java SE:11.0.23"
+		return understand(m[1])
 	}
 	return wording{}, false
 }
