@@ -106,6 +106,22 @@ func TestEveryBuildOfAnAdvisoryHasTheFix(t *testing.T) {
 	}
 }
 
+// An advisory mends what another mended badly, or two feeds speak of one vulnerability: the fix that is told is good for both.
+func TestTheLaterFixIsTold(t *testing.T) {
+	const eco = "AlmaLinux:9"
+	early := fixedIn("ALSA-1", "bash update", "CVE-2024-1", [3]string{eco, "bash", "5.1-9.el9"})
+	late := fixedIn("ALSA-2", "bash update", "CVE-2024-1", [3]string{eco, "bash", "5.1-10.el9"})
+	never := Entry{ID: "ALSA-3", Related: []string{"CVE-2024-1"}, Affected: []Affected{{
+		Package: Package{eco, "bash"}, Ranges: []Range{{Type: "ECOSYSTEM", Events: []Event{{Introduced: "0"}}}}}}}
+	app := posture.Application{Name: "bash", Version: "5.1-8.el9", Ecosystem: eco}
+	for _, entries := range [][]Entry{{early, late, never}, {never, late, early}, {late, never, early}} {
+		got := matchPackage(entries, posture.Linux, app)
+		if diff := cmp.Diff([]string{"ALSA-2 5.1-10.el9"}, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestSourceAndPackage(t *testing.T) {
 	entries := []Entry{
 		fixedIn("ALSA-1", "openssl update", "CVE-2024-1", [3]string{"AlmaLinux:9", "openssl-libs", "1:3-2"}),

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"muster/internal/posture"
+	"muster/internal/vuln/version"
 )
 
 // Hit is something on a machine that an entry says is vulnerable. It is a finding once it is scored.
@@ -158,9 +159,24 @@ func (s *scoring) add(h *Hit) {
 	known := &s.findings[i]
 	f.Product = min(f.Product, known.Product)
 	known.Product = f.Product
-	if worseFirst(f, *known) < 0 {
+	if replaces(&f, known) {
 		*known = f
 	}
+}
+
+// replaces decides which of two findings of one vulnerability is kept: the worse; or else the one with the later fix, since who has
+// that is rid of both, such as where an advisory mends what the one before mended badly.
+func replaces(f, known *posture.Finding) bool {
+	if f.Scores[posture.ScoreOpswat] != known.Scores[posture.ScoreOpswat] || f.Fixed == known.Fixed || f.Ecosystem != known.Ecosystem {
+		return worseFirst(*f, *known) < 0
+	}
+	if f.Fixed == "" || known.Fixed == "" {
+		return known.Fixed == ""
+	}
+	if n, err := version.Compare(f.Ecosystem, f.Fixed, known.Fixed); err == nil && n != 0 {
+		return n > 0
+	}
+	return worseFirst(*f, *known) < 0
 }
 
 func (s *scoring) finding(h *Hit) posture.Finding {
