@@ -210,6 +210,24 @@ func (in *intake) show(ctx context.Context, w io.Writer, from sources) (stop fun
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
+// printUnused says what could not be used, and where for example.
+func printUnused(w io.Writer, list []catalogue.Unused) error {
+	err := printLine(w)
+	if err != nil {
+		return err
+	}
+	t := newTable("NOT USED, BECAUSE", "TIMES", "FOR EXAMPLE")
+	for i := range list {
+		u := &list[i]
+		t.row(u.Reason, u.Times, strings.Join(u.Examples[:min(1, len(u.Examples))], ""))
+	}
+	err = t.print(w)
+	if err != nil {
+		return err
+	}
+	return printLine(w)
+}
+
 func printImport(w io.Writer, r *catalogue.Result, dry bool, took time.Duration) error {
 	t := newTable("FEED", "AS OF", "ENTRIES", "ADDED", "CHANGED", "UNCHANGED", "OLDER", "WITHDRAWN", "REMOVED", "FLAWED")
 	for i := range r.Feeds {
@@ -221,10 +239,8 @@ func printImport(w io.Writer, r *catalogue.Result, dry bool, took time.Duration)
 		t.row(o.Name, asOf, o.Entries, o.Added, o.Changed, o.Unchanged, o.Older, o.Withdrawn, o.Removed, o.Flawed)
 	}
 	err := t.print(w)
-	for _, problem := range r.Problems {
-		if err == nil {
-			err = printLine(w, "not used:", printable(problem))
-		}
+	if err == nil && len(r.Unused) > 0 {
+		err = printUnused(w, r.Unused)
 	}
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"muster/internal/catalogue"
@@ -126,7 +127,21 @@ type progress struct{ bytes, items, files atomic.Int64 }
 type parcel struct {
 	into     catalogue.Into
 	entries  []*vuln.Entry
-	problems []string
+	problems []catalogue.Unused
+}
+
+// unused notes a problem.
+func (p *parcel) unused(problem *feed.Problem) {
+	i := slices.IndexFunc(p.problems, func(u catalogue.Unused) bool { return u.Reason == string(problem.Reason) })
+	if i < 0 {
+		i = len(p.problems)
+		p.problems = append(p.problems, catalogue.Unused{Reason: string(problem.Reason)})
+	}
+	u := &p.problems[i]
+	u.Times++
+	if len(u.Examples) < catalogue.MaxExamples {
+		u.Examples = append(u.Examples, problem.String())
+	}
 }
 
 // parcelSize is how many entries are handed over at once, parcels how many parcels may wait.
@@ -172,19 +187,18 @@ func (in *intake) store(ctx context.Context, queue <-chan parcel) error {
 		if !more {
 			return nil
 		}
+		if p.into.Name != "" {
+			err := in.session.Open(ctx, p.into)
+			if err != nil {
+				return err
+			}
+		}
 		for _, problem := range p.problems {
-			in.session.Problem(problem)
-		}
-		if p.into.Name == "" {
-			continue
-		}
-		err := in.session.Open(ctx, p.into)
-		if err != nil {
-			return err
+			in.session.Unused(p.into.Name, problem)
 		}
 		for _, e := range p.entries {
 			prepared := vuln.Prepare(e)
-			err = in.session.Add(ctx, p.into, &prepared)
+			err := in.session.Add(ctx, p.into, &prepared)
 			if err != nil {
 				return err
 			}
@@ -250,9 +264,7 @@ func (in *intake) readFile(ctx context.Context, o origin, r io.Reader, queue cha
 			return nil
 		},
 		Problem: func(problem feed.Problem) {
-			if len(p.problems) < parcelSize {
-				p.problems = append(p.problems, problem.String())
-			}
+			p.unused(&problem)
 		},
 	}, func(item feed.Item) error {
 		in.progress.items.Add(1)

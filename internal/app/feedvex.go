@@ -64,7 +64,7 @@ func (in *intake) ended(ctx context.Context, input string) (catalogue.Result, er
 	if n := len(in.statements); n == 0 || in.progress.items.Load() > int64(n) {
 		return in.finish(ctx, input)
 	}
-	return catalogue.Result{Feeds: []catalogue.Outcome{}, Problems: []string{}}, in.session.Abort(ctx, false)
+	return catalogue.Result{Feeds: []catalogue.Outcome{}, Unused: []catalogue.Unused{}}, in.session.Abort(ctx, false)
 }
 
 // vexView is what became of VEX statements as the command line prints it. The names of its members stay.

@@ -143,9 +143,7 @@ func (x *Session) sweep(ctx context.Context, f *feeding) error {
 func (x *Session) outcomes(ctx context.Context, heads map[string]Head) (Result, []Feed, error) {
 	out := x.result
 	out.Generation, out.Resumed, out.Changed = x.state.Generation, x.resumed, x.changed
-	if out.Problems == nil {
-		out.Problems = []string{}
-	}
+	out.Unused = x.told()
 	var feeds []Feed
 	for _, f := range x.order {
 		h := heads[f.Name]
@@ -211,5 +209,5 @@ func (x *Session) remove(ctx context.Context, f *feeding) (Result, error) {
 		return Result{}, err
 	}
 	x.lookAgain(ctx)
-	return Result{Generation: generation, Changed: true, Resumed: x.resumed, Feeds: []Outcome{f.outcome}, Problems: []string{}}, nil
+	return Result{Generation: generation, Changed: true, Resumed: x.resumed, Feeds: []Outcome{f.outcome}, Unused: []Unused{}}, nil
 }

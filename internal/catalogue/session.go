@@ -1,9 +1,13 @@
 package catalogue
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"hash/maphash"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"muster/internal/errs"
@@ -42,7 +46,7 @@ type Outcome struct {
 	Older     int64 `json:"older"`     // than what is stored, and left out
 	Withdrawn int64 `json:"withdrawn"` // among those read
 	Removed   int64 `json:"removed"`   // because they are not there any more
-	Flawed    int64 `json:"flawed"`    // of which something could not be used
+	Flawed    int64 `json:"flawed"`    // times that something in it could not be used: see Unused
 }
 
 // Result is what an import did.
@@ -51,7 +55,15 @@ type Result struct {
 	Changed    bool      `json:"changed"` // there is a new generation
 	Resumed    bool      `json:"resumed"` // an import that had broken off was taken up
 	Feeds      []Outcome `json:"feeds"`
-	Problems   []string  `json:"problems"` // the first hundred
+	// Unused is what could not be used, the most frequent first.
+	Unused []Unused `json:"unused"`
+}
+
+// Unused is something about entries that could not be used. What stands beside it in the entry is.
+type Unused struct {
+	Reason   string   `json:"reason"`
+	Times    int64    `json:"times"`
+	Examples []string `json:"examples"`
 }
 
 const (
@@ -59,8 +71,10 @@ const (
 	leaseFor = 15 * time.Second
 	// RenewEvery is how often Renew is to be called while an import goes on.
 	RenewEvery = leaseFor / 3
-	// maxProblems is how many problems are told of.
-	maxProblems = 100
+	// maxReasons is how many reasons are told why something was not used.
+	maxReasons = 100
+	// MaxExamples is how many examples of each are told.
+	MaxExamples = 3
 
 	// A transaction is to take about this long: everybody else's changes wait for it.
 	wantedTime = 80 * time.Millisecond
@@ -83,6 +97,7 @@ type Session struct {
 	order   []*feeding
 	seed    maphash.Seed
 	result  Result
+	unused  map[string]*Unused // by the reason
 
 	waiting  []waiting
 	names    map[named]bool // of those waiting
@@ -120,7 +135,7 @@ type feeding struct {
 func (s *Service) Import(ctx context.Context, r Request) (*Session, error) {
 	x := &Session{
 		service: s, request: r, holder: rand.Text(), feeds: make(map[string]*feeding), seed: maphash.MakeSeed(),
-		names: make(map[named]bool), batch: firstBatch, most: maxBatch, settle: firstSettle,
+		names: make(map[named]bool), unused: make(map[string]*Unused), batch: firstBatch, most: maxBatch, settle: firstSettle,
 	}
 	if s.batch > 0 {
 		x.batch, x.most = s.batch, s.batch
@@ -241,11 +256,40 @@ func (x *Session) Abort(ctx context.Context, resume bool) error {
 	return x.release(ctx, x.discard(ctx))
 }
 
-// Problem notes something that could not be used.
-func (x *Session) Problem(text string) {
-	if len(x.result.Problems) < maxProblems {
-		x.result.Problems = append(x.result.Problems, text)
+// Unused notes that something in a feed could not be used.
+func (x *Session) Unused(feed string, u Unused) {
+	if f := x.feeds[feed]; f != nil {
+		f.outcome.Flawed += u.Times
 	}
+	known := x.unused[u.Reason]
+	if known == nil {
+		if len(x.unused) >= maxReasons {
+			return
+		}
+		known = &Unused{Reason: u.Reason, Examples: []string{}}
+		x.unused[u.Reason] = known
+	}
+	known.Times += u.Times
+	known.Examples = append(known.Examples, u.Examples[:min(len(u.Examples), MaxExamples-len(known.Examples))]...)
+}
+
+// told lists what could not be used.
+func (x *Session) told() []Unused {
+	out := make([]Unused, 0, len(x.unused))
+	for _, u := range x.unused {
+		out = append(out, *u)
+	}
+	slices.SortFunc(out, func(a, b Unused) int {
+		return cmp.Or(cmp.Compare(b.Times, a.Times), strings.Compare(a.Reason, b.Reason))
+	})
+	return out
+}
+
+var quoted = regexp.MustCompile(`"[^"]*"`)
+
+// reasonOf is what problems of several entries have in common.
+func reasonOf(id, problem string) string {
+	return quoted.ReplaceAllString(strings.TrimPrefix(problem, id+": "), "…")
 }
 
 // Open begins with a feed, also where nothing is read into it after all: a whole list that is empty must be noticed.
@@ -301,11 +345,8 @@ func (x *Session) Add(ctx context.Context, into Into, p *vuln.Prepared) error {
 	if err != nil {
 		return err
 	}
-	if len(p.Problems) > 0 {
-		f.outcome.Flawed++
-		for _, problem := range p.Problems {
-			x.Problem(problem)
-		}
+	for _, problem := range p.Problems {
+		x.Unused(f.Name, Unused{Reason: reasonOf(p.ID, problem), Times: 1, Examples: []string{problem}})
 	}
 	if p.ID == "" {
 		return nil

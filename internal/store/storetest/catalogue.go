@@ -133,7 +133,7 @@ func testCatalogue(t *testing.T, e Engine) {
 		advisory("A-1", "left", "1.0.0", 1, "CVE-2026-0001"), advisory("A-2", "right", "2.0.0", 1), vuln.Entry{}, advisory("A-1", "left", "1.1.0", 2, "CVE-2026-0001"))
 	check(t, err)
 	want := catalogue.Outcome{Name: "osv", Format: "osv", AsOf: Epoch, Entries: 2, Added: 2, Flawed: 1}
-	if diff := cmp.Diff([]catalogue.Outcome{want}, r.Feeds); diff != "" || r.Generation != 1 || !r.Changed || len(r.Problems) != 1 {
+	if diff := cmp.Diff([]catalogue.Outcome{want}, r.Feeds); diff != "" || r.Generation != 1 || !r.Changed || len(r.Unused) != 1 {
 		t.Errorf("%s%+v", diff, r)
 	}
 	feeds, err := s.Feeds(ctx)
