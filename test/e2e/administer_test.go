@@ -28,13 +28,15 @@ var adminBodies = map[string]string{
 	"admin_webhook_create":     `{"name":"ours","url":"https://siem.our-house.test/hook","form":"standard"}`,
 	"admin_webhook_change":     `{"name":"ours"}`,
 	"admin_device_merge":       `{"other":"00:00:00:00:00:01"}`,
+	"admin_risk_accept":        `{"vulnerability":"CVE-2031-7777","reason":"ours"}`,
+	"admin_risk_revoke":        `{"reason":"ours"}`,
 	"admin_webhook_redeliver":  `{"from":"2026-01-01T00:00:00Z"}`,
 }
 
 const aPolicy = `{"name":"ours","rules":[{"name":"rest","status":"compliant"}]}`
 
 // administered is what b has that only the administration API can name.
-type administered struct{ policy, run, code, webhook, operator string }
+type administered struct{ policy, run, code, webhook, operator, risk string }
 
 // furnishAdministered gives b one of each, none of them with a number that a comes to have.
 func (x *neighbours) furnishAdministered() administered {
@@ -49,6 +51,7 @@ func (x *neighbours) furnishAdministered() administered {
 	}
 	made("policies", strings.ReplaceAll(aPolicy, "ours", "their-first"))
 	return administered{
+		risk:   made("accepted-risks", `{"vulnerability":"CVE-2031-8888","reason":"ours"}`),
 		policy: made("policies", aPolicy), run: made("dry-runs", aPolicy), code: made("registration-codes", `{"name":"ours"}`),
 		webhook:  made("webhooks", `{"name":"ours","url":"https://siem.their-house.test/hook","form":"standard","enabled":false}`),
 		operator: made("operators", `{"email":"kari@their-house.test","name":"Kari"}`),
@@ -71,7 +74,7 @@ func administerAnothers(x *neighbours, rt web.Route) {
 		if r.status >= 300 {
 			x.p.t.Errorf("%s: %d %s", rt.Name, r.status, r.body)
 		}
-		if made := r.header.Get("Location"); r.status == 201 { // a's numbers must not be those of b's things
+		if made := r.header.Get("Location"); r.status == 201 && rt.Name != "admin_risk_accept" { // a's numbers must not be those of b's things
 			x.call("DELETE", made, headers, "").want(204)
 		}
 		var made struct {
@@ -85,13 +88,14 @@ func administerAnothers(x *neighbours, rt web.Route) {
 	what, _, _ := strings.Cut(strings.TrimPrefix(rt.Path, "/api/v1/"), "/")
 	names := map[string][]string{
 		"policies": {x.their.policy}, "runs": {x.their.run}, "registration-codes": {x.their.code}, "webhooks": {x.their.webhook},
+		"vulnerabilities": {x.their.cve}, "accepted-risks": {x.their.risk},
 		"operators": {x.their.operator}, "groups": {x.their.groupID}, "applications": {x.b.clientID}, "devices": {x.b.home.ID, x.b.mac, x.b.hardwareID, x.their.imported},
 	}[what]
 	if len(names) == 0 {
 		x.p.t.Fatalf("nothing of b's is known to put into %s", rt.Path)
 	}
 	for _, name := range names {
-		path := strings.NewReplacer("{id}", name, "{version}", "1").Replace(rt.Path)
+		path := strings.NewReplacer("{id}", name, "{version}", "1", "{vulnerability}", x.their.cve).Replace(rt.Path)
 		if rt.Name == "admin_policy_diff" {
 			path += "?from=1"
 		}
