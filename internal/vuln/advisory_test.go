@@ -191,3 +191,51 @@ func TestOperatingSystemOfGoModules(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a machine calls its programs and packages, they are looked up under keys that are told beforehand, and what is found is
+// among what they may have.
+func FuzzMatch(f *testing.F) {
+	f.Add("Mozilla Firefox 115.9.0 ESR (x64 en-US)", "Mozilla Corporation", "115.9.0", "", "", "")
+	f.Add("IntelliJ IDEA 2023.3.2", "JetBrains s.r.o.", "233.13135.103", "", "", "")
+	f.Add("nodejs", "", "1:16.1-1.module_el8.5.0+9+99", "AlmaLinux:8", "", "nodejs:16")
+	f.Add("hivex", "", "1.2-1.module_el8.5.0+9+99", "AlmaLinux:8", "", "")
+	f.Add("libgcc-s1", "", "12.2.0-14+b1", "Debian:12", "gcc-12", "")
+	f.Add("bash", "", "5", "SUSE:Linux Enterprise Server 15 SP5", "", ":")
+	builtin, err := Builtin()
+	if err != nil {
+		f.Fatal(err)
+	}
+	modular := New([]Entry{
+		fixedIn("ALSA-16", "Important: nodejs:16 security update", "CVE-2023-16", [3]string{"AlmaLinux:8", "nodejs", "1:16.20-1.module_el8.8.0+1+aa"}),
+		fixedIn("ALSA-V", "Low: virt security update", "CVE-2023-5", [3]string{"AlmaLinux:8", "hivex", "1.3-1.module_el8.8.0+4+dd"}),
+	})
+	known := func(k Key) *Group {
+		if g := modular.groups[k]; g != nil {
+			return g
+		}
+		return builtin.groups[k]
+	}
+	f.Fuzz(func(t *testing.T, name, vendor, installed, ecosystem, source, module string) {
+		app := posture.Application{Name: name, Vendor: vendor, Version: installed, Ecosystem: ecosystem, Source: source, Module: module}
+		r := &posture.Report{OS: posture.OS{Family: posture.Windows, Version: "10.0.19045.1"}, Applications: []posture.Application{app}}
+		inventory := Take(r)
+		keys := inventory.Keys()
+		hits := inventory.Match(func(k Key) *Group {
+			if !slices.Contains(keys, k) {
+				t.Fatalf("%+v is looked up and not told", k)
+			}
+			return known(k)
+		})
+		var lookups []Lookup
+		own, other := KeysOfApplication(&r.OS, &app)
+		for _, k := range own {
+			lookups = append(lookups, Lookup{k, other})
+		}
+		may := MayHave(lookups, vendor, installed, known)
+		for i := range hits {
+			if cves := hits[i].CVEs(); hits[i].product.reduced != "os" && len(cves) > 0 && !slices.Contains(may, cves[0]) {
+				t.Fatalf("%s is found, and is not among %v", cves[0], may)
+			}
+		}
+	})
+}

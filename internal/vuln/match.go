@@ -96,7 +96,9 @@ func (t *target) counts(p *product) bool {
 	if len(p.vendor) == 0 || !byYear[p.vendor[0]] || isYear(p.compared) {
 		return true
 	}
-	return !slices.ContainsFunc(t.ranges, func(edges []edge) bool { return isYear(edges[len(edges)-1].version) })
+	return !slices.ContainsFunc(t.ranges, func(edges []edge) bool {
+		return len(edges) > 0 && isYear(edges[len(edges)-1].version)
+	})
 }
 
 // affects reports whether a version is affected, and by which version the fault is gone. A version that cannot be
