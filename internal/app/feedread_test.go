@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -114,6 +115,48 @@ func TestImportFromStdin(t *testing.T) {
 	if err != nil || r.Feeds[0].Name != "mine" || r.Feeds[0].Added != 300 || in.progress.items.Load() != 300 {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// TestBrokenOffFromOutside: an import that is told to stop does not wait for its input, and can be taken up again.
+func TestBrokenOffFromOutside(t *testing.T) {
+	s := feedServices(t)
+	file := filepath.Join(t.TempDir(), "all.json")
+	put(t, file, advisories(0, 600))
+	from, err := survey([]string{file, stdin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waiting, done := io.Pipe()
+	defer done.Close()
+	in := &intake{stdin: &cancelling{waiting, cancel}} // the file is read by then
+	_, err = s.importFeeds(ctx, in, catalogue.Request{Input: "the same"}, from)
+	if !errs.Is(err, errs.Unavailable) || !strings.Contains(err.Error(), "goes on with it") {
+		t.Errorf("%v", err)
+	}
+	state, err := s.catalogue.State(t.Context())
+	if err != nil || state.Holder != "" || state.Input != "the same" || state.Generation != 0 {
+		t.Errorf("%+v, %v", state, err)
+	}
+	whole, err := survey([]string{file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.importFeeds(t.Context(), &intake{}, catalogue.Request{Input: "the same"}, whole)
+	if err != nil || !r.Resumed || r.Feeds[0].Added != 600 || r.Feeds[0].Entries != 600 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// cancelling ends a context when it is read from, and then waits for long.
+type cancelling struct {
+	io.Reader
+	cancel context.CancelFunc
+}
+
+func (c *cancelling) Read(p []byte) (int, error) {
+	c.cancel()
+	return c.Reader.Read(p)
 }
 
 type errReader struct{ err error }
