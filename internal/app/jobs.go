@@ -172,6 +172,11 @@ func (s *server) checkFacets(ctx context.Context, _ time.Time) error {
 			s.metrics.drift.Inc()
 			s.log.Error("kept counts of what devices have differ from the reports", "account", a.ID, "differences", len(drift),
 				"some", drift[:min(len(drift), maxDriftShown)])
+			mended, err := s.store.MendPostings(ctx, a.ID)
+			if err != nil {
+				return err
+			}
+			s.log.Warn("what devices are found by was written anew where it differed", "account", a.ID, "parts", mended)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ const backupFormat = "muster-backup-1"
 // are left out.
 var backupTables = append([]string{
 	"accounts", "device_groups", "device_counts", "applications", "tokens", "devices", "device_seen", "device_adapters",
-	"report_bases", "device_reports", "events", "device_revocations", "device_words", "device_facets", "products", "product_keys", "product_versions",
+	"report_bases", "device_reports", "events", "device_revocations", "device_words", "device_facets", "device_chunks", "facet_chunks", "products", "product_keys", "product_versions",
 	"vulnerabilities", "patches", "account_sequences", "device_commands", "access_activities",
 	"policies", "policy_versions", "runs", "registration_codes", "operators", "shared_hardware",
 	"webhooks", "webhook_pending", "webhook_deliveries",
@@ -182,6 +182,12 @@ func (s *Store) Restore(ctx context.Context, from io.Reader) (int64, error) {
 		}
 	}
 	rows, err := s.restoreRows(ctx, tx, in)
+	if err != nil {
+		return 0, err
+	}
+	// A backup from before all devices had places.
+	_, err = tx.ExecContext(ctx, `UPDATE storage_state SET value = 0 WHERE name = 'postings' AND EXISTS (SELECT 1 FROM device_facets)
+		AND EXISTS (SELECT 1 FROM device_reports WHERE place = 0 AND length(facets) > 0)`)
 	if err != nil {
 		return 0, err
 	}

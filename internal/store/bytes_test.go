@@ -55,6 +55,7 @@ func TestBytesPerDevice(t *testing.T) {
 
 func measureBytes(t *testing.T, o store.Options, pids func() []int, n int, drift bool) {
 	t.Helper()
+	store.SetChunkSize(1024)
 	s := storetest.Open(t, o)
 	account := storetest.Account(t, s, "bytes", 10_000_000)
 	svc := device.New(device.Options{Store: s, Judge: bytesJudge{}, Decode: decodeBytes, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
@@ -98,6 +99,11 @@ func measureBytes(t *testing.T, o store.Options, pids func() []int, n int, drift
 		total += x.Bytes
 	}
 	t.Logf("%d devices, drift %v: %d bytes for each", n, drift, total/int64(n))
+	for _, column := range []string{"body", "packed_verdict", "facets"} {
+		n, err := s.Number(t.Context(), "SELECT SUM(length("+column+")) / COUNT(*) FROM device_reports")
+		must(t, err)
+		t.Logf("%8d  of device_reports are its %s", n, column)
+	}
 	for _, x := range sizes {
 		if x.Bytes*200 > total {
 			t.Logf("%8d  %s", x.Bytes/int64(n), x.Name)

@@ -18,6 +18,15 @@ func Exec(ctx context.Context, s *Store, query string, args ...any) error {
 	return err
 }
 
+// A few devices are to make several chunks.
+func init() { chunkSize = 8 }
+
+// SetChunkSize is for measurements.
+func SetChunkSize(n uint32) { chunkSize = n }
+
+// PackFacets gives a set as the previous version stores it.
+func PackFacets(set []int64) []byte { return packFacets(set) }
+
 // WriteVerdict gives the text of a verdict.
 var WriteVerdict = writeVerdict
 

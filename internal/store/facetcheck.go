@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"muster/internal/posture"
 )
@@ -16,14 +17,24 @@ type FacetDrift struct {
 	Actual, Kept, Posted int64
 	// Left is how many devices have it still that are gone or have not reported since they enrolled.
 	Left int64
+	// Others says that as many devices are found by it as have it, but not the same.
+	Others bool
 }
 
 // facetTally is what is counted of one facet.
-type facetTally struct{ actual, kept, posted, left int64 }
+type facetTally struct {
+	actual, kept, posted, left int64
+	// marks is the sum of marks of those that have it less that of those that are found by it.
+	marks uint64
+}
 
 // CheckFacets counts from scratch what live devices have, all at one moment, and gives what differs from what is kept.
 // It reads every report of the account, and so sees which bases nobody uses: those go.
 func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]FacetDrift, error) {
+	ready, _, err := s.postings(ctx)
+	if err != nil {
+		return nil, err
+	}
 	tx, err := s.pools.Read.BeginTx(ctx, s.dialect.Snapshot)
 	if err != nil {
 		return nil, err
@@ -45,7 +56,8 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 	read(func(r scanner) error {
 		var packed, body, verdict []byte
 		var live bool
-		err := r.Scan(&packed, &live, &body, &verdict)
+		var at place
+		err := r.Scan(&packed, &at, &live, &body, &verdict)
 		if err != nil {
 			return err
 		}
@@ -58,17 +70,15 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 			} else {
 				of(f).left++
 			}
+			of(f).marks += mark(f, at)
 		}
 		return err
-	}, `SELECT r.facets, CASE WHEN d.lifecycle = 0 AND length(d.digest) > 0 THEN 1 ELSE 0 END,
+	}, `SELECT r.facets, r.place, CASE WHEN d.lifecycle = 0 AND length(d.digest) > 0 THEN 1 ELSE 0 END,
 		substr(r.body, 1, 32), substr(r.packed_verdict, 1, 32) FROM device_reports r
 		JOIN devices d ON d.account_id = r.account_id AND d.id = r.device_id WHERE r.account_id = ?`, account)
-	read(func(r scanner) error {
-		var facet, n int64
-		err := r.Scan(&facet, &n)
-		of(facet).posted += n
-		return err
-	}, "SELECT facet, COUNT(*) FROM device_facets WHERE account_id = ? GROUP BY facet", account)
+	if err == nil {
+		err = s.readPosted(ctx, tx, account, ready, of)
+	}
 	for kind, in := range countedIn {
 		read(func(r scanner) error {
 			var id, n int64
@@ -81,6 +91,29 @@ func (s *Store) CheckFacets(ctx context.Context, account posture.AccountID) ([]F
 		err = s.tidyBases(ctx, account, used)
 	}
 	return drifts(tally), err
+}
+
+// readPosted takes off who is found by what, and counts them.
+func (s *Store) readPosted(ctx context.Context, tx *sql.Tx, account posture.AccountID, ready bool, of func(facet int64) *facetTally) error {
+	if !ready {
+		return s.readAll(ctx, tx, func(r scanner) error {
+			var facet, n int64
+			err := r.Scan(&facet, &n)
+			of(facet).posted, of(facet).marks = n, 0
+			return err
+		}, "SELECT facet, COUNT(*) FROM device_facets WHERE account_id = ? GROUP BY facet", account)
+	}
+	return s.readAll(ctx, tx, func(r scanner) error {
+		var facet, chunk int64
+		var members []byte
+		err := r.Scan(&facet, &chunk, &members)
+		set, failed := unpackSlots(members)
+		for _, slot := range set {
+			of(facet).marks -= mark(facet, placeOf(chunk, slot))
+		}
+		of(facet).posted += int64(len(set))
+		return errors.Join(err, failed)
+	}, allPostings, account)
 }
 
 func (s *Store) readAll(ctx context.Context, tx *sql.Tx, scan func(scanner) error, query string, args ...any) error {
@@ -98,10 +131,11 @@ func drifts(tally map[int64]*facetTally) []FacetDrift {
 			t.kept = -1
 		}
 		if !posted(facet) {
-			t.posted = -1
+			t.posted, t.marks = -1, 0
 		}
-		if (t.kept >= 0 && t.kept != t.actual) || (t.posted >= 0 && t.posted != t.actual) || t.left > 0 {
-			out = append(out, FacetDrift{Facet: facet, Actual: t.actual, Kept: t.kept, Posted: t.posted, Left: t.left})
+		others := t.marks != 0 && t.posted == t.actual && t.left == 0
+		if others || (t.kept >= 0 && t.kept != t.actual) || (t.posted >= 0 && t.posted != t.actual) || t.left > 0 {
+			out = append(out, FacetDrift{Facet: facet, Actual: t.actual, Kept: t.kept, Posted: t.posted, Left: t.left, Others: others})
 		}
 	}
 	return out

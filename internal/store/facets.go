@@ -58,25 +58,46 @@ type counter struct{ table, column string }
 // has, and a device is looked for by its products.
 func posted(facet int64) bool { return kindOf(facet) != facetProductVersion }
 
-const selectFacets = "SELECT facets FROM device_reports WHERE account_id = ? AND device_id = ?"
+const selectFacets = "SELECT facets, place FROM device_reports WHERE account_id = ? AND device_id = ?"
 
-// moveFacets makes a set that of a device, in all but its report. It writes only what differs from the set before.
-func (tx *Tx) moveFacets(ctx context.Context, account posture.AccountID, id string, r *device.PackedReport) error {
+// moveFacets makes a set that of a device, in all but its report, and gives the place of the device. It writes only what differs
+// from the set before.
+func (tx *Tx) moveFacets(ctx context.Context, account posture.AccountID, id string, r *device.PackedReport) (place, error) {
 	var stored []byte
-	err := tx.query(ctx, func(r scanner) error { return r.Scan(&stored) }, selectFacets, account, id)
+	var at place
+	err := tx.query(ctx, func(r scanner) error { return r.Scan(&stored, &at) }, selectFacets, account, id)
 	if err != nil || string(stored) == string(r.Set) {
-		return err
+		return at, err
 	}
 	old, err := tx.w.store.unpackSet(ctx, account, stored)
 	if err != nil {
-		return err
+		return at, err
 	}
 	added, gone := differences(old, r.Facets)
-	err = tx.removePostings(ctx, account, id, gone)
-	if err != nil {
-		return err
+	posting := at
+	if at == 0 && len(r.Facets) > 0 {
+		at, err = tx.firstPlace(ctx, account, id, r.Facets)
+		if err != nil {
+			return at, err
+		}
 	}
-	return tx.addPostings(ctx, account, id, added)
+	err = tx.removePostings(ctx, account, id, posting, gone)
+	if err != nil {
+		return at, err
+	}
+	return at, tx.addPostings(ctx, account, id, posting, added)
+}
+
+// firstPlace gives a device a place that has none, and posts all that it has there. While a server of the previous version may
+// serve, none is placed.
+func (tx *Tx) firstPlace(ctx context.Context, account posture.AccountID, id string, facets []int64) (place, error) {
+	sharing, err := tx.w.store.sharing(ctx)
+	if err != nil || !sharing {
+		return 0, err
+	}
+	at, err := tx.newPlace(ctx, account, id)
+	tx.post(account, at, facets, false)
+	return at, err
 }
 
 // differences compares two sets in order.
@@ -97,7 +118,8 @@ func differences(old, now []int64) (added, gone []int64) {
 // DropFacets implements device.Tx.
 func (tx *Tx) DropFacets(ctx context.Context, account posture.AccountID, id string) error {
 	var stored []byte
-	err := tx.query(ctx, func(r scanner) error { return r.Scan(&stored) }, selectFacets, account, id)
+	var at place
+	err := tx.query(ctx, func(r scanner) error { return r.Scan(&stored, &at) }, selectFacets, account, id)
 	if err != nil || len(stored) == 0 {
 		return err
 	}
@@ -105,7 +127,7 @@ func (tx *Tx) DropFacets(ctx context.Context, account posture.AccountID, id stri
 	if err != nil {
 		return err
 	}
-	err = tx.removePostings(ctx, account, id, old)
+	err = tx.removePostings(ctx, account, id, at, old)
 	if err != nil {
 		return err
 	}
@@ -152,8 +174,13 @@ func anyOf[T any](args []any, values []T) (string, []any) {
 	return "(" + places(len(values)) + ")", args
 }
 
-func (tx *Tx) addPostings(ctx context.Context, account posture.AccountID, id string, facets []int64) error {
+func (tx *Tx) addPostings(ctx context.Context, account posture.AccountID, id string, at place, facets []int64) error {
 	tx.countFacets(account, facets, 1)
+	tx.post(account, at, facets, false)
+	_, only, err := tx.w.store.postings(ctx)
+	if err != nil || only {
+		return err
+	}
 	return inBatches(slices.DeleteFunc(slices.Clone(facets), notPosted), func(part []int64) error {
 		args := make([]any, 0, 3*len(part))
 		for _, f := range part {
@@ -165,8 +192,13 @@ func (tx *Tx) addPostings(ctx context.Context, account posture.AccountID, id str
 	})
 }
 
-func (tx *Tx) removePostings(ctx context.Context, account posture.AccountID, id string, facets []int64) error {
+func (tx *Tx) removePostings(ctx context.Context, account posture.AccountID, id string, at place, facets []int64) error {
 	tx.countFacets(account, facets, -1)
+	tx.post(account, at, facets, true)
+	_, only, err := tx.w.store.postings(ctx)
+	if err != nil || only {
+		return err
+	}
 	return inChunks(slices.DeleteFunc(slices.Clone(facets), notPosted), func(part []int64) error {
 		in, args := anyOf([]any{account, id}, part)
 		_, err := tx.exec(ctx, "DELETE FROM device_facets WHERE account_id = ? AND device_id = ? AND facet IN "+in, args...)

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"muster/internal/device"
@@ -25,10 +23,6 @@ func (s *Store) MissingPatches(ctx context.Context, account posture.AccountID) (
 	return out, err
 }
 
-// devicesWith finds some devices by a facet, in the order of enrolment.
-var devicesWith = selectDevice + ` WHERE d.account_id = ? AND d.lifecycle = 0 AND d.id IN (SELECT device_id FROM device_facets
-	WHERE account_id = ? AND facet = ? AND device_id > ? ORDER BY device_id LIMIT ?) ORDER BY d.id`
-
 // DevicesMissing implements device.Spread. One number may stand for several updates with different titles, a few of them.
 func (s *Store) DevicesMissing(ctx context.Context, account posture.AccountID, kb, after string, limit int) ([]device.Device, error) {
 	if !storable(kb) || !storable(after) {
@@ -44,19 +38,23 @@ func (s *Store) DevicesMissing(ctx context.Context, account posture.AccountID, k
 	if err != nil {
 		return nil, err
 	}
+	facets := make(device.Facets, len(updates))
+	for i, id := range updates {
+		facets[i] = facetOf(facetPatch, id)
+	}
+	ids, err := s.DevicesWith(ctx, account, facets, after, limit)
+	if err != nil {
+		return nil, err
+	}
 	var out []device.Device
-	for _, id := range updates {
-		err = s.query(ctx, func(r scanner) error {
+	err = inChunks(ids, func(part []string) error {
+		in, args := anyOf([]any{account}, part)
+		return s.query(ctx, func(r scanner) error {
 			out = append(out, device.Device{})
 			return scanDevice(r, &out[len(out)-1])
-		}, devicesWith, account, account, facetOf(facetPatch, id), after, limit)
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(out, func(a, b device.Device) int { return strings.Compare(a.ID, b.ID) })
-	out = slices.CompactFunc(out, func(a, b device.Device) bool { return a.ID == b.ID })
-	return out[:min(len(out), limit)], nil
+		}, selectDevice+" WHERE d.account_id = ? AND d.lifecycle = 0 AND d.id IN "+in+" ORDER BY d.id", args...)
+	})
+	return out, err
 }
 
 // LastReport implements device.Spread.

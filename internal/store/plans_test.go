@@ -81,8 +81,10 @@ func TestCheckFacetsCanFail(t *testing.T) {
 	for _, statement := range []string{
 		"UPDATE product_versions SET devices = devices + 1 WHERE id = (SELECT MAX(id) FROM product_versions)",
 		"UPDATE vulnerabilities SET devices = 0 WHERE id = (SELECT MIN(id) FROM vulnerabilities)",
-		"DELETE FROM device_facets WHERE facet = (SELECT MIN(facet) FROM device_facets)",
-		"INSERT INTO device_facets SELECT account_id, facet, 'x' FROM device_facets LIMIT 1",
+		"DELETE FROM facet_chunks WHERE facet = (SELECT MIN(facet) FROM facet_chunks WHERE facet > 0)",
+		"INSERT INTO facet_chunks SELECT account_id, facet, chunk + 1, n, members FROM facet_chunks WHERE facet > 0 LIMIT 1",
+		`UPDATE facet_chunks SET members = x'01ff03' WHERE (account_id, facet, chunk) = (SELECT account_id, facet, chunk FROM facet_chunks
+			WHERE facet > 0 AND account_id = (SELECT id FROM accounts WHERE name = 'software') LIMIT 1)`,
 		"UPDATE devices SET lifecycle = 1 WHERE id = (SELECT MAX(device_id) FROM device_reports WHERE length(facets) > 0)",
 	} {
 		s := storetest.Open(t, store.Options{Dir: t.TempDir()})

@@ -45,24 +45,25 @@ func writeVerdict(v *posture.Verdict) ([]byte, error) {
 
 // PutReport implements device.Tx.
 func (tx *Tx) PutReport(ctx context.Context, account posture.AccountID, id string, r device.PackedReport, at time.Time) error {
-	err := tx.moveFacets(ctx, account, id, &r)
+	place, err := tx.moveFacets(ctx, account, id, &r)
 	if err != nil {
 		return err
 	}
-	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict, packed_verdict, facets)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, device_id) DO UPDATE SET received_at = excluded.received_at,
-		body = excluded.body, verdict = excluded.verdict, packed_verdict = excluded.packed_verdict, facets = excluded.facets`,
-		account, id, millis(at), bytesOf(r.Body), r.Verdict, bytesOf(r.PackedVerdict), bytesOf(r.Set))
+	return tx.execOne(ctx, `INSERT INTO device_reports (account_id, device_id, received_at, body, verdict, packed_verdict, facets, place)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, device_id) DO UPDATE SET received_at = excluded.received_at,
+		body = excluded.body, verdict = excluded.verdict, packed_verdict = excluded.packed_verdict, facets = excluded.facets,
+		place = excluded.place`,
+		account, id, millis(at), bytesOf(r.Body), r.Verdict, bytesOf(r.PackedVerdict), bytesOf(r.Set), int64(place))
 }
 
 // PutVerdict implements device.Tx.
 func (tx *Tx) PutVerdict(ctx context.Context, account posture.AccountID, id string, r device.PackedReport) error {
-	err := tx.moveFacets(ctx, account, id, &r)
+	place, err := tx.moveFacets(ctx, account, id, &r)
 	if err != nil {
 		return err
 	}
-	return tx.execOne(ctx, "UPDATE device_reports SET verdict = ?, packed_verdict = ?, facets = ? WHERE account_id = ? AND device_id = ?",
-		r.Verdict, bytesOf(r.PackedVerdict), bytesOf(r.Set), account, id)
+	return tx.execOne(ctx, `UPDATE device_reports SET verdict = ?, packed_verdict = ?, facets = ?, place = ?
+		WHERE account_id = ? AND device_id = ?`, r.Verdict, bytesOf(r.PackedVerdict), bytesOf(r.Set), int64(place), account, id)
 }
 
 // Due implements device.Agents.

@@ -98,18 +98,30 @@ func (s *Store) Select(ctx context.Context, account posture.AccountID, q device.
 	if err != nil || c.nothing {
 		return nil, "", err
 	}
-	p, err := s.plan(ctx, account, c, &q)
-	if err != nil {
-		return nil, "", err
-	}
-	text := p.list(after, q.Skip, q.Limit+1)
-	list, err := s.listed(ctx, text.String(), min(q.Limit+1, 1024), text.args...)
+	list, err := s.selectPart(ctx, account, c, &q, after)
 	if err != nil {
 		return nil, "", err
 	}
 	arrange(list, q.Order, q.Descending)
 	list, next := page.Cut(list, q.Limit, func(d *device.Device) string { return writePosition(q.Order, d) })
 	return list, next, nil
+}
+
+// selectPart gives one device more than the query wants.
+func (s *Store) selectPart(ctx context.Context, account posture.AccountID, c criteria, q *device.Query, after position) ([]device.Device, error) {
+	f, err := s.faceted(ctx, account, c, q)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
+		return s.selectFaceted(ctx, f, after)
+	}
+	p, err := s.plan(ctx, account, c, q)
+	if err != nil {
+		return nil, err
+	}
+	text := p.list(after, q.Skip, q.Limit+1)
+	return s.listed(ctx, text.String(), min(q.Limit+1, 1024), text.args...)
 }
 
 // listed reads rows of a list.
@@ -180,6 +192,13 @@ func (s *Store) CountMatching(ctx context.Context, account posture.AccountID, f 
 	}
 	if c.kept() {
 		return s.keptCount(ctx, account, &f)
+	}
+	faceted, err := s.faceted(ctx, account, c, &device.Query{})
+	if err != nil {
+		return 0, err
+	}
+	if faceted != nil {
+		return faceted.count(ctx)
 	}
 	p, err := s.countPlan(ctx, account, c)
 	if err != nil {

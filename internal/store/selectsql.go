@@ -189,6 +189,20 @@ func (p *plan) repeats() bool {
 func (p *plan) list(after position, skip, want int) *sqlText {
 	q := &sqlText{}
 	q.add("SELECT " + listRow + " FROM (")
+	p.keys(q, after, skip, want)
+	q.add(") p CROSS JOIN"+fromListed+" WHERE d.account_id = ? AND d.id = p.id AND d.lifecycle = 0", p.account)
+	return q
+}
+
+// entries is the query for what a list sorts by.
+func (p *plan) entries(after position, want int) *sqlText {
+	q := &sqlText{}
+	p.keys(q, after, 0, want)
+	return q
+}
+
+// keys writes the query for the ids of a part of a list, with what it sorts by, in order.
+func (p *plan) keys(q *sqlText, after position, skip, want int) {
 	if p.driver == nil || p.gather || len(p.driver.values) == 1 {
 		var all []any
 		if p.driver != nil {
@@ -196,25 +210,23 @@ func (p *plan) list(after position, skip, want int) *sqlText {
 		}
 		p.part(q, all, after)
 		p.cut(q, skip, want)
-	} else {
-		q.add("SELECT id FROM (")
-		for i := range p.driver.values {
-			if i > 0 {
-				q.add(" UNION ")
-			}
-			q.add("SELECT id FROM (")
-			p.part(q, p.driver.values[i:i+1], after)
-			p.cut(q, 0, skip+want)
-			q.add(fmt.Sprint(") u", i))
-		}
-		q.add(") u ORDER BY id")
-		if p.descending {
-			q.add(" DESC")
-		}
-		p.cut(q, skip, want)
+		return
 	}
-	q.add(") p CROSS JOIN"+fromListed+" WHERE d.account_id = ? AND d.id = p.id AND d.lifecycle = 0", p.account)
-	return q
+	q.add("SELECT id FROM (")
+	for i := range p.driver.values {
+		if i > 0 {
+			q.add(" UNION ")
+		}
+		q.add("SELECT id FROM (")
+		p.part(q, p.driver.values[i:i+1], after)
+		p.cut(q, 0, skip+want)
+		q.add(fmt.Sprint(") u", i))
+	}
+	q.add(") u ORDER BY id")
+	if p.descending {
+		q.add(" DESC")
+	}
+	p.cut(q, skip, want)
 }
 
 func (p *plan) cut(q *sqlText, skip, want int) {

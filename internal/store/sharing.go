@@ -23,11 +23,12 @@ const (
 		WHERE r.account_id = ? AND r.device_id = ?`
 )
 
-// tidied is how far an account has been looked through. It is only remembered: after a start it is looked through again, and
+// tidied is how far accounts have been looked through. It is only remembered: after a start they are looked through again, and
 // little is found to do.
 type tidied struct {
-	mu      sync.Mutex
-	reports map[posture.AccountID]string // the last device that was looked at, behindIDs where all were
+	mu sync.Mutex
+	// The last device of each account that was looked at, behindIDs where all were.
+	reports, places map[posture.AccountID]string
 }
 
 // Tidy stores some more of what earlier versions stored as it is stored today, and says whether there may be more to do now.
@@ -38,40 +39,153 @@ func (s *Store) Tidy(ctx context.Context, account posture.AccountID) (more bool,
 	}
 	s.tidied.mu.Lock()
 	defer s.tidied.mu.Unlock()
-	after := s.tidied.reports[account]
-	if after == behindIDs {
-		return false, nil
+	if s.tidied.reports == nil {
+		s.tidied.reports, s.tidied.places = make(map[posture.AccountID]string), make(map[posture.AccountID]string)
 	}
-	next, err := s.shareReports(ctx, account, after)
+	for _, part := range []struct {
+		reached map[posture.AccountID]string
+		do      func(context.Context, posture.AccountID, string) (string, error)
+	}{{s.tidied.places, s.placeDevices}, {s.tidied.reports, s.shareReports}} {
+		if part.reached[account] == behindIDs {
+			continue
+		}
+		part.reached[account], err = part.do(ctx, account, part.reached[account])
+		return true, err
+	}
+	err = s.allPlaced(ctx)
 	if err != nil {
 		return false, err
 	}
-	if s.tidied.reports == nil {
-		s.tidied.reports = make(map[posture.AccountID]string)
-	}
-	s.tidied.reports[account] = next
-	return next != behindIDs, nil
+	return s.dropOldFacets(ctx, account)
 }
 
-// shareReports stores the reports of the next devices behind an id so that they share what they have in common, where an
-// earlier version stored them. It gives the last one it looked at.
-func (s *Store) shareReports(ctx context.Context, account posture.AccountID, after string) (next string, err error) {
-	var old []string
+const (
+	unplaced = `SELECT device_id, CASE WHEN place = 0 AND length(facets) > 0 THEN 1 ELSE 0 END FROM device_reports
+		WHERE account_id = ? AND device_id > ? ORDER BY device_id LIMIT ?`
+	selectOldFacets = `SELECT account_id, facet, device_id FROM device_facets WHERE account_id = ? LIMIT 2000`
+)
+
+// placeDevices gives places to the next devices behind an id that have facets and no place. It gives the last one it looked at.
+func (s *Store) placeDevices(ctx context.Context, account posture.AccountID, after string) (next string, err error) {
+	next, ids, err := s.behindWith(ctx, unplaced, account, after)
+	if err != nil || len(ids) == 0 {
+		return next, err
+	}
+	err = s.writer.do(ctx, keyMany, func(tx *Tx) error {
+		for _, id := range ids {
+			err := tx.placeStored(ctx, account, id)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return after, err
+	}
+	return next, nil
+}
+
+// placeStored gives a device a place, with what is stored of it. The device is locked first, so that no report moves its facets
+// meanwhile.
+func (tx *Tx) placeStored(ctx context.Context, account posture.AccountID, id string) error {
+	_, err := tx.DeviceForUpdate(ctx, account, id)
+	if err != nil {
+		return unlessNotFound(err)
+	}
+	var stored []byte
+	var at place
+	err = tx.query(ctx, func(r scanner) error { return r.Scan(&stored, &at) }, selectFacets, account, id)
+	if err != nil || at != 0 || len(stored) == 0 {
+		return err
+	}
+	set, err := tx.w.store.unpackSet(ctx, account, stored)
+	if err != nil {
+		return err
+	}
+	at, err = tx.firstPlace(ctx, account, id, set)
+	if err != nil {
+		return err
+	}
+	return tx.execOne(ctx, "UPDATE device_reports SET place = ? WHERE account_id = ? AND device_id = ?", int64(at), account, id)
+}
+
+func unlessNotFound(err error) error {
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// allPlaced notes that all devices have places, once they have in every account.
+func (s *Store) allPlaced(ctx context.Context) error {
+	ready, _, err := s.postings(ctx)
+	if err != nil || ready {
+		return err
+	}
+	left := 0
+	err = s.query(ctx, func(r scanner) error {
+		var account posture.AccountID
+		err := r.Scan(&account)
+		if s.tidied.places[account] != behindIDs {
+			left++
+		}
+		return err
+	}, "SELECT id FROM accounts")
+	if err != nil || left > 0 {
+		return err
+	}
+	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
+		_, err := tx.exec(ctx, "UPDATE storage_state SET value = ? WHERE name = 'postings' AND value = 0", millis(s.now()))
+		return err
+	})
+}
+
+// dropOldFacets removes some of what device_facets holds, once nobody writes it any more.
+func (s *Store) dropOldFacets(ctx context.Context, account posture.AccountID) (more bool, err error) {
+	_, only, err := s.postings(ctx)
+	if err != nil || !only {
+		return false, err
+	}
+	some := 0
+	err = s.query(ctx, func(scanner) error { some++; return nil }, "SELECT 1 FROM device_facets WHERE account_id = ? LIMIT 1", account)
+	if err != nil || some == 0 {
+		return false, err
+	}
+	return true, s.writer.do(ctx, keyMany, func(tx *Tx) error {
+		_, err := tx.exec(ctx, "DELETE FROM device_facets WHERE (account_id, facet, device_id) IN ("+selectOldFacets+")", account)
+		return err
+	})
+}
+
+// behindWith looks at the next devices behind an id. It gives the last of them, behindIDs at the end, and those that the query
+// marks.
+func (s *Store) behindWith(ctx context.Context, query string, account posture.AccountID, after string) (next string, marked []string, err error) {
 	seen := 0
 	err = s.query(ctx, func(r scanner) error {
 		var is bool
 		err := r.Scan(&next, &is)
 		if is {
-			old = append(old, next)
+			marked = append(marked, next)
 		}
 		seen++
 		return err
-	}, sharedBehind, account, after, shareAtOnce)
+	}, query, account, after, shareAtOnce)
 	if err != nil {
-		return after, err
+		return after, nil, err
 	}
 	if seen < shareAtOnce {
 		next = behindIDs
+	}
+	return next, marked, nil
+}
+
+// shareReports stores the reports of the next devices behind an id so that they share what they have in common, where an
+// earlier version stored them. It gives the last one it looked at.
+func (s *Store) shareReports(ctx context.Context, account posture.AccountID, after string) (next string, err error) {
+	next, old, err := s.behindWith(ctx, sharedBehind, account, after)
+	if err != nil {
+		return after, err
 	}
 	for _, id := range old {
 		err = s.shareReport(ctx, account, id)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/internal/device"
+	"muster/internal/page"
 	"muster/internal/posture"
 	"muster/internal/store"
 	"muster/internal/store/storetest"
@@ -263,5 +264,39 @@ func TestBasesThatNobodyUsesGo(t *testing.T) {
 		r := imageReport(1, 1)
 		b.reports(t, ids[1], r)
 		b.compares(t, ids[1], r)
+	})
+}
+
+// TestPostingsAreMended: whatever became of them, they are written anew from what is stored of the devices, and nothing else is.
+func TestPostingsAreMended(t *testing.T) {
+	onBoth(t, func(t *testing.T, o store.Options) {
+		b := newSharer(t, o)
+		for i := range 30 {
+			b.enrols(t, imageReport(i%2, i))
+		}
+		for _, spoil := range []string{
+			"DELETE FROM facet_chunks WHERE chunk = 2",
+			"DELETE FROM facet_chunks WHERE facet > 0",
+			"UPDATE facet_chunks SET facet = facet + 1000000 WHERE chunk = 1 AND facet > 0",
+			"UPDATE facet_chunks SET members = (SELECT members FROM facet_chunks WHERE facet > 0 ORDER BY n DESC LIMIT 1), n = 3 WHERE chunk = 3 AND facet > 0",
+		} {
+			must(t, b.Spoil(t.Context(), spoil))
+			drift, err := b.CheckFacets(t.Context(), b.account)
+			must(t, err)
+			n, err := b.MendPostings(t.Context(), b.account)
+			must(t, err)
+			if len(drift) == 0 || n == 0 {
+				t.Errorf("after %s: %d differences, %d chunks mended", spoil, len(drift), n)
+			}
+			storetest.CheckSpread(t, b.Store, b.account)
+			n, err = b.MendPostings(t.Context(), b.account)
+			if err != nil || n != 0 {
+				t.Errorf("of what is right, %d chunks were mended, %v", n, err)
+			}
+		}
+		list, _, err := b.Select(t.Context(), b.account, device.Query{Filter: device.Filter{CVEs: []string{"CVE-2026-0001"}}, Window: page.Window{Limit: 100}})
+		if err != nil || len(list) != 30 {
+			t.Errorf("%d devices are found, %v", len(list), err)
+		}
 	})
 }

@@ -37,6 +37,9 @@ type Store struct {
 
 	bases  bases
 	tidied tidied
+
+	directories directories
+	posting     postingState
 	// sharedFrom is one more than storage_state says, 0 until it was read.
 	sharedFrom atomic.Int64
 

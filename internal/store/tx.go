@@ -19,6 +19,8 @@ type Tx struct {
 	moved map[countKey]*device.Counts
 	// spread collects likewise how the numbers of devices that have a thing change.
 	spread map[facetKey]int64
+	// posted collects by chunk who begins and ends to have a facet.
+	posted map[chunkKey]map[int64][]postingChange
 }
 
 type countKey struct {

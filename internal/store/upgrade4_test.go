@@ -3,10 +3,12 @@ package store_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"muster/internal/device"
+	"muster/internal/page"
 	"muster/internal/posture"
 	"muster/internal/store"
 	"muster/internal/store/storetest"
@@ -32,6 +34,8 @@ func TestStorageUpgrade(t *testing.T) {
 			for id, r := range reports {
 				b.compares(t, id, r)
 			}
+			b.finds(t, posture.Antimalware, posture.Firewall)
+			storetest.CheckSpread(t, s, 1)
 			if t.Failed() {
 				t.Fatalf("that was %s", when)
 			}
@@ -65,8 +69,34 @@ func TestStorageUpgrade(t *testing.T) {
 			t.Errorf("a device takes %d bytes", n)
 		}
 		all("in the end")
-		storetest.CheckSpread(t, s, 1)
+		if n := b.number(t, "SELECT COUNT(*) FROM device_reports WHERE place = 0"); n != 0 {
+			t.Errorf("%d devices have no place", n)
+		}
+		one := imageReport(1, 501)
+		reports[b.enrols(t, one)] = one
+		all("while both are written")
+		b.at = b.at.Add(time.Hour)
+		tidy()
+		if n := b.number(t, "SELECT COUNT(*) FROM device_facets"); n != 0 {
+			t.Errorf("%d rows of before are left", n)
+		}
+		all("when nothing is left of what was before")
 	})
+}
+
+// finds says whether the devices of the previous version are found by the issues that they have.
+func (b *sharer) finds(t *testing.T, categories ...posture.Category) {
+	t.Helper()
+	for i, c := range categories {
+		f := device.Filter{Categories: []posture.Category{c}}
+		list, _, err := b.Select(t.Context(), 1, device.Query{Filter: f, Window: page.Window{Limit: 1000}})
+		must(t, err)
+		n, err := b.CountMatching(t.Context(), 1, f)
+		must(t, err)
+		if len(list) != 60 || n != 60 || !strings.HasSuffix(list[0].HostName, fmt.Sprintf("%05d", i)) {
+			t.Errorf("%d devices have an issue with %s, and %d are counted", len(list), c, n)
+		}
+	}
 }
 
 // oldReports makes an account with devices that reported, with statements that schema 3 has.
@@ -94,6 +124,9 @@ func oldReports(t *testing.T, s *store.Store) map[string]*posture.Report {
 		}
 		must(t, s.InsertOld(ctx, &d, body, string(verdict)))
 		out[d.ID] = r
+		facets := []int64{1<<48 + 1 + int64(i%2)} // a category of issues
+		must(t, store.Exec(ctx, s, "UPDATE device_reports SET facets = ? WHERE device_id = ?", store.PackFacets(facets), d.ID))
+		must(t, store.Exec(ctx, s, "INSERT INTO device_facets (account_id, facet, device_id) VALUES (1, ?, ?)", facets[0], d.ID))
 	}
 	return out
 }

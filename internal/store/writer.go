@@ -340,6 +340,9 @@ func (w *writer) commit(tx *Tx) error {
 	if err == nil {
 		err = tx.flushFacets()
 	}
+	if err == nil {
+		err = tx.flushPostings()
+	}
 	if err != nil {
 		w.rollback()
 		return err

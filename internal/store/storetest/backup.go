@@ -74,13 +74,15 @@ var columnKinds = []struct{ part, kind string }{
 	{"catalogue_entries.modified", "number"}, {"catalogue_entries.digest", "bytes"}, {"added", "number"}, {"catalogue_entries.removed", "number"},
 	{"replaces", "number"}, {"heir", "number"}, {"catalogue_entries.facts", "number"}, {"catalogue_facts.keys", "bytes"},
 	{"rank", "number"},
-	{"report_bases.content", "bytes"}, {"report_bases.marks", "bytes"}, {"packed_verdict", "bytes"},
+	{"place", "number"}, {"device_chunks.chunk", "number"}, {"slots", "number"}, {"facet_chunks.chunk", "number"}, {"facet_chunks.n", "number"},
+	{"members", "bytes"}, {"report_bases.content", "bytes"}, {"report_bases.marks", "bytes"}, {"packed_verdict", "bytes"},
 }
 
 // texts are columns that are texts though their names look otherwise.
 var texts = []string{"device_commands.id", "access_activities.id", "device_id", "client_id", "catalogue", "category", "released",
 	"runs.id", "operators.id", "registration_codes.id", "webhooks.id", "webhook_deliveries.id", "webhook_id", "event_id", "hardware_id",
-	"accepted_risks.id", "accepted_risks.status", "statement", "justification", "catalogue_feeds.format"}
+	"accepted_risks.id", "accepted_risks.status", "statement", "justification", "catalogue_feeds.format",
+	"device_chunks.first_id", "device_chunks.last_id"}
 
 // sample gives a row with a value of the right kind in each column.
 func sample(table string, columns []string) []any {

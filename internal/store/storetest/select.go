@@ -175,18 +175,25 @@ func (f *fleet) addFacets(t *testing.T, e Engine, list []device.Device) {
 			}
 		}
 	})
-	var rows []any
 	for i := range list {
-		f.facets[list[i].ID] = map[string]bool{}
+		id := list[i].ID
+		f.facets[id] = map[string]bool{}
+		var set device.Facets
 		for _, name := range names {
 			if f.rnd.IntN(3) == 0 {
-				f.facets[list[i].ID][name] = true
-				rows = append(rows, f.account, number[name], list[i].ID)
+				f.facets[id][name] = true
+				set = append(set, number[name])
 			}
 		}
+		slices.Sort(set)
+		packed, err := f.PackReport(t.Context(), &device.ToPack{
+			Account: f.account, Device: id, Body: []byte("{}"), Report: &posture.Report{}, Verdict: &posture.Verdict{}, Facets: set,
+		})
+		check(t, err)
+		check(t, f.Change(t.Context(), device.Change{Device: id, Do: func(tx device.Tx) error {
+			return tx.PutReport(t.Context(), f.account, id, packed, f.clock.at)
+		}}))
 	}
-	check(t, e.Exec(t.Context(), f.Store, "INSERT INTO device_facets (account_id, facet, device_id) VALUES (?, ?, ?)"+
-		strings.Repeat(", (?, ?, ?)", len(rows)/3-1), rows...))
 }
 
 // some gives a few values, mostly none, at times one twice or one that nothing has.

@@ -162,8 +162,34 @@ ALTER TABLE device_reports ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE device_reports ALTER COLUMN packed_verdict SET STORAGE EXTERNAL;
 ALTER TABLE report_bases ALTER COLUMN content SET STORAGE EXTERNAL;
 
+-- Where a device stands among those that enrolled before and after it: see store/places.go; 0 for nowhere yet.
+ALTER TABLE device_reports ADD COLUMN place BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX device_reports_place ON device_reports (account_id, place, device_id) WHERE place > 0;
+
+-- Devices that enrolled one after the other: those whose ids begin at first_id, up to the next chunk. last_id is the last of them,
+-- slots how many places were given.
+CREATE TABLE device_chunks (
+	account_id BIGINT NOT NULL,
+	first_id   TEXT COLLATE "C" NOT NULL,
+	last_id    TEXT COLLATE "C" NOT NULL,
+	chunk      BIGINT NOT NULL,
+	slots      BIGINT NOT NULL,
+	PRIMARY KEY (account_id, first_id)
+);
+
+-- Which devices of a chunk have a facet: n of them, by their slots. It takes the place of device_facets. The row of facet 0 is for
+-- locking.
+CREATE TABLE facet_chunks (
+	account_id BIGINT NOT NULL,
+	facet      BIGINT NOT NULL,
+	chunk      BIGINT NOT NULL,
+	n          BIGINT NOT NULL,
+	members    BYTEA NOT NULL,
+	PRIMARY KEY (account_id, facet, chunk)
+);
+
 -- How far storage has come. shared_from is from when on (in milliseconds) reports are stored as the previous version cannot
--- read them.
+-- read them. postings is since when facet_chunks holds all devices, 0 is not yet.
 CREATE TABLE storage_state (
 	name  TEXT NOT NULL PRIMARY KEY,
 	value BIGINT NOT NULL
@@ -171,5 +197,6 @@ CREATE TABLE storage_state (
 -- Where there are devices, servers of that version may serve on for a while.
 INSERT INTO storage_state (name, value) SELECT 'shared_from', CASE WHEN EXISTS (SELECT 1 FROM devices)
 	THEN CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT) + 86400000 ELSE 0 END;
+INSERT INTO storage_state (name, value) SELECT 'postings', CASE WHEN EXISTS (SELECT 1 FROM devices) THEN 0 ELSE 1 END;
 
 SELECT 1;

@@ -177,16 +177,46 @@ CREATE TABLE report_bases (
 -- The verdict, compressed; verdict is empty then.
 ALTER TABLE device_reports ADD COLUMN packed_verdict BLOB NOT NULL DEFAULT x'';
 
+-- Where a device stands among those that enrolled before and after it: see store/places.go; 0 for nowhere yet.
+ALTER TABLE device_reports ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX device_reports_place ON device_reports (account_id, place, device_id) WHERE place > 0;
+
+-- Devices that enrolled one after the other: those whose ids begin at first_id, up to the next chunk. last_id is the last of them,
+-- slots how many places were given.
+CREATE TABLE device_chunks (
+	account_id INTEGER NOT NULL,
+	first_id   TEXT NOT NULL,
+	last_id    TEXT NOT NULL,
+	chunk      INTEGER NOT NULL,
+	slots      INTEGER NOT NULL,
+	PRIMARY KEY (account_id, first_id)
+) WITHOUT ROWID;
+
+-- Which devices of a chunk have a facet: n of them, by their slots. It takes the place of device_facets. The row of facet 0 is for
+-- locking.
+CREATE TABLE facet_chunks (
+	account_id INTEGER NOT NULL,
+	facet      INTEGER NOT NULL,
+	chunk      INTEGER NOT NULL,
+	n          INTEGER NOT NULL,
+	members    BLOB NOT NULL,
+	PRIMARY KEY (account_id, facet, chunk)
+) WITHOUT ROWID;
+
 -- How far storage has come. shared_from is from when on (in milliseconds) reports are stored as the previous version cannot
--- read them.
+-- read them. postings is since when facet_chunks holds all devices, 0 is not yet.
 CREATE TABLE storage_state (
 	name  TEXT NOT NULL PRIMARY KEY,
 	value INTEGER NOT NULL
 );
 -- There is one server, and it is this one.
 INSERT INTO storage_state (name, value) VALUES ('shared_from', 0);
+INSERT INTO storage_state (name, value) SELECT 'postings', CASE WHEN EXISTS (SELECT 1 FROM devices) THEN 0 ELSE 1 END;
 
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('device_reports', 'device_reports_place', '1000000 100000 1 1'),
+	('device_chunks', 'device_chunks', '1000 100 1'),
+	('facet_chunks', 'facet_chunks', '5000000 500000 100 1'),
 	('report_bases', 'sqlite_autoindex_report_bases_1', '500 50 1');
 ANALYZE sqlite_schema;
 
