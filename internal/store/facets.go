@@ -307,8 +307,17 @@ func (tx *Tx) lockRows(table string, account posture.AccountID, ids []int64) err
 	})
 }
 
-// addDevices changes the counts of distinct rows, all by the same number.
+// addDevices changes the counts of distinct rows, all by the same number, and with them whether they are listed.
 func (tx *Tx) addDevices(table string, account posture.AccountID, change countChange, ids []int64) error {
-	in, args := anyOf([]any{change.n, account}, ids)
-	return tx.execSome(context.Background(), len(ids), "UPDATE "+table+" SET "+change.column+" = "+change.column+" + ? WHERE account_id = ? AND id IN "+in, args...)
+	text, args := "UPDATE "+table+" SET "+change.column+" = "+change.column+" + ?", []any{change.n}
+	if anyone := listedWhere[table]; anyone != "" {
+		text += ", listed = CASE WHEN " + anyone + " + ? > 0 THEN 1 ELSE 0 END"
+		args = append(args, change.n)
+	}
+	in, args := anyOf(append(args, account), ids)
+	return tx.execSome(context.Background(), len(ids), text+" WHERE account_id = ? AND id IN "+in, args...)
 }
+
+// listedWhere says of what the number must not be 0 for a row to be in lists. Most changes leave it so: an index that begins with
+// it need not be written then.
+var listedWhere = map[string]string{"product_versions": "devices", "vulnerabilities": "devices + accepted"}

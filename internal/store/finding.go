@@ -64,7 +64,7 @@ func each[T any, K comparable](list []T, places []int, name func(*T) K) []K {
 }
 
 func (n *numbering) findProducts(ctx context.Context, q querier) error {
-	n.products = make(map[productName]int64)
+	n.products, n.categories = make(map[productName]int64), make(map[int64]string)
 	return inLookups(each(n.h.Installed, n.installed, nameOf), func(part []productName) error {
 		var args []any
 		for _, p := range part {
@@ -73,11 +73,12 @@ func (n *numbering) findProducts(ctx context.Context, q querier) error {
 		return q.query(ctx, func(r scanner) error {
 			var p productName
 			var id int64
-			err := r.Scan(&p.name, &p.vendor, &p.ecosystem, &id)
-			n.products[p] = id
+			var category string
+			err := r.Scan(&p.name, &p.vendor, &p.ecosystem, &id, &category)
+			n.products[p], n.categories[id] = id, category
 			return err
 		}, wanted("name, vendor, ecosystem", "(?, ?, ?)", "(?, ?, ?)", len(part))+`SELECT products.name, products.vendor, products.ecosystem,
-			products.id FROM wanted JOIN products ON products.account_id = ? AND products.name = wanted.name
+			products.id, products.category FROM wanted JOIN products ON products.account_id = ? AND products.name = wanted.name
 			AND products.vendor = wanted.vendor AND products.ecosystem = wanted.ecosystem`, append(args, n.account)...)
 	})
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"muster/internal/errs"
@@ -14,6 +15,8 @@ type keyset struct {
 	name       string // of the list and its order: a position of one is none of another
 	columns    []keyColumn
 	descending bool
+	// single says that an index holds all of the columns, in this order.
+	single bool
 }
 
 type keyColumn struct {
@@ -39,11 +42,18 @@ func (k *keyset) order() string {
 }
 
 func (k *keyset) join(separator string) string {
-	parts := make([]string, len(k.columns))
+	var parts []string
 	for i, c := range k.columns {
-		parts[i] = c.expr
+		if !k.again(i) {
+			parts = append(parts, c.expr)
+		}
 	}
 	return strings.Join(parts, separator)
+}
+
+// again reports whether a column stands before already: it decides nothing more.
+func (k *keyset) again(i int) bool {
+	return slices.ContainsFunc(k.columns[:i], func(c keyColumn) bool { return c.expr == k.columns[i].expr })
 }
 
 // behind gives the condition that leaves the rows behind a position, and its arguments; for the start it is empty. The
@@ -60,8 +70,17 @@ func (k *keyset) behind(position string) (string, []any, error) {
 	if k.descending {
 		compare = "<"
 	}
-	return " AND " + k.columns[0].expr + " " + compare + "= ? AND (" + k.join(", ") + ") " + compare + " (" + places(len(values)) + ")",
-		append([]any{values[0]}, values...), nil
+	var told []any
+	for i := range values {
+		if !k.again(i) {
+			told = append(told, values[i])
+		}
+	}
+	text := " AND (" + k.join(", ") + ") " + compare + " (" + places(len(told)) + ")"
+	if k.single {
+		return text, told, nil
+	}
+	return " AND " + k.columns[0].expr + " " + compare + "= ?" + text, append([]any{values[0]}, told...), nil
 }
 
 // position gives the place behind a row with these values.

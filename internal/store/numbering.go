@@ -101,6 +101,7 @@ type numbering struct {
 	// known are the ids of the device's vulnerabilities that are known, also those that were known before.
 	known           map[string]int64
 	products        map[productName]int64
+	categories      map[int64]string    // of products
 	keys            map[productKey]bool // of these products
 	versions        map[versionName]*versionRow
 	vulnerabilities map[string]*vulnerabilityRow
@@ -282,6 +283,7 @@ func (n *numbering) addProducts(ctx context.Context, tx *Tx, newID func() int64)
 		name := nameOf(p)
 		if n.products[name] == 0 {
 			n.products[name] = newID()
+			n.categories[n.products[name]] = string(p.Category)
 			rows = append(rows, []any{n.account, n.products[name], p.Name, p.Vendor, p.Ecosystem, string(p.Category)})
 		}
 	}
@@ -347,11 +349,11 @@ func (n *numbering) addVersions(ctx context.Context, tx *Tx, newID func() int64)
 		n.versions[versionName{product, p.Version}] = &row
 		rows = append(rows, []any{
 			n.account, row.id, product, p.Version, 0, len(row.found), row.levels[0], row.levels[1], row.levels[2],
-			n.h.Catalogue, bytesOf(packFacets(row.found)),
+			n.h.Catalogue, bytesOf(packFacets(row.found)), p.Name, p.Vendor, p.Ecosystem, n.categories[product],
 		})
 	}
 	return insertRows(ctx, tx, `product_versions (account_id, id, product_id, version, devices, cves, level_opswat, level_cvss2,
-		level_cvss3, catalogue, found)`, 11, rows)
+		level_cvss3, catalogue, found, name, vendor, ecosystem, category)`, 15, rows)
 }
 
 func (n *numbering) addPatches(ctx context.Context, tx *Tx, newID func() int64) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 
 	"muster/internal/errs"
@@ -29,6 +30,8 @@ type tidied struct {
 	mu sync.Mutex
 	// The last device of each account that was looked at, behindIDs where all were.
 	reports, places map[posture.AccountID]string
+	// lists is up to which id versions and vulnerabilities were looked at, -1 where all were.
+	lists map[posture.AccountID]int64
 }
 
 // Tidy stores some more of what earlier versions stored as it is stored today, and says whether there may be more to do now.
@@ -41,6 +44,11 @@ func (s *Store) Tidy(ctx context.Context, account posture.AccountID) (more bool,
 	defer s.tidied.mu.Unlock()
 	if s.tidied.reports == nil {
 		s.tidied.reports, s.tidied.places = make(map[posture.AccountID]string), make(map[posture.AccountID]string)
+		s.tidied.lists = make(map[posture.AccountID]int64)
+	}
+	if s.tidied.lists[account] >= 0 {
+		s.tidied.lists[account], err = s.listThings(ctx, account, s.tidied.lists[account])
+		return true, err
 	}
 	for _, part := range []struct {
 		reached map[posture.AccountID]string
@@ -64,6 +72,48 @@ const (
 		WHERE account_id = ? AND device_id > ? ORDER BY device_id LIMIT ?`
 	selectOldFacets = `SELECT account_id, facet, device_id FROM device_facets WHERE account_id = ? LIMIT 2000`
 )
+
+// listAtOnce is how many numbers one part of listThings goes through.
+const listAtOnce = 2000
+
+const (
+	productOf = "(SELECT p.%[1]s FROM products p WHERE p.account_id = product_versions.account_id AND p.id = product_versions.product_id)"
+	isListed  = "CASE WHEN %s > 0 THEN 1 ELSE 0 END"
+	lastThing = "SELECT next FROM account_sequences WHERE account_id = ? AND name = 'facets'"
+)
+
+// listed are the statements that make rows say what lists need of them, where they do not.
+var listed = []string{
+	"UPDATE product_versions SET listed = " + fmt.Sprintf(isListed, "devices") + ", name = " + fmt.Sprintf(productOf, "name") +
+		", vendor = " + fmt.Sprintf(productOf, "vendor") + ", ecosystem = " + fmt.Sprintf(productOf, "ecosystem") +
+		", category = " + fmt.Sprintf(productOf, "category") +
+		" WHERE account_id = ? AND id > ? AND id <= ? AND (name = '' OR listed <> " + fmt.Sprintf(isListed, "devices") + ")",
+	"UPDATE vulnerabilities SET listed = " + fmt.Sprintf(isListed, "devices + accepted") +
+		" WHERE account_id = ? AND id > ? AND id <= ? AND listed <> " + fmt.Sprintf(isListed, "devices + accepted"),
+}
+
+// listThings makes the versions and vulnerabilities behind a number ready for lists. It gives the last number that it looked at,
+// -1 at the end.
+func (s *Store) listThings(ctx context.Context, account posture.AccountID, after int64) (reached int64, err error) {
+	var next int64
+	err = s.query(ctx, func(r scanner) error { return r.Scan(&next) }, lastThing, account)
+	if err != nil {
+		return after, err
+	}
+	if after >= next {
+		return -1, nil
+	}
+	err = s.writer.do(ctx, keyMany, func(tx *Tx) error {
+		for _, text := range listed {
+			_, err := tx.exec(ctx, text, account, after, after+listAtOnce)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return after + listAtOnce, err
+}
 
 // placeDevices gives places to the next devices behind an id that have facets and no place. It gives the last one it looked at.
 func (s *Store) placeDevices(ctx context.Context, account posture.AccountID, after string) (next string, err error) {
@@ -127,7 +177,7 @@ func (s *Store) allPlaced(ctx context.Context) error {
 	err = s.query(ctx, func(r scanner) error {
 		var account posture.AccountID
 		err := r.Scan(&account)
-		if s.tidied.places[account] != behindIDs {
+		if s.tidied.places[account] != behindIDs || s.tidied.lists[account] >= 0 {
 			left++
 		}
 		return err

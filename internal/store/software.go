@@ -29,29 +29,47 @@ func scanSoftware(r scanner, sw *device.Software, more ...any) error {
 	}, more...)...)
 }
 
+// listedSoftware is softwareColumns of versions that are listed by themselves: see listed.
+const listedSoftware = "SELECT product_id, name, vendor, version, ecosystem, category, devices, cves, level_opswat, level_cvss2, level_cvss3" +
+	" FROM product_versions WHERE account_id = ? AND listed = 1"
+
 // softwareKeys are what each order compares first.
 var softwareKeys = map[device.SoftwareOrder]struct {
-	keyColumn
-	of func(*device.Software) any
+	column string
+	kind   keyKind
+	of     func(*device.Software) any
 }{
-	device.SoftwareByVendor:   {keyColumn{"products.vendor", keyWord}, func(s *device.Software) any { return s.Vendor }},
-	device.SoftwareByVersion:  {keyColumn{"product_versions.version", keyWord}, func(s *device.Software) any { return s.Version }},
-	device.SoftwareByCategory: {keyColumn{"products.category", keyWord}, func(s *device.Software) any { return s.Category }},
-	device.SoftwareByLevel:    {keyColumn{"product_versions.level_opswat", keyWhole}, func(s *device.Software) any { return s.Levels[posture.ScoreOpswat] }},
-	device.SoftwareByDevices:  {keyColumn{"product_versions.devices", keyWhole}, func(s *device.Software) any { return s.Devices }},
-	device.SoftwareByCVEs:     {keyColumn{"product_versions.cves", keyWhole}, func(s *device.Software) any { return s.CVEs }},
-	device.SoftwareByProduct:  {keyColumn{"products.id", keyWhole}, func(s *device.Software) any { return s.ProductID }},
+	device.SoftwareByVendor:   {"vendor", keyWord, func(s *device.Software) any { return s.Vendor }},
+	device.SoftwareByVersion:  {"version", keyWord, func(s *device.Software) any { return s.Version }},
+	device.SoftwareByCategory: {"category", keyWord, func(s *device.Software) any { return s.Category }},
+	device.SoftwareByLevel:    {"level_opswat", keyWhole, func(s *device.Software) any { return s.Levels[posture.ScoreOpswat] }},
+	device.SoftwareByDevices:  {"devices", keyWhole, func(s *device.Software) any { return s.Devices }},
+	device.SoftwareByCVEs:     {"cves", keyWhole, func(s *device.Software) any { return s.CVEs }},
+	device.SoftwareByProduct:  {"product_id", keyWhole, func(s *device.Software) any { return s.ProductID }},
+}
+
+// softwareColumn gives a column of the list: of versions alone where they are listed by themselves, else of the join.
+func softwareColumn(column string, listed bool) string {
+	switch {
+	case listed:
+		return column
+	case column == "name" || column == "vendor" || column == "ecosystem" || column == "category":
+		return "products." + column
+	default:
+		return "product_versions." + column
+	}
 }
 
 // softwareOrder gives the order of a list, and the values that a row has in it. Names compare as bytes.
-func softwareOrder(q *device.SoftwareQuery) (keyset, func(*device.Software) []any) {
-	k := keyset{name: "software/" + strconv.Itoa(int(q.Sort)), descending: q.Descending}
+func softwareOrder(q *device.SoftwareQuery, listed bool) (keyset, func(*device.Software) []any) {
+	k := keyset{name: "software/" + strconv.Itoa(int(q.Sort)), descending: q.Descending, single: listed}
 	first, ok := softwareKeys[q.Sort]
 	if ok {
-		k.columns = append(k.columns, first.keyColumn)
+		k.columns = append(k.columns, keyColumn{softwareColumn(first.column, listed), first.kind})
 	}
-	k.columns = append(k.columns, keyColumn{"products.name", keyWord}, keyColumn{"products.vendor", keyWord},
-		keyColumn{"products.ecosystem", keyWord}, keyColumn{"product_versions.version", keyWord})
+	for _, column := range []string{"name", "vendor", "ecosystem", "version"} {
+		k.columns = append(k.columns, keyColumn{softwareColumn(column, listed), keyWord})
+	}
 	return k, func(s *device.Software) []any {
 		var values []any
 		if ok {
@@ -63,28 +81,23 @@ func softwareOrder(q *device.SoftwareQuery) (keyset, func(*device.Software) []an
 
 // Software implements device.Spread.
 func (s *Store) Software(ctx context.Context, account posture.AccountID, q device.SoftwareQuery) ([]device.Software, string, error) {
-	order, values := softwareOrder(&q)
+	listed, _, err := s.postings(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	order, values := softwareOrder(&q, listed)
 	behind, after, err := order.behind(q.After)
 	if err != nil || !storable(q.Search) {
 		return nil, "", err
 	}
 	text, args := "SELECT "+softwareColumns+fromSoftware, []any{account}
-	if q.Search != "" {
-		text += ` AND (lower(products.name) LIKE ? ESCAPE '\' OR lower(products.vendor) LIKE ? ESCAPE '\')`
-		args = append(args, likeHolding(q.Search), likeHolding(q.Search))
+	if listed {
+		text = listedSoftware
 	}
-	if len(q.Levels) > 0 {
-		var in string
-		in, args = anyOf(args, q.Levels)
-		text += " AND product_versions.level_opswat IN " + in
-	}
-	if len(q.Categories) > 0 {
-		var in string
-		in, args = anyOf(args, q.Categories)
-		text += " AND products.category IN " + in
-	}
-	text += behind + " ORDER BY " + order.order() + " LIMIT ? OFFSET ?"
-	args = append(append(args, after...), q.Limit+1, q.Skip)
+	filters, more := s.softwareFilters(&q, listed)
+	limit, last := pageLimit(q.Window)
+	text += filters + behind + " ORDER BY " + order.order() + limit
+	args = slices.Concat(args, more, after, last)
 	var out []device.Software
 	err = s.query(ctx, func(r scanner) error {
 		out = append(out, device.Software{})
@@ -93,8 +106,49 @@ func (s *Store) Software(ctx context.Context, account posture.AccountID, q devic
 	if err != nil {
 		return nil, "", err
 	}
-	list, next := page.Cut(out, q.Limit, func(sw *device.Software) string { return order.position(values(sw)) })
+	list, next := page.Cut(out[:min(q.Limit+1, len(out))], q.Limit, func(sw *device.Software) string { return order.position(values(sw)) })
 	return list, next, nil
+}
+
+// softwareFilters writes what a query asks of a version. An index of the order holds most of it.
+func (s *Store) softwareFilters(q *device.SoftwareQuery, listed bool) (text string, args []any) {
+	column := func(name string) string { return s.dialect.Unindexed + softwareColumn(name, listed) }
+	if q.Search != "" {
+		text += " AND (lower(" + column("name") + ") LIKE ? ESCAPE '\\' OR lower(" + column("vendor") + ") LIKE ? ESCAPE '\\')"
+		args = append(args, likeHolding(q.Search), likeHolding(q.Search))
+	}
+	// Where the order begins with what is asked for, the list begins there.
+	if len(q.Levels) > 0 {
+		var in string
+		in, args = anyOf(args, q.Levels)
+		text += " AND " + column("level_opswat") + " IN " + in
+		switch {
+		case q.Sort == device.SoftwareByLevel:
+			text += " AND " + softwareColumn("level_opswat", listed) + " >= ? AND " + softwareColumn("level_opswat", listed) + " <= ?"
+			args = append(args, slices.Min(q.Levels), slices.Max(q.Levels))
+		case q.Sort == device.SoftwareByCVEs && slices.Min(q.Levels) > 0: // what has a level has vulnerabilities
+			text += " AND " + softwareColumn("cves", listed) + " > 0"
+		}
+	}
+	if len(q.Categories) > 0 {
+		var in string
+		in, args = anyOf(args, q.Categories)
+		text += " AND " + column("category") + " IN " + in
+		if q.Sort == device.SoftwareByCategory {
+			text += " AND " + softwareColumn("category", listed) + " >= ? AND " + softwareColumn("category", listed) + " <= ?"
+			args = append(args, slices.Min(q.Categories), slices.Max(q.Categories))
+		}
+	}
+	return text, args
+}
+
+// pageLimit writes how many rows a page reads, a few more than it has: a planner that knows the number sees that an index that
+// holds the order is cheapest.
+func pageLimit(w page.Window) (text string, args []any) {
+	if w.Skip == 0 {
+		return limitText(w.Limit + 1), nil
+	}
+	return " LIMIT ? OFFSET ?", []any{w.Limit + 1, w.Skip}
 }
 
 const noVersion = "No device has this version of a product"
@@ -188,25 +242,42 @@ func (s *Store) Vulnerability(ctx context.Context, account posture.AccountID, id
 
 // Vulnerabilities implements device.Spread.
 func (s *Store) Vulnerabilities(ctx context.Context, account posture.AccountID, q device.VulnerabilityQuery, match device.Matching) ([]device.Vulnerability, string, error) {
+	listed, _, err := s.postings(ctx)
+	if err != nil {
+		return nil, "", err
+	}
 	order, values := vulnerabilityOrder(&q)
+	order.single = listed
 	behind, args, err := order.behind(q.After)
 	if err != nil {
 		return nil, "", err
 	}
 	var text strings.Builder
-	text.WriteString(vulnerabilityRows + standing[q.On] + behind)
+	text.WriteString(vulnerabilityRows)
+	if listed {
+		text.WriteString(" AND listed = 1")
+	}
+	text.WriteString(standing[q.On] + behind)
 	args = append([]any{account}, args...)
 	if len(q.Levels) > 0 {
+		if q.Sort == device.VulnerabilityByLevel {
+			text.WriteString(" AND " + levelColumns[q.By] + " >= ? AND " + levelColumns[q.By] + " <= ?")
+			args = append(args, slices.Min(q.Levels), slices.Max(q.Levels))
+		}
 		var in string
 		in, args = anyOf(args, q.Levels)
-		text.WriteString(" AND " + levelColumns[q.By] + " IN " + in)
+		text.WriteString(" AND " + s.dialect.Unindexed + levelColumns[q.By] + " IN " + in)
 	}
 	if q.MinScore >= 0 {
-		text.WriteString(" AND " + scoreColumns[q.By] + " >= ?")
+		column := scoreColumns[q.By]
+		if order.columns[0].expr != column {
+			column = s.dialect.Unindexed + column
+		}
+		text.WriteString(" AND " + column + " >= ?")
 		args = append(args, q.MinScore)
 	}
 	if q.OnlyKEV {
-		text.WriteString(" AND kev = 1")
+		text.WriteString(" AND " + s.dialect.Unindexed + "kev = 1")
 	}
 	text.WriteString(" ORDER BY " + order.order())
 	if q.Product != "" {
@@ -302,8 +373,9 @@ func (s *Store) VersionsWith(ctx context.Context, account posture.AccountID, id 
 func (s *Store) matching(ctx context.Context, text string, args []any, q *device.VulnerabilityQuery, match device.Matching) ([]device.Vulnerability, error) {
 	var all []device.Vulnerability
 	if match == nil {
-		err := s.query(ctx, scanVulnerabilities(&all), text+" LIMIT ? OFFSET ?", append(args, q.Limit+1, q.Skip)...)
-		return all, err
+		limit, more := pageLimit(q.Window)
+		err := s.query(ctx, scanVulnerabilities(&all), text+limit, append(args, more...)...)
+		return all[:min(q.Limit+1, len(all))], err
 	}
 	err := s.query(ctx, scanVulnerabilities(&all), text, args...)
 	var out []device.Vulnerability

@@ -74,7 +74,7 @@ var columnKinds = []struct{ part, kind string }{
 	{"catalogue_entries.modified", "number"}, {"catalogue_entries.digest", "bytes"}, {"added", "number"}, {"catalogue_entries.removed", "number"},
 	{"replaces", "number"}, {"heir", "number"}, {"catalogue_entries.facts", "number"}, {"catalogue_facts.keys", "bytes"},
 	{"rank", "number"},
-	{"place", "number"}, {"device_chunks.chunk", "number"}, {"slots", "number"}, {"facet_chunks.chunk", "number"}, {"facet_chunks.n", "number"},
+	{"place", "number"}, {"listed", "number"}, {"device_chunks.chunk", "number"}, {"slots", "number"}, {"facet_chunks.chunk", "number"}, {"facet_chunks.n", "number"},
 	{"members", "bytes"}, {"report_bases.content", "bytes"}, {"report_bases.marks", "bytes"}, {"packed_verdict", "bytes"},
 }
 

@@ -188,8 +188,32 @@ CREATE TABLE facet_chunks (
 	PRIMARY KEY (account_id, facet, chunk)
 );
 
+-- Lists are read in the order of an index. listed is 1 while a device has it; the names are those of the product.
+ALTER TABLE product_versions ADD COLUMN listed BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE product_versions ADD COLUMN name TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE product_versions ADD COLUMN vendor TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE product_versions ADD COLUMN ecosystem TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE product_versions ADD COLUMN category TEXT COLLATE "C" NOT NULL DEFAULT '';
+CREATE INDEX product_versions_name ON product_versions (account_id, listed, name, vendor, ecosystem, version, level_opswat, category);
+CREATE INDEX product_versions_vendor ON product_versions (account_id, listed, vendor, name, ecosystem, version, level_opswat, category);
+CREATE INDEX product_versions_version ON product_versions (account_id, listed, version, name, vendor, ecosystem, level_opswat, category);
+CREATE INDEX product_versions_category ON product_versions (account_id, listed, category, name, vendor, ecosystem, version, level_opswat);
+CREATE INDEX product_versions_level ON product_versions (account_id, listed, level_opswat, name, vendor, ecosystem, version, category);
+CREATE INDEX product_versions_cves ON product_versions (account_id, listed, cves, name, vendor, ecosystem, version, level_opswat, category);
+CREATE INDEX product_versions_product ON product_versions (account_id, listed, product_id, name, vendor, ecosystem, version, level_opswat, category);
+
+ALTER TABLE vulnerabilities ADD COLUMN listed BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX vulnerabilities_cve ON vulnerabilities (account_id, listed, cve, level_opswat, level_cvss2, level_cvss3, kev);
+CREATE INDEX vulnerabilities_opswat ON vulnerabilities (account_id, listed, score_opswat, cve, level_opswat, kev);
+CREATE INDEX vulnerabilities_cvss2 ON vulnerabilities (account_id, listed, score_cvss2, cve, level_cvss2, kev);
+CREATE INDEX vulnerabilities_cvss3 ON vulnerabilities (account_id, listed, score_cvss3, cve, level_cvss3, kev);
+CREATE INDEX vulnerabilities_level_opswat ON vulnerabilities (account_id, listed, level_opswat, cve, kev);
+CREATE INDEX vulnerabilities_level_cvss2 ON vulnerabilities (account_id, listed, level_cvss2, cve, kev);
+CREATE INDEX vulnerabilities_level_cvss3 ON vulnerabilities (account_id, listed, level_cvss3, cve, kev);
+
 -- How far storage has come. shared_from is from when on (in milliseconds) reports are stored as the previous version cannot
--- read them. postings is since when facet_chunks holds all devices, 0 is not yet.
+-- read them. postings is since when facet_chunks holds all devices and
+-- lists are ready, 0 is not yet.
 CREATE TABLE storage_state (
 	name  TEXT NOT NULL PRIMARY KEY,
 	value BIGINT NOT NULL

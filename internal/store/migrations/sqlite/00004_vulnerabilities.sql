@@ -203,8 +203,32 @@ CREATE TABLE facet_chunks (
 	PRIMARY KEY (account_id, facet, chunk)
 ) WITHOUT ROWID;
 
+-- Lists are read in the order of an index. listed is 1 while a device has it; the names are those of the product.
+ALTER TABLE product_versions ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE product_versions ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE product_versions ADD COLUMN vendor TEXT NOT NULL DEFAULT '';
+ALTER TABLE product_versions ADD COLUMN ecosystem TEXT NOT NULL DEFAULT '';
+ALTER TABLE product_versions ADD COLUMN category TEXT NOT NULL DEFAULT '';
+CREATE INDEX product_versions_name ON product_versions (account_id, listed, name, vendor, ecosystem, version, level_opswat, category);
+CREATE INDEX product_versions_vendor ON product_versions (account_id, listed, vendor, name, ecosystem, version, level_opswat, category);
+CREATE INDEX product_versions_version ON product_versions (account_id, listed, version, name, vendor, ecosystem, level_opswat, category);
+CREATE INDEX product_versions_category ON product_versions (account_id, listed, category, name, vendor, ecosystem, version, level_opswat);
+CREATE INDEX product_versions_level ON product_versions (account_id, listed, level_opswat, name, vendor, ecosystem, version, category);
+CREATE INDEX product_versions_cves ON product_versions (account_id, listed, cves, name, vendor, ecosystem, version, level_opswat, category);
+CREATE INDEX product_versions_product ON product_versions (account_id, listed, product_id, name, vendor, ecosystem, version, level_opswat, category);
+
+ALTER TABLE vulnerabilities ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX vulnerabilities_cve ON vulnerabilities (account_id, listed, cve, level_opswat, level_cvss2, level_cvss3, kev);
+CREATE INDEX vulnerabilities_opswat ON vulnerabilities (account_id, listed, score_opswat, cve, level_opswat, kev);
+CREATE INDEX vulnerabilities_cvss2 ON vulnerabilities (account_id, listed, score_cvss2, cve, level_cvss2, kev);
+CREATE INDEX vulnerabilities_cvss3 ON vulnerabilities (account_id, listed, score_cvss3, cve, level_cvss3, kev);
+CREATE INDEX vulnerabilities_level_opswat ON vulnerabilities (account_id, listed, level_opswat, cve, kev);
+CREATE INDEX vulnerabilities_level_cvss2 ON vulnerabilities (account_id, listed, level_cvss2, cve, kev);
+CREATE INDEX vulnerabilities_level_cvss3 ON vulnerabilities (account_id, listed, level_cvss3, cve, kev);
+
 -- How far storage has come. shared_from is from when on (in milliseconds) reports are stored as the previous version cannot
--- read them. postings is since when facet_chunks holds all devices, 0 is not yet.
+-- read them. postings is since when facet_chunks holds all devices and
+-- lists are ready, 0 is not yet.
 CREATE TABLE storage_state (
 	name  TEXT NOT NULL PRIMARY KEY,
 	value INTEGER NOT NULL
@@ -214,6 +238,20 @@ INSERT INTO storage_state (name, value) VALUES ('shared_from', 0);
 INSERT INTO storage_state (name, value) SELECT 'postings', CASE WHEN EXISTS (SELECT 1 FROM devices) THEN 0 ELSE 1 END;
 
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+	('product_versions', 'product_versions_name', '200000 20000 15000 3 3 3 1 1 1'),
+	('product_versions', 'product_versions_vendor', '200000 20000 15000 500 3 3 1 1 1'),
+	('product_versions', 'product_versions_version', '200000 20000 15000 5 1 1 1 1 1'),
+	('product_versions', 'product_versions_category', '200000 20000 15000 5000 3 3 3 1 1'),
+	('product_versions', 'product_versions_level', '200000 20000 15000 5000 3 3 3 1 1'),
+	('product_versions', 'product_versions_cves', '200000 20000 15000 1000 3 3 3 1 1 1'),
+	('product_versions', 'product_versions_product', '200000 20000 15000 4 4 4 4 1 1 1'),
+	('vulnerabilities', 'vulnerabilities_cve', '50000 5000 4000 1 1 1 1 1'),
+	('vulnerabilities', 'vulnerabilities_opswat', '50000 5000 4000 50 1 1 1'),
+	('vulnerabilities', 'vulnerabilities_cvss2', '50000 5000 4000 50 1 1 1'),
+	('vulnerabilities', 'vulnerabilities_cvss3', '50000 5000 4000 50 1 1 1'),
+	('vulnerabilities', 'vulnerabilities_level_opswat', '50000 5000 4000 1000 1 1'),
+	('vulnerabilities', 'vulnerabilities_level_cvss2', '50000 5000 4000 1000 1 1'),
+	('vulnerabilities', 'vulnerabilities_level_cvss3', '50000 5000 4000 1000 1 1'),
 	('device_reports', 'device_reports_place', '1000000 100000 1 1'),
 	('device_chunks', 'device_chunks', '1000 100 1'),
 	('facet_chunks', 'facet_chunks', '5000000 500000 100 1'),
