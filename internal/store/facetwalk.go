@@ -58,26 +58,31 @@ func (s *Store) meet(ctx context.Context, account posture.AccountID, groups face
 
 // chunkRange gives the chunks that a walk goes through: the one that holds an id, or is the first, and the last.
 func (s *Store) chunkRange(ctx context.Context, account posture.AccountID, id string) (at, last int64, err error) {
-	for _, of := range []struct {
-		id    string
-		chunk *int64
-	}{{id, &at}, {behindIDs, &last}} {
-		err = s.query(ctx, func(r scanner) error {
-			var row chunkRow
-			err := r.Scan(&row.chunk, &row.firstID, &row.lastID, &row.slots)
-			*of.chunk = row.chunk
-			return err
-		}, selectChunk, account, of.id)
-		if err != nil {
-			return 0, 0, err
-		}
+	last, err = s.chunkOf(ctx, account, behindIDs)
+	if err != nil || id == behindIDs {
+		return last, last, err
 	}
-	return max(at, 1), last, nil
+	at, err = s.chunkOf(ctx, account, id)
+	return max(at, 1), last, err
+}
+
+// chunkOf gives the chunk that an id belongs to, 0 where there is none.
+func (s *Store) chunkOf(ctx context.Context, account posture.AccountID, id string) (chunk int64, err error) {
+	err = s.query(ctx, func(r scanner) error {
+		var row chunkRow
+		err := r.Scan(&row.chunk, &row.firstID, &row.lastID, &row.slots)
+		chunk = row.chunk
+		return err
+	}, selectChunk, account, id)
+	return chunk, err
 }
 
 // eachFound calls do with the ids of the devices that have a facet of each group, in the order of enrolment or backwards,
 // behind a position, a part at a time, until it says that it has enough.
 func (s *Store) eachFound(ctx context.Context, account posture.AccountID, groups facetGroups, after string, descending bool, do func(ids []string) (enough bool, err error)) error {
+	if len(groups) == 1 && len(groups[0]) == 1 {
+		return s.eachHolder(ctx, account, groups[0][0], after, descending, do)
+	}
 	start := after
 	if descending && after == "" {
 		start = behindIDs
@@ -107,6 +112,62 @@ func (s *Store) eachFound(ctx context.Context, account posture.AccountID, groups
 		}
 	}
 	return nil
+}
+
+// The statements that read the chunks of one facet in order, so many at once.
+const (
+	holdersUp   = "SELECT chunk, members FROM facet_chunks WHERE account_id = ? AND facet = ? AND chunk >= ? ORDER BY account_id, facet, chunk LIMIT ?"
+	holdersDown = "SELECT chunk, members FROM facet_chunks WHERE account_id = ? AND facet = ? AND chunk <= ? ORDER BY account_id DESC, facet DESC, chunk DESC LIMIT ?"
+)
+
+// eachHolder is eachFound for one facet, as most ask: its chunks are those that it has rows of.
+func (s *Store) eachHolder(ctx context.Context, account posture.AccountID, facet int64, after string, descending bool, do func(ids []string) (bool, error)) error {
+	text, at := holdersUp, int64(1)
+	if descending {
+		text, at = holdersDown, 1<<40
+	}
+	if after != "" {
+		var err error
+		at, err = s.chunkOf(ctx, account, after)
+		if err != nil {
+			return err
+		}
+	}
+	for limit := 2; ; limit = min(4*limit, 64) {
+		var chunks []int64
+		var packed [][]byte
+		err := s.query(ctx, func(r scanner) error {
+			var chunk int64
+			var members []byte
+			err := r.Scan(&chunk, &members)
+			chunks, packed = append(chunks, chunk), append(packed, members)
+			return err
+		}, text, account, facet, at, limit)
+		if err != nil {
+			return err
+		}
+		for i, chunk := range chunks {
+			set, err := unpackSlots(packed[i])
+			if err != nil {
+				return err
+			}
+			ids, err := s.devicesAt(ctx, account, chunk, set)
+			if err != nil {
+				return err
+			}
+			enough, err := do(behindID(ids, after, descending))
+			if err != nil || enough {
+				return err
+			}
+			at = chunk + 1
+			if descending {
+				at = chunk - 1
+			}
+		}
+		if len(chunks) < limit {
+			return nil
+		}
+	}
 }
 
 // eachOfWindow is eachFound for some chunks.

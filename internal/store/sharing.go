@@ -14,7 +14,7 @@ import (
 // What earlier versions stored is stored anew as it is stored today, in parts, while the server serves.
 
 // shareAtOnce is how many devices one part looks at.
-const shareAtOnce = 100
+const shareAtOnce = 200
 
 const (
 	sharedBehind = `SELECT device_id, CASE WHEN verdict = '' THEN 0 ELSE 1 END FROM device_reports WHERE account_id = ? AND device_id > ?

@@ -42,7 +42,8 @@ var cloneTables = []struct {
 		"profile": "REPLACE(REPLACE(t.profile, c.base_mac, c.mac), c.base_mac2, c.mac2)",
 	}},
 	{"device_adapters", "device_id", map[string]string{"device_id": "c.id", "mac": "t.mac + c.mac_offset"}},
-	{"device_reports", "device_id", map[string]string{"device_id": "c.id"}},
+	// The store gives the clones places of their own: see place.
+	{"device_reports", "device_id", map[string]string{"device_id": "c.id", "place": "0"}},
 	{"device_seen", "device_id", map[string]string{"device_id": "c.id"}},
 }
 
@@ -76,7 +77,24 @@ func (f *fleet) clone(ctx context.Context, size int) (err error) {
 			return fmt.Errorf("cloning devices: %w", err)
 		}
 	}
+	err = f.place(ctx)
+	if err != nil {
+		return fmt.Errorf("placing clones: %w", err)
+	}
 	return c.finish(ctx, size/baseSize)
+}
+
+// place has the store place the clones, so that they are found by what they have.
+func (f *fleet) place(ctx context.Context) (err error) {
+	st, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	for more := true; more && err == nil; {
+		more, err = st.Tidy(ctx, f.account.ID)
+	}
+	return err
 }
 
 // openSQL opens the database as the store does; durable says whether commits are to be on disk.
@@ -206,7 +224,7 @@ func (c *cloner) finish(ctx context.Context, times int) error {
 			set = append(set, fmt.Sprintf("%s = %s * %d", name, name, times))
 		}
 	}
-	statements := []string{"DROP TABLE bench_clones", "DROP TABLE bench_facets", "UPDATE device_counts SET " + strings.Join(set, ", ")}
+	statements := []string{"DROP TABLE bench_clones", "UPDATE device_counts SET " + strings.Join(set, ", ")}
 	for _, table := range []string{"product_versions", "vulnerabilities", "patches"} {
 		statements = append(statements, fmt.Sprintf("UPDATE %s SET devices = devices * %d", table, times))
 	}

@@ -32,7 +32,7 @@ func (n *named) words() []string {
 	return slices.Compact(out)
 }
 
-// prepareIndexes reads what the originals have in the tables by which devices are found.
+// prepareIndexes reads what the originals are searched by.
 func (c *cloner) prepareIndexes(ctx context.Context) error {
 	for i := range baseSize {
 		n, err := c.read(ctx, c.agents[i].id)
@@ -41,18 +41,6 @@ func (c *cloner) prepareIndexes(ctx context.Context) error {
 		}
 		c.bases = append(c.bases, n)
 	}
-	for _, statement := range []string{
-		"CREATE TABLE bench_facets (base TEXT NOT NULL, facet BIGINT NOT NULL, PRIMARY KEY (base, facet))",
-		"INSERT INTO bench_facets SELECT device_id, facet FROM device_facets",
-	} {
-		_, err := c.db.ExecContext(ctx, statement)
-		if err != nil {
-			return err
-		}
-	}
-	// In order, as far as that is possible: each of the few facets is a run of the table of its own.
-	c.tables = append(c.tables, `INSERT INTO device_facets (account_id, facet, device_id) SELECT CAST(? AS BIGINT), f.facet, c.id
-		FROM bench_clones c JOIN bench_facets f ON f.base = c.base ORDER BY f.facet, c.id`)
 	return nil
 }
 
