@@ -94,6 +94,11 @@ fuzz: ## each fuzz target for FUZZTIME runs (20000x), those of whole servers for
 bench: ## measure the budgets of docs/performance.md at 1 000 and 100 000 devices
 	$(GO) run ./tools/bench $(BENCHFLAGS)
 
+.PHONY: bytes
+bytes: ## what a device takes on disk, by table, and what lists of software and vulnerabilities cost: takes minutes
+	MUSTER_BYTES=$${MUSTER_BYTES:-1000} $(GO) test -run 'TestBytesPerDevice|TestListCosts' -timeout 60m -v ./internal/store
+	MUSTER_BYTES=$${MUSTER_BYTES:-1000} MUSTER_BYTES_DRIFT=1 $(GO) test -run TestBytesPerDevice -timeout 60m -v ./internal/store
+
 .PHONY: bench-million
 bench-million: ## the same, and at 1 000 000 devices: takes long
 	$(GO) run ./tools/bench -devices 1000,100000,1000000 $(BENCHFLAGS)

@@ -149,10 +149,11 @@ func (f *faceted) list(ctx context.Context, after position) ([]position, error) 
 // inOrder reads as many devices as are wanted by their facets, in the order of enrolment.
 func (f *faceted) inOrder(ctx context.Context, after position, want int) ([]position, error) {
 	var out []position
+	atOnce := min(2*want, idsAtOnce)
 	err := f.store.eachFound(ctx, f.account, f.groups, after.id, f.query.Descending, func(ids []string) (bool, error) {
 		for len(ids) > 0 && len(out) < want {
-			part := ids[:min(len(ids), idsAtOnce, 2*(want-len(out)))]
-			ids = ids[len(part):]
+			part := ids[:min(len(ids), atOnce)]
+			ids, atOnce = ids[len(part):], min(2*atOnce, idsAtOnce) // the more the longer it takes
 			some, err := f.passRest(ctx, part)
 			if err != nil {
 				return false, err
