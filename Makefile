@@ -61,7 +61,7 @@ test-postgres: ## see that PostgreSQL starts on this machine
 	$(GO) test $(RACE) -count=1 ./internal/testpg
 
 .PHONY: accuracy
-accuracy: ## how much of what is found is true and how much that is true is found, all versions (3 minutes; docs/accuracy.md)
+accuracy: ## how much of what is found is true and how much that is true is found, all versions (5 minutes; docs/accuracy.md)
 	MUSTER_REQUIRE_ORACLES=1 MUSTER_ACCURACY_ALL=1 $(GO) test -count=1 -v -timeout 20m ./test/accuracy
 
 .PHONY: real-feeds
