@@ -309,13 +309,20 @@ func (tx *Tx) lockRows(table string, account posture.AccountID, ids []int64) err
 
 // addDevices changes the counts of distinct rows, all by the same number, and with them whether they are listed.
 func (tx *Tx) addDevices(table string, account posture.AccountID, change countChange, ids []int64) error {
-	text, args := "UPDATE "+table+" SET "+change.column+" = "+change.column+" + ?", []any{change.n}
-	if anyone := listedWhere[table]; anyone != "" {
-		text += ", listed = CASE WHEN " + anyone + " + ? > 0 THEN 1 ELSE 0 END"
-		args = append(args, change.n)
+	ctx := context.Background()
+	in, args := anyOf([]any{change.n, account}, ids)
+	err := tx.execSome(ctx, len(ids), "UPDATE "+table+" SET "+change.column+" = "+change.column+" + ? WHERE account_id = ? AND id IN "+in, args...)
+	anyone := listedWhere[table]
+	if err != nil || anyone == "" {
+		return err
 	}
-	in, args := anyOf(append(args, account), ids)
-	return tx.execSome(context.Background(), len(ids), text+" WHERE account_id = ? AND id IN "+in, args...)
+	// By itself, and only where it is not so already: SQLite writes every index of a column that is set, to whatever.
+	text := "UPDATE " + table + " SET listed = 1 WHERE account_id = ? AND id IN " + in + " AND " + tx.w.store.dialect.Unindexed + "listed = 0 AND " + anyone + " > 0"
+	if change.n < 0 {
+		text = "UPDATE " + table + " SET listed = 0 WHERE account_id = ? AND id IN " + in + " AND " + tx.w.store.dialect.Unindexed + "listed = 1 AND " + anyone + " <= 0"
+	}
+	_, err = tx.exec(ctx, text, args[1:]...)
+	return err
 }
 
 // listedWhere says of what the number must not be 0 for a row to be in lists. Most changes leave it so: an index that begins with
