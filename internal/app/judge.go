@@ -73,11 +73,11 @@ func (j *judge) by(ctx context.Context, p *policy.Compiled, s *device.Subject, n
 	return v, nil
 }
 
-// subject gives a device as policies see it: of its vulnerabilities only those that count.
+// subject gives a device as policies see it, which leave out of its vulnerabilities those that do not count.
 func (j *judge) subject(ctx context.Context, p *policy.Compiled, s *device.Subject, found *found) (policy.Subject, error) {
 	out := policy.Subject{
 		Report: s.Report, User: s.User, LastReport: s.LastReport, FailingSince: s.FailingSince,
-		Findings: found.open(), Levels: found.Levels,
+		Findings: found.Findings, Levels: found.Levels,
 	}
 	if p.AsksGroup() {
 		names, err := j.groups.GroupNames(ctx, s.Account)
@@ -96,15 +96,6 @@ func (j *judge) subject(ctx context.Context, p *policy.Compiled, s *device.Subje
 type found struct {
 	risk.Applied
 	by posture.Knowledge
-}
-
-// open gives those findings that count.
-func (f *found) open() []posture.Finding {
-	accepted := func(f posture.Finding) bool { return f.Accepted != nil }
-	if !slices.ContainsFunc(f.Findings, accepted) {
-		return f.Findings
-	}
-	return slices.DeleteFunc(slices.Clone(f.Findings), accepted)
 }
 
 // vulnerabilities finds those of a device. The findings of the last verdict hold where it was about the same report, and

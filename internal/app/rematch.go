@@ -118,9 +118,12 @@ func (s *services) touchedBy(ctx context.Context, account posture.AccountID, fro
 		if err != nil {
 			return nil, err
 		}
+		slices.Sort(t.products)
+		t.products = slices.Compact(t.products)
+		if len(t.products)+len(t.cves) > maxFacets {
+			return &touched{all: true}, nil // what else there is makes no difference
+		}
 	}
-	slices.Sort(t.products)
-	t.products = slices.Compact(t.products)
 	facets, err := s.store.FacetsOf(ctx, account, t.products, t.cves)
 	t.facets = facets
 	t.all = t.all || len(facets) > maxFacets

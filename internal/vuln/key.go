@@ -74,7 +74,7 @@ type product struct {
 	vendor    []string // nil where it plays no part or is not known
 	isPackage bool     // of a package manager
 	module    string   // name:stream, "" for none or not known
-	system    string   // the operating system in Go's words, "" if not known
+	system    string   // the operating system in Go's words, or the kind of Windows; "" if not known
 }
 
 func productOf(os *posture.OS, app *posture.Application) (product, bool) {
@@ -170,9 +170,13 @@ func systemOf(os *posture.OS) (product, bool) {
 	if os.Family == "" || os.Version == "" {
 		return product{}, false
 	}
-	return product{
+	p := product{
 		keys: []Key{SystemKey(os.Family)}, shown: cmp.Or(os.Name, string(os.Family)), reduced: "os", version: os.Version, compared: os.Version,
-	}, true
+	}
+	if kinds := windowsOf(os.Name); os.Family == posture.Windows && len(kinds) == 1 {
+		p.system = kinds[0]
+	}
+	return p, true
 }
 
 // SystemKey is the key of the operating systems of a family.

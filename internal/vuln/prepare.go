@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/internal/posture"
 	"muster/internal/vuln/version"
 )
 
@@ -92,6 +93,9 @@ func (p *Prepared) target(e *Entry, a *Affected, t target) {
 		return
 	}
 	t.Systems = a.Specific.systems()
+	if eco == version.OS+":"+string(posture.Windows) {
+		t.Systems = windowsOf(append([]string{a.Package.Name}, a.Product.Names...)...)
+	}
 	p.ranges(&t, eco, e, a)
 	keys := keysOf(a, t.Vendors)
 	if len(t.Ranges) == 0 && len(t.Versions) == 0 || len(keys) == 0 {

@@ -22,7 +22,7 @@ type target struct {
 	Said     *savedFacts `json:"f,omitempty"` // where the entry says them of this package
 	Modules  []string    `json:"m,omitempty"` // module streams, of modular packages: see modulesOf
 	Lines    []string    `json:"n,omitempty"` // where a stream is left open: see linesOf
-	Systems  []string    `json:"o,omitempty"` // operating systems in Go's words; none for all
+	Systems  []string    `json:"o,omitempty"` // operating systems in Go's words, or of windowsOf; none for all
 
 	// What follows from these.
 	feed     string
