@@ -3,6 +3,7 @@ package posture
 import (
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -111,6 +112,12 @@ type Knowledge struct {
 // String gives the form that verdicts name it by.
 func (k Knowledge) String() string {
 	return strconv.FormatInt(k.Generation, 10) + "." + strconv.FormatInt(k.Revision, 10)
+}
+
+// GenerationOf gives the part of a verdict's Catalogue that names the generation of the catalogue of vulnerabilities.
+func GenerationOf(catalogue string) string {
+	generation, _, _ := strings.Cut(catalogue, ".")
+	return generation
 }
 
 // Verdict is what a policy and a vulnerability catalogue make of one report at one time.

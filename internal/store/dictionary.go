@@ -13,7 +13,8 @@ import (
 // dictionary remembers the numbers of what devices have, so that a report that names only known things costs no query.
 // An entry says that the row is there and said what the report says of it: numbers never change and rows are never
 // removed, so an entry is only forgotten, never wrong. A row may meanwhile say what a newer catalogue says: whoever brings
-// that puts all rows right that it touches, see appraise.go. What is remembered is a digest, to bound the memory whatever the
+// that puts all rows right that it touches, see appraise.go, maybe on another server. So entries of versions hold for one
+// generation of the catalogue. What is remembered is a digest, to bound the memory whatever the
 // names are: two generations of dictionaryLimit entries are some 30 MB.
 type dictionary struct {
 	mu         sync.RWMutex
@@ -93,9 +94,11 @@ func (b *keyText) key() dictKey { return sha256.Sum256(*b) }
 func keysOf(account posture.AccountID, h *device.Holdings) []dictKey {
 	keys := make([]dictKey, 0, len(h.Installed)+len(h.Open)+len(h.Missing))
 	var b keyText
+	generation := posture.GenerationOf(h.Catalogue)
 	for i := range h.Installed {
 		p := &h.Installed[i]
 		b.start(facetProductVersion, account)
+		b.text(generation)
 		b.text(p.Name)
 		b.text(p.Vendor)
 		b.text(p.Ecosystem)

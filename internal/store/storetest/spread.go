@@ -198,6 +198,35 @@ func (b *softBench) appraisedVulnerability(t *testing.T, stranger posture.Accoun
 	}
 }
 
+// testAppraisedElsewhere has one server take vulnerabilities from a version, and then another report what a newer catalogue says of
+// it. What that one remembers of the version is from before.
+func testAppraisedElsewhere(t *testing.T, e Engine) {
+	o := e.New(t)
+	b := &softBench{&bench{Store: Open(t, o), clock: &clock{Epoch}}, &softJudge{}}
+	b.account = Account(t, b.Store, "acme", 10)
+	b.svc = softService(b.Store, b.judge, b.clock.now)
+	lib := posture.Application{Name: "lib", Ecosystem: "Debian:12", Version: "22"}
+	b.newReporting(t, lib)
+	elsewhere := Open(t, o)
+	products, err := elsewhere.ProductsAfter(t.Context(), b.account, 0, 10)
+	check(t, err)
+	versions, err := elsewhere.KnownVersions(t.Context(), b.account, products)
+	if err != nil || len(versions) != 1 {
+		t.Fatalf("known versions: %+v, %v", versions, err)
+	}
+	check(t, elsewhere.AppraiseVersions(t.Context(), b.account, []device.VersionAppraisal{{ID: versions[0].ID}}))
+	found := func() string { return shown(walkSoftware(t, b.svc, b.account, device.SoftwareQuery{})) }
+	if got := found(); got != "lib//22 1 0 0" {
+		t.Errorf("taken back: %s", got)
+	}
+	b.judge.catalogue.Add(1)
+	b.newReporting(t, lib)
+	if got := found(); got != "lib//22 2 1 1" {
+		t.Errorf("said again: %s", got)
+	}
+	CheckSpread(t, b.Store, b.account)
+}
+
 func testPatches(t *testing.T, e Engine) {
 	b := newSoftBench(t, e)
 	patch := func(kb, title string) posture.Patch {

@@ -157,6 +157,7 @@ func Run(t *testing.T, e Engine) {
 		{"software", testSoftware},
 		{"vulnerabilities", testVulnerabilities},
 		{"devices with", testDevicesWith},
+		{"appraised elsewhere", testAppraisedElsewhere},
 		{"patches", testPatches},
 		{"what devices have, under load", testSpreadUnderLoad},
 		{"adapters", testAdapters},
