@@ -98,8 +98,10 @@ type found struct {
 	by posture.Knowledge
 }
 
+func isAccepted(f posture.Finding) bool { return f.Accepted != nil }
+
 // vulnerabilities finds those of a device. The findings of the last verdict hold where it was about the same report, and
-// nothing is known that was not known then.
+// nothing is known that was not known then; but where some are accepted: they may be parts, which are scored otherwise.
 func (j *judge) vulnerabilities(ctx context.Context, s *device.Subject, now time.Time) (found, error) {
 	view, set, err := j.knowledge(ctx, s)
 	if err != nil {
@@ -108,7 +110,7 @@ func (j *judge) vulnerabilities(ctx context.Context, s *device.Subject, now time
 	out := found{by: posture.Knowledge{Generation: view.Generation(), Revision: set.Revision()}}
 	levels := vuln.Thresholds(set.Thresholds())
 	var findings []posture.Finding
-	if s.SameReport && s.Before != nil && s.Before.Catalogue == out.by.String() {
+	if s.SameReport && s.Before != nil && s.Before.Catalogue == out.by.String() && !slices.ContainsFunc(s.Before.Findings, isAccepted) {
 		findings = s.Before.Findings
 	} else {
 		findings, err = match(ctx, view, s.Report, levels)
@@ -162,12 +164,9 @@ func match(ctx context.Context, view *catalogue.View, r *posture.Report, levels 
 func factsOf(ctx context.Context, view *catalogue.View, set *risk.Set, findings []posture.Finding) (func(string) vuln.Facts, error) {
 	var cves []string
 	for i := range findings {
-		if f := &findings[i]; len(f.CVEs) > 1 || f.Accepted != nil {
+		if f := &findings[i]; len(f.CVEs) > 1 && !set.Empty() {
 			cves = append(cves, f.CVEs...)
 		}
-	}
-	if set.Empty() && !slices.ContainsFunc(findings, func(f posture.Finding) bool { return f.Accepted != nil }) {
-		cves = nil
 	}
 	slices.Sort(cves)
 	return view.Facts(ctx, slices.Compact(cves))
