@@ -126,13 +126,7 @@ func (j *judge) vulnerabilities(ctx context.Context, s *device.Subject, now time
 
 // knowledge gives the catalogue and what the account says, both at least as new as the subject asks for.
 func (j *judge) knowledge(ctx context.Context, s *device.Subject) (*catalogue.View, *risk.Set, error) {
-	view, err := j.catalogue.View(ctx)
-	if err == nil && view.Generation() < s.Known.Generation {
-		err = j.catalogue.Refresh(ctx)
-		if err == nil {
-			view, err = j.catalogue.View(ctx)
-		}
-	}
+	view, err := j.catalogue.ViewSince(ctx, s.Known.Generation)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -169,7 +169,7 @@ func (s *services) rematch(ctx context.Context, r *run.Run) (end bool, err error
 		return false, err
 	}
 	if at, ok := strings.CutPrefix(r.Position, atProducts); ok {
-		r.Position, err = s.appraiseProducts(ctx, r.Account, t, at)
+		r.Position, err = s.appraiseProducts(ctx, r, t, at)
 		if err != nil || r.Position != "" {
 			return false, err
 		}
@@ -178,7 +178,7 @@ func (s *services) rematch(ctx context.Context, r *run.Run) (end bool, err error
 		return true, s.store.SetMatched(ctx, r.Account, r.Params.To)
 	}
 	if at, ok := strings.CutPrefix(r.Position, atVulnerabilities); ok {
-		r.Position, err = s.appraiseVulnerabilities(ctx, r.Account, t, at)
+		r.Position, err = s.appraiseVulnerabilities(ctx, r, t, at)
 		return false, err
 	}
 	return false, s.rematchDevices(ctx, r, t)
@@ -205,16 +205,16 @@ func (s *services) rematchDevices(ctx context.Context, r *run.Run, t *touched) e
 }
 
 // appraiseVulnerabilities puts right how bad the next vulnerabilities of an account are, and gives where to go on.
-func (s *services) appraiseVulnerabilities(ctx context.Context, account posture.AccountID, t *touched, at string) (string, error) {
-	cves, next, err := s.nextVulnerabilities(ctx, account, t, at)
+func (s *services) appraiseVulnerabilities(ctx context.Context, r *run.Run, t *touched, at string) (string, error) {
+	cves, next, err := s.nextVulnerabilities(ctx, r.Account, t, at)
 	if err != nil {
 		return "", err
 	}
-	view, err := s.catalogue.View(ctx)
+	view, err := s.catalogue.ViewSince(ctx, r.Params.To)
 	if err != nil {
 		return "", err
 	}
-	set, err := s.risks.Active(ctx, account)
+	set, err := s.risks.Active(ctx, r.Account)
 	if err != nil {
 		return "", err
 	}
@@ -232,7 +232,7 @@ func (s *services) appraiseVulnerabilities(ctx context.Context, account posture.
 		}
 	}
 	slices.SortFunc(list, func(a, b device.OpenVulnerability) int { return strings.Compare(a.ID, b.ID) })
-	err = s.store.AppraiseVulnerabilities(ctx, account, list)
+	err = s.store.AppraiseVulnerabilities(ctx, r.Account, list)
 	if err != nil || next == "" {
 		return atProducts, err
 	}
@@ -261,22 +261,36 @@ func (s *services) nextVulnerabilities(ctx context.Context, account posture.Acco
 
 // appraiseProducts takes from the next products of an account the vulnerabilities that they cannot have any more, and gives
 // where to go on, "" at the end.
-func (s *services) appraiseProducts(ctx context.Context, account posture.AccountID, t *touched, at string) (string, error) {
+func (s *services) appraiseProducts(ctx context.Context, r *run.Run, t *touched, at string) (string, error) {
 	after, _ := strconv.ParseInt(at, 10, 64)
-	products, err := s.nextProducts(ctx, account, t, after)
+	products, err := s.nextProducts(ctx, r.Account, t, after)
 	if err != nil || len(products) == 0 {
 		return "", err
 	}
-	versions, err := s.store.KnownVersions(ctx, account, products)
+	versions, err := s.store.KnownVersions(ctx, r.Account, products)
 	if err != nil {
 		return "", err
 	}
-	list, err := s.appraise(ctx, versions)
-	if err != nil {
-		return "", err
+	err = s.appraiseVersions(ctx, r, versions)
+	for errs.Is(err, errs.Stale) { // a feed was imported meanwhile
+		err = s.catalogue.Refresh(ctx)
+		if err == nil {
+			err = s.appraiseVersions(ctx, r, versions)
+		}
 	}
-	err = s.store.AppraiseVersions(ctx, account, list)
 	return atProducts + strconv.FormatInt(products[len(products)-1], 10), err
+}
+
+func (s *services) appraiseVersions(ctx context.Context, r *run.Run, versions []device.KnownVersion) error {
+	view, err := s.catalogue.ViewSince(ctx, r.Params.To)
+	if err != nil {
+		return err
+	}
+	list, err := appraise(ctx, view, versions)
+	if err != nil {
+		return err
+	}
+	return s.store.AppraiseVersions(ctx, r.Account, view.Generation(), list)
 }
 
 func (s *services) nextProducts(ctx context.Context, account posture.AccountID, t *touched, after int64) ([]int64, error) {
@@ -288,7 +302,7 @@ func (s *services) nextProducts(ctx context.Context, account posture.AccountID, 
 }
 
 // appraise says what versions may have.
-func (s *services) appraise(ctx context.Context, versions []device.KnownVersion) ([]device.VersionAppraisal, error) {
+func appraise(ctx context.Context, view *catalogue.View, versions []device.KnownVersion) ([]device.VersionAppraisal, error) {
 	var keys []vuln.Key
 	for i := range versions {
 		for _, k := range lookupsOf(&versions[i]) {
@@ -296,10 +310,6 @@ func (s *services) appraise(ctx context.Context, versions []device.KnownVersion)
 		}
 	}
 	slices.SortFunc(keys, vuln.Key.Compare)
-	view, err := s.catalogue.View(ctx)
-	if err != nil {
-		return nil, err
-	}
 	groups, err := view.Groups(ctx, slices.Compact(keys))
 	if err != nil {
 		return nil, err

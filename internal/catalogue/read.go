@@ -78,6 +78,19 @@ func (s *Service) View(ctx context.Context) (*View, error) {
 	return &View{s, k}, nil
 }
 
+// ViewSince gives the current generation, which is not before one that somebody has seen, here or on another server.
+func (s *Service) ViewSince(ctx context.Context, generation int64) (*View, error) {
+	v, err := s.View(ctx)
+	if err != nil || v.Generation() >= generation {
+		return v, err
+	}
+	err = s.Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.View(ctx)
+}
+
 // Generation gives the number of the current generation, as of a second ago at the most; 0 is an empty catalogue.
 func (s *Service) Generation(ctx context.Context) (int64, error) {
 	v, err := s.View(ctx)

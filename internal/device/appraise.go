@@ -19,8 +19,9 @@ type Appraisals interface {
 	// accepted: see Spread.DevicesWith.
 	FacetsOf(ctx context.Context, account posture.AccountID, products []int64, cves []string) (Facets, error)
 	// AppraiseVersions takes from versions the vulnerabilities that they cannot have any more, and ranks them by the rest. What
-	// they have come to have, reports add.
-	AppraiseVersions(ctx context.Context, account posture.AccountID, list []VersionAppraisal) error
+	// they have come to have, reports add. Stale: the catalogue has a newer generation than the one that says so, and reports may have
+	// added what that one says.
+	AppraiseVersions(ctx context.Context, account posture.AccountID, generation int64, list []VersionAppraisal) error
 	// AppraiseVulnerabilities stores how bad vulnerabilities are. Those that no device ever had are left out.
 	AppraiseVulnerabilities(ctx context.Context, account posture.AccountID, list []OpenVulnerability) error
 }

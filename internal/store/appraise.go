@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"muster/internal/device"
+	"muster/internal/errs"
 	"muster/internal/posture"
 )
 
@@ -94,7 +95,7 @@ func (s *Store) FacetsOf(ctx context.Context, account posture.AccountID, product
 const lockFacets = "UPDATE account_sequences SET next = next WHERE account_id = ? AND name = 'facets'"
 
 // AppraiseVersions implements device.Appraisals.
-func (s *Store) AppraiseVersions(ctx context.Context, account posture.AccountID, list []device.VersionAppraisal) error {
+func (s *Store) AppraiseVersions(ctx context.Context, account posture.AccountID, generation int64, list []device.VersionAppraisal) error {
 	list = slices.SortedFunc(slices.Values(list), func(a, b device.VersionAppraisal) int { return cmp.Compare(a.ID, b.ID) })
 	if len(list) == 0 {
 		return nil
@@ -105,6 +106,13 @@ func (s *Store) AppraiseVersions(ctx context.Context, account posture.AccountID,
 		_, err := tx.exec(ctx, lockFacets, account)
 		if err != nil {
 			return err
+		}
+		now, err := scanCatalogue(tx.queryRow(ctx, selectCatalogue))
+		if err != nil {
+			return err
+		}
+		if now.Generation > generation {
+			return errs.New(errs.Stale, "There is a newer generation of the catalogue than %d", generation)
 		}
 		rows, err := tx.versionRows(ctx, account, list)
 		if err != nil {

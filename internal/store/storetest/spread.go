@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"muster/internal/catalogue"
 	"muster/internal/device"
 	"muster/internal/errs"
 	"muster/internal/page"
@@ -171,8 +172,8 @@ func (b *softBench) appraised(t *testing.T) {
 	}
 	b.appraisedVulnerability(t, stranger)
 	a := device.VersionAppraisal{ID: versions[0].ID, Still: []string{"CVE-2020-0121", "CVE-1999-0001", "CVE-2020-0121"}}
-	check(t, b.AppraiseVersions(ctx, stranger, []device.VersionAppraisal{{ID: a.ID}}))
-	check(t, b.AppraiseVersions(ctx, b.account, []device.VersionAppraisal{a}))
+	check(t, b.AppraiseVersions(ctx, stranger, 0, []device.VersionAppraisal{{ID: a.ID}}))
+	check(t, b.AppraiseVersions(ctx, b.account, 0, []device.VersionAppraisal{a}))
 	facets, err := b.FacetsOf(ctx, b.account, products, []string{"CVE-2020-0121", "CVE-1999-0001"})
 	if err != nil || len(facets) != 3 {
 		t.Errorf("found by: %v, %v", facets, err)
@@ -214,7 +215,7 @@ func testAppraisedElsewhere(t *testing.T, e Engine) {
 	if err != nil || len(versions) != 1 {
 		t.Fatalf("known versions: %+v, %v", versions, err)
 	}
-	check(t, elsewhere.AppraiseVersions(t.Context(), b.account, []device.VersionAppraisal{{ID: versions[0].ID}}))
+	check(t, elsewhere.AppraiseVersions(t.Context(), b.account, 0, []device.VersionAppraisal{{ID: versions[0].ID}}))
 	found := func() string { return shown(walkSoftware(t, b.svc, b.account, device.SoftwareQuery{})) }
 	if got := found(); got != "lib//22 1 0 0" {
 		t.Errorf("taken back: %s", got)
@@ -223,6 +224,13 @@ func testAppraisedElsewhere(t *testing.T, e Engine) {
 	b.newReporting(t, lib)
 	if got := found(); got != "lib//22 2 1 1" {
 		t.Errorf("said again: %s", got)
+	}
+	// Reports add what the newest generation says. Who knows an older one alone takes none of it.
+	_, err = newShelf(elsewhere).take(t.Context(), catalogue.Request{}, osvFeed, catalogue.Head{}, advisory("A-1", "lib", "3", 1))
+	check(t, err)
+	wantCode(t, elsewhere.AppraiseVersions(t.Context(), b.account, 0, []device.VersionAppraisal{{ID: versions[0].ID}}), errs.Stale)
+	if got := found(); got != "lib//22 2 1 1" {
+		t.Errorf("after an appraisal by an older generation: %s", got)
 	}
 	CheckSpread(t, b.Store, b.account)
 }
