@@ -58,15 +58,15 @@ type cloner struct {
 
 // clone makes the rest of the fleet. The server must not run.
 func (f *fleet) clone(ctx context.Context, size int) (err error) {
-	if size <= baseSize {
-		return nil
-	}
 	c := &cloner{fleet: f, digest: newDigester()}
 	c.db, err = f.openSQL(false)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.db.Close()) }()
+	if size <= baseSize {
+		return c.settle(ctx)
+	}
 	err = c.prepare(ctx)
 	if err != nil {
 		return err
@@ -211,8 +211,7 @@ func (c *cloner) chunk(ctx context.Context, from, to int) error {
 	return tx.Commit()
 }
 
-// finish brings the counts up to date, every device standing for so many now, and leaves the database as a fleet that
-// has long been there would.
+// finish brings the counts up to date, every device standing for so many now, and settles the database.
 func (c *cloner) finish(ctx context.Context, times int) error {
 	columns, err := c.columns(ctx, "device_counts")
 	if err != nil {
@@ -228,12 +227,23 @@ func (c *cloner) finish(ctx context.Context, times int) error {
 	for _, table := range []string{"product_versions", "vulnerabilities", "patches"} {
 		statements = append(statements, fmt.Sprintf("UPDATE %s SET devices = devices * %d", table, times))
 	}
+	err = c.run(ctx, statements...)
+	if err != nil {
+		return err
+	}
+	return c.settle(ctx)
+}
+
+// settle leaves the database as one that has long been there.
+func (c *cloner) settle(ctx context.Context) error {
 	if c.engine == "postgres" {
 		// Autovacuum would do the first by itself, at a moment that nobody chose.
-		statements = append(statements, "VACUUM ANALYZE", "CHECKPOINT")
-	} else {
-		statements = append(statements, "PRAGMA wal_checkpoint(TRUNCATE)")
+		return c.run(ctx, "VACUUM ANALYZE", "CHECKPOINT")
 	}
+	return c.run(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
+func (c *cloner) run(ctx context.Context, statements ...string) error {
 	for _, statement := range statements {
 		_, err := c.db.ExecContext(ctx, statement)
 		if err != nil {
