@@ -8,12 +8,14 @@ import (
 	"os"
 	"time"
 
+	"muster/internal/catalogue"
 	"muster/internal/errs"
 	"muster/internal/policies"
 	"muster/internal/policy"
 	"muster/internal/posture"
 	"muster/internal/run"
 	"muster/internal/store"
+	"muster/internal/vuln"
 )
 
 // rejudgeBudget is in milliseconds of processor time for one device: a million in ten minutes on two cores.
@@ -31,39 +33,86 @@ func (b *bench) measureRejudging(ctx context.Context, f *fleet, c *child, size i
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	m := f.meter(c)
-	before, err := m.read()
+	each, err := b.measureRun(ctx, f, c, st, "judging the fleet anew, each device", size, func() (*run.Run, error) { return f.savePolicy(ctx, st, 1) })
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	r, err := f.savePolicy(ctx, st, 1)
-	if err != nil {
-		return err
-	}
-	err = watch(ctx, st, r, func(r *run.Run) bool { return r.State.Ended() })
-	if err != nil {
-		return err
-	}
-	after, err := m.read()
-	if err != nil {
-		return err
-	}
-	if r.State != run.Done || r.Failed > 0 || r.Done < int64(size) {
-		return fmt.Errorf("judging anew ended as %s with %d of %d, %d of them in vain: %s", r.State, r.Done, r.Total, r.Failed, r.Message)
-	}
-	spent, took := after.minus(before), time.Since(began)
-	out := result{Row: "judging the fleet anew, each device", Engine: f.engine, Devices: size, Requests: r.Done, Budget: rejudgeBudget}
-	out.Millis, out.Server = perRequest(spent.total(), r.Done), perRequest(spent.server, r.Done)
-	b.add(out)
-	fmt.Fprintf(os.Stderr, "%s: %d devices were judged anew in %s, %d of them have another status\n", f.engine, r.Done, took.Round(time.Second), r.Changed)
 	for i, name := range during {
-		err = b.measureDuring(ctx, f, c, st, name, out.Millis, int64(i+2))
+		err = b.measureDuring(ctx, f, c, st, name, each, int64(i+2))
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err = b.measureRun(ctx, f, c, st, "matching the fleet anew after a feed, each device", size, func() (*run.Run, error) { return f.importFeed(ctx, st) })
+	return err
+}
+
+// measureRun measures what a run over the whole fleet costs for each device, with nothing else to do.
+func (b *bench) measureRun(ctx context.Context, f *fleet, c *child, st *store.Store, name string, size int, start func() (*run.Run, error)) (float64, error) {
+	m := f.meter(c)
+	before, err := m.read()
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	r, err := start()
+	if err != nil {
+		return 0, err
+	}
+	err = watch(ctx, st, r, func(r *run.Run) bool { return r.State.Ended() })
+	if err != nil {
+		return 0, err
+	}
+	after, err := m.read()
+	if err != nil {
+		return 0, err
+	}
+	if r.State != run.Done || r.Failed > 0 || r.Done < int64(size) {
+		return 0, fmt.Errorf("%s ended as %s with %d of %d, %d of them in vain: %s", name, r.State, r.Done, r.Total, r.Failed, r.Message)
+	}
+	spent, took := after.minus(before), time.Since(began)
+	out := result{Row: name, Engine: f.engine, Devices: size, Requests: r.Done, Budget: rejudgeBudget}
+	out.Millis, out.Server = perRequest(spent.total(), r.Done), perRequest(spent.server, r.Done)
+	b.add(out)
+	fmt.Fprintf(os.Stderr, "%s: %s: %d in %s, %d of them have another status\n", f.engine, name, r.Done, took.Round(time.Second), r.Changed)
+	return out.Millis, nil
+}
+
+// importFeed imports an entry about an operating system, for which all devices are looked at, and gives the run that follows.
+func (f *fleet) importFeed(ctx context.Context, st *store.Store) (*run.Run, error) {
+	session, err := catalogue.New(catalogue.Options{Store: store.NewCatalogue(st)}).Import(ctx, catalogue.Request{})
+	if err != nil {
+		return nil, err
+	}
+	entry := vuln.Prepare(&vuln.Entry{
+		ID: "CVE-2031-0001", Severity: []vuln.Severity{{Type: "CVSS_V3", Score: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}},
+		Affected: []vuln.Affected{{
+			Package: vuln.Package{Ecosystem: "OS:linux", Name: "Linux"},
+			Ranges:  []vuln.Range{{Type: "ECOSYSTEM", Events: []vuln.Event{{Introduced: "0"}, {Fixed: "9999"}}}},
+		}},
+	})
+	err = session.Add(ctx, catalogue.Into{Name: "bench", Format: "osv"}, &entry)
+	if err != nil {
+		return nil, err
+	}
+	_, err = session.Finish(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		open, err := st.OpenRuns(ctx, run.Rematch)
+		if err != nil {
+			return nil, err
+		}
+		if len(open) > 0 {
+			return &open[0], nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // savePolicy stores another version of the default policy, by which some devices have another status than by the one
