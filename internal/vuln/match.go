@@ -9,6 +9,14 @@ import (
 	"muster/internal/vuln/version"
 )
 
+// A machine that lists twenty thousand versions of one package is none, and would have millions of findings. Matching ends
+// with so many hits, or where they name so many CVEs, twenty times what the worst machine has; of the findings the worst are kept.
+const (
+	maxHits     = 100_000
+	maxMentions = 1_000_000
+	maxFindings = 20_000
+)
+
 // Hit is something on a machine that an entry says is vulnerable. It is a finding once it is scored.
 type Hit struct {
 	target    *target
@@ -29,16 +37,23 @@ func (v *Inventory) Match(known func(Key) *Group) []Hit {
 		for _, k := range p.keys {
 			m.try(k, p)
 		}
+		if m.full() {
+			break
+		}
 	}
 	return m.hits
 }
 
 // matching is the work on one report.
 type matching struct {
-	known func(Key) *Group
-	hits  []Hit
-	tried map[tried]bool
+	known    func(Key) *Group
+	hits     []Hit
+	mentions int // of CVEs, by all hits
+	tried    map[tried]bool
 }
+
+// full reports whether there are more hits than any machine has.
+func (m *matching) full() bool { return len(m.hits) >= maxHits || m.mentions >= maxMentions }
 
 // tried is a package that was looked up: a source is once, however many packages were built from it.
 type tried struct {
@@ -79,6 +94,7 @@ func (m *matching) found(t *target, k Key, p *product, s *streams, fix string) {
 		return
 	}
 	m.hits = append(m.hits, Hit{t, p, k.Space, fix})
+	m.mentions += len(t.CVEs)
 }
 
 // by reports whether one of the target's vendors is the one reported.
@@ -114,7 +130,7 @@ func (t *target) affects(r reading) (bool, string) {
 	return slices.Contains(t.Versions, r.text), ""
 }
 
-// Score makes findings of hits: each vulnerability once for a product and version, the worst first. facts gives what all
+// Score makes findings of hits: each vulnerability once for a product and version, the worst first, at most maxFindings. facts gives what all
 // feeds together say of a CVE. The levels are those of the worst finding under each score type.
 func Score(hits []Hit, facts func(cve string) Facts, t Thresholds) ([]posture.Finding, posture.Levels) {
 	s := scoring{facts: facts, thresholds: t, seen: make(map[once]int, len(hits)), findings: make([]posture.Finding, 0, len(hits))}
@@ -125,6 +141,9 @@ func Score(hits []Hit, facts func(cve string) Facts, t Thresholds) ([]posture.Fi
 	var worst posture.Levels
 	for i := range s.findings {
 		worst = worst.Worst(s.findings[i].Levels)
+	}
+	if len(s.findings) > maxFindings {
+		s.findings = slices.Clone(s.findings[:maxFindings])
 	}
 	return s.findings, worst
 }
