@@ -1,6 +1,8 @@
 package app
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"muster/internal/catalogue"
 	"muster/internal/config"
 	"muster/internal/device"
+	"muster/internal/gears"
 	"muster/internal/identity"
 	"muster/internal/posture"
 	"muster/internal/risk"
@@ -53,6 +56,41 @@ func TestLapsedScoresAsBefore(t *testing.T) {
 	}
 	if diff := cmp.Diff(found(until, nil), found(until, accepted)); diff != "" {
 		t.Errorf("after it lapsed: %s", diff)
+	}
+}
+
+// TestSystemIsToldOnce: a new feed reaches a device, and is explained there, also where only an earlier report said which system
+// it runs.
+func TestSystemIsToldOnce(t *testing.T) {
+	ctx := t.Context()
+	s, err := openServices(ctx, config.Database{Dir: t.TempDir()}, slog.New(slog.DiscardHandler), created)
+	no(t, err)
+	w := &wild{services: s, t: t}
+	t.Cleanup(func() { no(t, s.close()) })
+	account, err := s.identity.CreateAccount(ctx, identity.NewAccount{Name: "Acme", DevicesAllowed: 1})
+	no(t, err)
+	en, err := s.devices.Enrol(ctx, account.ID, device.Registration{})
+	no(t, err)
+	for _, text := range []string{
+		`"os_info":[{"family":"windows","name":"x","version":"10"}]`, `"soh":{"applications":[{"name":"Reader","vendor":"Acme","version":"1"}]}`,
+	} {
+		body := fmt.Appendf(nil, `{"agent_type":"persistent","agent_version":"1","hostname":"h","scan_time":"2026-11-23T21:21:15Z",%s}`, text)
+		no(t, s.devices.Report(ctx, device.Ref{Account: account.ID, ID: en.DeviceID}, device.Submission{
+			Digest: sha256.Sum256(body), Body: body, Decode: func() (*posture.Report, error) { return gears.Decode(body) },
+		}))
+	}
+	importEntries(t, s, vuln.Entry{ID: "CVE-2030-0002", Summary: "Of something else"})
+	w.settle() // an account that was never matched is matched whole
+	importEntries(t, s, vuln.Entry{ID: "CVE-2030-0001", Affected: []vuln.Affected{{
+		Package: vuln.Package{Ecosystem: "Application:windows", Name: "Reader"}, Product: vuln.Product{Vendors: []string{"Acme"}},
+		Ranges: []vuln.Range{{Type: "ECOSYSTEM", Events: []vuln.Event{{Introduced: "0"}, {Fixed: "2"}}}},
+	}}})
+	w.settle()
+	d, err := s.devices.Find(ctx, account.ID, device.Selector{ID: en.DeviceID})
+	no(t, err)
+	got, err := s.explainVulnerability(ctx, account.ID, &d, "CVE-2030-0001")
+	if err != nil || len(got.Findings) != 1 || len(got.Considered) != 1 || got.Considered[0].Outcome != vuln.IsAffected {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

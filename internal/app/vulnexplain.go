@@ -49,11 +49,12 @@ func (s *services) explainVulnerability(ctx context.Context, account posture.Acc
 		return out, err
 	}
 	out.Reported = at
+	report = device.SubjectOf(d, report).Report
 	groups, err := view.Groups(ctx, vuln.ConsideredKeys(report))
 	if err != nil {
 		return out, err
 	}
-	out.Considered = vuln.Consider(device.SubjectOf(d, report).Report, func(k vuln.Key) *vuln.Group { return groups[k] }, id)
+	out.Considered = vuln.Consider(report, func(k vuln.Key) *vuln.Group { return groups[k] }, id)
 	out.Known = out.Known || len(out.Considered) > 0
 	return out, nil
 }

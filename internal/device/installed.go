@@ -222,7 +222,7 @@ func (s *Service) DevicesMissing(ctx context.Context, account posture.AccountID,
 	return list, next, nil
 }
 
-// pack readies a report and its verdict to be stored; the body is nil where the stored one stays. It is called before a step,
+// pack readies a report, as it was judged, and its verdict to be stored; the body is nil where the stored one stays. It is called before a step,
 // not within one.
 func (s *Service) pack(ctx context.Context, ref Ref, body []byte, r *posture.Report, v *posture.Verdict) (PackedReport, error) {
 	h := holdingsOf(r, v, s.catalogue)

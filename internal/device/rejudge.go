@@ -215,7 +215,7 @@ func (s *Service) judgedSince(ctx context.Context, ref Ref, before posture.Statu
 	return d.Cell.Status != before, err
 }
 
-// judgeReported judges what a device reported, and gives the last verdict besides. Invalid: what is stored cannot be read.
+// judgeReported judges what a device reported, and gives that as it was judged, and the last verdict besides. Invalid: what is stored cannot be read.
 func (s *Service) judgeReported(ctx context.Context, r *Reported, judge Judge, at time.Time) (report *posture.Report, before, now *posture.Verdict, err error) {
 	report, err = s.storedReport(&r.Device, r.Body)
 	if err != nil {
@@ -228,5 +228,5 @@ func (s *Service) judgeReported(ctx context.Context, r *Reported, judge Judge, a
 	subject := SubjectOf(&r.Device, report)
 	subject.SameReport, subject.Before = true, &last
 	verdict, err := judge.Judge(ctx, subject, at)
-	return report, &last, &verdict, err
+	return subject.Report, &last, &verdict, err
 }

@@ -137,7 +137,7 @@ func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j ju
 		return err
 	}
 	j.verdict = &verdict
-	j.packed, err = s.pack(ctx, ref, j.body, j.report, &verdict)
+	j.packed, err = s.pack(ctx, ref, j.body, subject.Report, &verdict)
 	if err != nil {
 		return err
 	}

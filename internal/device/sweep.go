@@ -193,6 +193,6 @@ func (s *Service) verdictAt(ctx context.Context, ref Ref, stored *Device, at tim
 	if err != nil {
 		return posture.Verdict{}, PackedReport{}, err
 	}
-	packed, err := s.pack(ctx, ref, nil, report, &verdict)
+	packed, err := s.pack(ctx, ref, nil, subject.Report, &verdict)
 	return verdict, packed, err
 }
