@@ -145,11 +145,24 @@ func (s *Service) judgeReport(ctx context.Context, ref Ref, stored *Device, j ju
 		if !old.Managed {
 			return errNoDevice() // its agent was removed since it was authenticated
 		}
-		if !old.sameGround(stored, j.verdict) {
-			return errJudgedMeanwhile
+		err := onSameGround(ctx, tx, old, stored, j.verdict)
+		if err != nil {
+			return err
 		}
 		return s.storeReport(ctx, tx, old, d, j)
 	})
+}
+
+// onSameGround gives errJudgedMeanwhile where a verdict on a device that was read is out of date.
+func onSameGround(ctx context.Context, tx Tx, old, read *Device, v *posture.Verdict) error {
+	if !old.sameGround(read, v) {
+		return errJudgedMeanwhile
+	}
+	known, err := tx.Known(ctx, old)
+	if err == nil && known != read.Known {
+		err = errJudgedMeanwhile
+	}
+	return err
 }
 
 // sameGround reports whether a device is still judged by what it was when it was read. A report that said nothing new may

@@ -92,6 +92,9 @@ type Tx interface {
 	Licence(ctx context.Context, account posture.AccountID) (allowed, used int64, err error)
 	// DeviceForUpdate gives the device whatever its lifecycle. NotFound: none.
 	DeviceForUpdate(ctx context.Context, account posture.AccountID, id string) (Device, error)
+	// Known gives what verdicts are made by now. It is to be asked after DeviceForUpdate, which gave the device: where others
+	// write at the same time, only then do they see that this step is under way.
+	Known(ctx context.Context, old *Device) (posture.Knowledge, error)
 	// Recognise gives the ids of devices, live and gone, with the hardware id or serial number (the other being ""),
 	// live ones first, then last enrolled first; three at the most.
 	Recognise(ctx context.Context, account posture.AccountID, hardwareID, serial string) ([]string, error)

@@ -128,14 +128,15 @@ func (s *Service) storeVerdict(ctx context.Context, ref Ref, stored *Device, v *
 		if !old.Managed || !old.Monitored() {
 			return errNoDevice() // its agent was removed since it was read: it has no verdict any more
 		}
-		if !old.sameGround(stored, v) {
-			return errJudgedMeanwhile
+		err := onSameGround(ctx, tx, old, stored, v)
+		if err != nil {
+			return err
 		}
 		d.LastReport = stored.LastReport
 		d.takeVerdict(v, s.judge.Version(d.Policy, d.Cell.Group), at)
 		d.Vulnerabilities = packed.Open
 		changed = old.Cell.Status != d.Cell.Status
-		err := tx.Update(ctx, old, d)
+		err = tx.Update(ctx, old, d)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/internal/device"
 	"muster/internal/errs"
 	"muster/internal/identity"
 	"muster/internal/posture"
@@ -234,13 +235,44 @@ func (tx *Tx) JudgeSoon(ctx context.Context, account posture.AccountID, device s
 }
 
 // AwaitJudged returns when every change of a device is on disk, or undone, that may rest on what was known before the call. Who
-// looks for devices that are to be judged anew misses none then: what is stored later was judged by what is known now.
+// looks for devices that are to be judged anew misses none then: what is stored later was judged by what is known now. It
+// locks nothing: Tx.Known is read by transactions that have locked something, and so are seen here until they end.
+// Unavailable: some transaction goes on and on.
 func (s *Store) AwaitJudged(ctx context.Context) error {
-	if s.dialect.LockDevices == "" {
+	if s.dialect.ThisChange == "" {
 		return nil
 	}
-	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
-		_, err := tx.exec(ctx, s.dialect.LockDevices)
+	var now int64
+	err := s.writer.do(ctx, keyMany, func(tx *Tx) error { return tx.queryRow(ctx, s.dialect.ThisChange).Scan(&now) })
+	if err != nil {
 		return err
-	})
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < awaitAtMost; {
+		var oldest int64
+		err = s.queryRow(ctx, s.dialect.OldestChange).Scan(&oldest)
+		if err != nil || oldest > now {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return errs.New(errs.Unavailable, "A transaction of the database has not ended for %v", awaitAtMost)
+}
+
+// awaitAtMost bounds one wait for transactions; whoever waits tries again.
+const awaitAtMost = 10 * time.Second
+
+// Known implements device.Tx.
+func (tx *Tx) Known(ctx context.Context, old *device.Device) (posture.Knowledge, error) {
+	if tx.w.store.dialect.ThisChange == "" {
+		return old.Known, nil
+	}
+	var k posture.Knowledge
+	err := tx.queryRow(ctx, "SELECT "+currentKnowledge("d")+" FROM (SELECT CAST(? AS BIGINT) AS account_id) d", old.Account).Scan(&k.Generation, &k.Revision)
+	return k, err
 }

@@ -61,9 +61,9 @@ type Dialect struct {
 	// LockEvents keeps others from writing events until the transaction ends, and waits for those who have; readers go on.
 	// Empty where there is one writer anyway.
 	LockEvents string
-	// LockDevices waits for the transactions that have locked devices, and keeps others from that until the transaction ends;
-	// readers go on. Empty where there is one writer anyway.
-	LockDevices string
+	// ThisChange numbers the transaction that asks, later ones higher; OldestChange gives the number of the oldest transaction
+	// that has written or locked anything and goes on. Both are empty where there is one writer.
+	ThisChange, OldestChange string
 	// Unindexed, before a column in a condition, keeps the planner from finding rows by that column, where it needs to be
 	// told.
 	Unindexed string
