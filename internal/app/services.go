@@ -87,7 +87,7 @@ func newServices(ctx context.Context, st *store.Store, log *slog.Logger, a acces
 		store: st, policies: book, runs: runs, risks: risks, judge: judge, log: log, catalogue: known, touched: newTouchedCache(),
 		identity: ids, operators: identity.NewOperators(st, time.Now, rand.Reader),
 		devices: device.New(device.Options{
-			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{known}, Wake: runs.Wake,
+			Store: st, Judge: judge, Decode: gears.Decode, Log: log, Catalogue: descriptions{known, risks}, Wake: runs.Wake,
 			Rules: deviceRules(ids), CompileJoin: compileJoin,
 		}),
 	}
@@ -106,7 +106,31 @@ func (s *services) allowWebhooks(networks []netip.Prefix) {
 func (s *services) close() error { return s.store.Close() }
 
 // descriptions lets the inventory show what the catalogue says of a vulnerability.
-type descriptions struct{ catalogue *catalogue.Service }
+type descriptions struct {
+	catalogue *catalogue.Service
+	risks     *risk.Service
+}
+
+// Rate implements device.Catalogue.
+func (d descriptions) Rate(ctx context.Context, account posture.AccountID, ids []string) (map[string]device.Rating, error) {
+	set, err := d.risks.Active(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	view, err := d.catalogue.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	said, err := view.Said(ctx, ids)
+	out := make(map[string]device.Rating, len(said))
+	for id, j := range said {
+		scores, levels, ok := j.Facts.Scored(vuln.Thresholds(set.Thresholds()))
+		if ok {
+			out[id] = device.Rating{KEV: j.Facts.KEV, Scores: scores, Levels: levels}
+		}
+	}
+	return out, err
+}
 
 // Describe implements device.Catalogue.
 func (d descriptions) Describe(ctx context.Context, ids []string) (map[string]device.Description, error) {

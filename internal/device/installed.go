@@ -15,6 +15,8 @@ import (
 type Catalogue interface {
 	// Describe gives what is said of CVEs or feed entries; those of which nothing is said are left out.
 	Describe(ctx context.Context, ids []string) (map[string]Description, error)
+	// Rate gives how bad vulnerabilities are as an account ranks them; those of which nothing is known are left out.
+	Rate(ctx context.Context, account posture.AccountID, ids []string) (map[string]Rating, error)
 	// Keys gives what a program or package of a machine is looked up by.
 	Keys(os *posture.OS, app *posture.Application) []ProductKey
 }
@@ -150,6 +152,10 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 		}
 	}
 	open := openVulnerabilities(findings)
+	err = s.rate(ctx, account, findings, open)
+	if err != nil {
+		return nil, err
+	}
 	ids := make([]string, len(open))
 	at := make(map[string]int, len(open))
 	out, known := make([]FoundVulnerability, len(open)), make([]Vulnerability, len(open))
@@ -226,6 +232,10 @@ func (s *Service) DevicesMissing(ctx context.Context, account posture.AccountID,
 // not within one.
 func (s *Service) pack(ctx context.Context, ref Ref, body []byte, r *posture.Report, v *posture.Verdict) (PackedReport, error) {
 	h := holdingsOf(r, v, s.catalogue)
+	err := s.rate(ctx, ref.Account, v.Findings, h.Open)
+	if err != nil {
+		return PackedReport{}, err
+	}
 	facets, err := s.store.Facets(ctx, ref.Account, &h)
 	if err != nil {
 		return PackedReport{}, err

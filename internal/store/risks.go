@@ -249,7 +249,7 @@ func (s *Store) AwaitJudged(ctx context.Context) error {
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for began := time.Now(); time.Since(began) < awaitAtMost; {
+	for range awaitAtMost / (20 * time.Millisecond) {
 		var oldest int64
 		err = s.queryRow(ctx, s.dialect.OldestChange).Scan(&oldest)
 		if err != nil || oldest > now {

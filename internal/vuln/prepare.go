@@ -25,6 +25,9 @@ type Prepared struct {
 	Problems []string
 }
 
+// maxHeld bounds the packages of an entry, each with all of its CVEs. The largest that are known come to some ten thousand.
+const maxHeld = 250_000
+
 // Prepare reduces an entry. One without an id is kept nowhere.
 func Prepare(e *Entry) Prepared {
 	p := &Prepared{ID: e.ID, Modified: e.modified(), Withdrawn: e.Withdrawn != ""}
@@ -32,8 +35,12 @@ func Prepare(e *Entry) Prepared {
 		p.problem("an entry has no id")
 		return *p
 	}
+	cves := e.cves()
+	if len(cves)*(1+len(e.Affected)) > maxHeld {
+		// Each of the packages would hold all of the CVEs. What was known of the entry before stays.
+		return Prepared{Problems: []string{fmt.Sprintf("%s: %d packages and %d CVEs are more than any entry has", e.ID, len(e.Affected), len(cves))}}
+	}
 	if !p.Withdrawn {
-		cves := e.cves()
 		if !isMaintenance(e, cves) {
 			p.targets(e, cves)
 		}

@@ -1,6 +1,7 @@
 package vuln
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -107,5 +108,21 @@ func TestWhatEntriesSayTogether(t *testing.T) {
 	}
 	if j.Said[0].Feed != "nvd" || j.Said[0].Severity[0] != vector[0] {
 		t.Errorf("the one under its own id comes first: %+v", j.Said)
+	}
+}
+
+// One entry must not take all memory there is: it holds its CVEs once for each package.
+func TestEntryThatIsTooLarge(t *testing.T) {
+	e := Entry{ID: "X-1"}
+	for i := range 1000 {
+		e.Aliases = append(e.Aliases, fmt.Sprintf("CVE-2030-%05d", i))
+		e.Affected = append(e.Affected, Affected{Package: Package{Ecosystem: "Debian:12", Name: "curl"}, Versions: []string{"1"}})
+	}
+	if p := Prepare(&e); p.ID != "" || len(p.Problems) != 1 || len(p.Targets) != 0 {
+		t.Errorf("%q with %d targets, %v", p.ID, len(p.Targets), p.Problems)
+	}
+	e.Affected = e.Affected[:100]
+	if p := Prepare(&e); p.ID != "X-1" || len(p.Targets) != 100 {
+		t.Errorf("%q with %d targets, %v", p.ID, len(p.Targets), p.Problems)
 	}
 }

@@ -112,6 +112,11 @@ func (j *judge) Describe(_ context.Context, ids []string) (map[string]device.Des
 	return out, nil
 }
 
+// Rate implements device.Catalogue.
+func (*judge) Rate(context.Context, posture.AccountID, []string) (map[string]device.Rating, error) {
+	return nil, nil
+}
+
 // Keys implements device.Catalogue.
 func (*judge) Keys(os *posture.OS, app *posture.Application) []device.ProductKey {
 	var out []device.ProductKey

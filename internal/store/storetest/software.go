@@ -85,6 +85,11 @@ func (w words) Describe(_ context.Context, ids []string) (map[string]device.Desc
 	return out, nil
 }
 
+// Rate knows nothing.
+func (words) Rate(context.Context, posture.AccountID, []string) (map[string]device.Rating, error) {
+	return nil, nil
+}
+
 // Keys gives each product one key, but for two that are looked up by the same.
 func (words) Keys(os *posture.OS, app *posture.Application) []device.ProductKey {
 	space := app.Ecosystem
