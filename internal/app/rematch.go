@@ -222,16 +222,16 @@ func (s *services) appraiseVulnerabilities(ctx context.Context, r *run.Run, t *t
 	if err != nil {
 		return "", err
 	}
-	var list []device.OpenVulnerability
+	var list []device.HeldVulnerability
 	for id, j := range said {
-		v := device.OpenVulnerability{ID: id, KEV: j.Facts.KEV}
+		v := device.HeldVulnerability{ID: id, KEV: j.Facts.KEV}
 		var scored bool
 		v.Scores, v.Levels, scored = j.Facts.Scored(vuln.Thresholds(set.Thresholds()))
 		if scored {
 			list = append(list, v)
 		}
 	}
-	slices.SortFunc(list, func(a, b device.OpenVulnerability) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(list, func(a, b device.HeldVulnerability) int { return strings.Compare(a.ID, b.ID) })
 	err = s.store.AppraiseVulnerabilities(ctx, r.Account, list)
 	if err != nil || next == "" {
 		return atProducts, err

@@ -23,7 +23,7 @@ type Appraisals interface {
 	// added what that one says.
 	AppraiseVersions(ctx context.Context, account posture.AccountID, generation int64, list []VersionAppraisal) error
 	// AppraiseVulnerabilities stores how bad vulnerabilities are. Those that no device ever had are left out.
-	AppraiseVulnerabilities(ctx context.Context, account posture.AccountID, list []OpenVulnerability) error
+	AppraiseVulnerabilities(ctx context.Context, account posture.AccountID, list []HeldVulnerability) error
 }
 
 // KnownVersion is one version of a product, and what the product is looked up by on all machines that have it.

@@ -10,10 +10,10 @@ import (
 // Holdings is what one device has installed and what is wrong with it, as its report and its verdict say. The lists may
 // repeat entries.
 type Holdings struct {
-	Categories []posture.Category // it has an issue in
-	Installed  []Installed
-	Open       []OpenVulnerability // each once; also those that are accepted, which say so
-	Missing    []posture.Patch
+	Categories      []posture.Category // it has an issue in
+	Installed       []Installed
+	Vulnerabilities []HeldVulnerability // each once; also those that are accepted, which say so
+	Missing         []posture.Patch
 	// Catalogue is the version of the vulnerability catalogue that was asked.
 	Catalogue string
 	// Keys gives what an entry of Installed is looked up by in the catalogue; nil where nobody looks up anything.
@@ -39,8 +39,8 @@ type Installed struct {
 	Levels  posture.Levels
 }
 
-// OpenVulnerability is a vulnerability of a device, with the worst of what its findings say.
-type OpenVulnerability struct {
+// HeldVulnerability is a vulnerability of a device, with the worst of what its findings say.
+type HeldVulnerability struct {
 	ID     string // the CVE id, or that of the feed entry where it has none
 	KEV    bool
 	Scores [posture.NumScoreTypes]float64 // negative means not scored
@@ -71,7 +71,7 @@ func holdingsOf(r *posture.Report, v *posture.Verdict, catalogue Catalogue) Hold
 	for i := range v.Issues {
 		h.Categories = append(h.Categories, v.Issues[i].Category)
 	}
-	h.Open = openVulnerabilities(v.Findings)
+	h.Vulnerabilities = heldVulnerabilities(v.Findings)
 	faults := faultsOf(v.Findings)
 	for i := range r.Applications {
 		app := &r.Applications[i]
@@ -134,14 +134,14 @@ func vulnerabilityIDs(f *posture.Finding) []string {
 	return []string{f.ID}
 }
 
-// openVulnerabilities lists each vulnerability once, in the order of the findings. One that is accepted in one product and not
+// heldVulnerabilities lists each vulnerability once, in the order of the findings. One that is accepted in one product and not
 // in another counts.
-func openVulnerabilities(findings []posture.Finding) []OpenVulnerability {
+func heldVulnerabilities(findings []posture.Finding) []HeldVulnerability {
 	if len(findings) == 0 {
 		return nil
 	}
 	at := make(map[string]int, len(findings))
-	var out []OpenVulnerability
+	var out []HeldVulnerability
 	for i := range findings {
 		f := &findings[i]
 		for _, id := range vulnerabilityIDs(f) {
@@ -152,7 +152,7 @@ func openVulnerabilities(findings []posture.Finding) []OpenVulnerability {
 				}
 				n = len(out)
 				at[id] = n
-				out = append(out, OpenVulnerability{ID: id, Scores: [...]float64{-1, -1, -1}, Accepted: true})
+				out = append(out, HeldVulnerability{ID: id, Scores: [...]float64{-1, -1, -1}, Accepted: true})
 			}
 			out[n].add(f)
 		}
@@ -161,7 +161,7 @@ func openVulnerabilities(findings []posture.Finding) []OpenVulnerability {
 }
 
 // countOpen says how many of them count.
-func countOpen(list []OpenVulnerability) int {
+func countOpen(list []HeldVulnerability) int {
 	n := 0
 	for i := range list {
 		if !list[i].Accepted {
@@ -171,7 +171,7 @@ func countOpen(list []OpenVulnerability) int {
 	return n
 }
 
-func (v *OpenVulnerability) add(f *posture.Finding) {
+func (v *HeldVulnerability) add(f *posture.Finding) {
 	v.Accepted = v.Accepted && f.Accepted != nil
 	v.KEV = v.KEV || f.KEV
 	v.Levels = v.Levels.Worst(f.Levels)

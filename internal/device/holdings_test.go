@@ -13,14 +13,14 @@ import (
 // TestAcceptedHoldings: what is accepted wherever it is found does not count; what is so in one product only does.
 func TestAcceptedHoldings(t *testing.T) {
 	accepted := &posture.Acceptance{ID: "1"}
-	open := openVulnerabilities([]posture.Finding{
+	open := heldVulnerabilities([]posture.Finding{
 		{ID: "A-1", CVEs: []string{"CVE-1", "CVE-2"}, Product: "a", Accepted: accepted, Scores: [...]float64{9, -1, -1}},
 		{ID: "A-1", CVEs: []string{"CVE-2"}, Product: "b", Scores: [...]float64{1, -1, -1}},
 		{ID: "A-2", CVEs: []string{"CVE-3"}, Product: "b"},
 		{ID: "A-3", Product: "b", Accepted: accepted},
 		{ID: "A-3", Product: "c", Accepted: accepted},
 	})
-	want := []OpenVulnerability{
+	want := []HeldVulnerability{
 		{ID: "CVE-1", Accepted: true, Scores: [...]float64{9, -1, -1}}, {ID: "CVE-2", Scores: [...]float64{9, -1, -1}},
 		{ID: "CVE-3"}, {ID: "A-3", Accepted: true},
 	}
@@ -63,7 +63,7 @@ func TestHoldings(t *testing.T) {
 			{Name: "libz1", Ecosystem: "Debian:12", Version: "1.3", Context: "zlib"},
 			{Name: long[:512]},
 		},
-		Open: []OpenVulnerability{
+		Vulnerabilities: []HeldVulnerability{
 			{ID: "CVE-1", KEV: true, Scores: [...]float64{9, -1, -1}, Levels: posture.Levels{3}},
 			{ID: "CVE-2", KEV: true, Scores: [...]float64{9, -1, -1}, Levels: posture.Levels{3}},
 			{ID: "GHSA-1", Scores: [...]float64{3, -1, -1}, Levels: posture.Levels{1}},
@@ -90,8 +90,8 @@ func TestHoldingsBounds(t *testing.T) {
 		v.Findings = append(v.Findings, posture.Finding{ID: name})
 	}
 	h := holdingsOf(r, v, nil)
-	if len(h.Installed) != maxInstalled || len(h.Open) != maxOpen || len(h.Missing) != maxMissing {
-		t.Errorf("%d versions, %d vulnerabilities and %d patches are kept", len(h.Installed), len(h.Open), len(h.Missing))
+	if len(h.Installed) != maxInstalled || len(h.Vulnerabilities) != maxOpen || len(h.Missing) != maxMissing {
+		t.Errorf("%d versions, %d vulnerabilities and %d patches are kept", len(h.Installed), len(h.Vulnerabilities), len(h.Missing))
 	}
 }
 

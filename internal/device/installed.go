@@ -151,7 +151,7 @@ func (s *Service) DeviceVulnerabilities(ctx context.Context, account posture.Acc
 			findings = append(findings, verdict.Findings[i])
 		}
 	}
-	open := openVulnerabilities(findings)
+	open := heldVulnerabilities(findings)
 	err = s.rate(ctx, account, findings, open)
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (s *Service) DevicesMissing(ctx context.Context, account posture.AccountID,
 // not within one.
 func (s *Service) pack(ctx context.Context, ref Ref, body []byte, r *posture.Report, v *posture.Verdict) (PackedReport, error) {
 	h := holdingsOf(r, v, s.catalogue)
-	err := s.rate(ctx, ref.Account, v.Findings, h.Open)
+	err := s.rate(ctx, ref.Account, v.Findings, h.Vulnerabilities)
 	if err != nil {
 		return PackedReport{}, err
 	}
@@ -243,7 +243,7 @@ func (s *Service) pack(ctx context.Context, ref Ref, body []byte, r *posture.Rep
 	packed, err := s.store.PackReport(ctx, &ToPack{
 		Account: ref.Account, Device: ref.ID, Body: body, Report: r, Verdict: v, Facets: facets,
 	})
-	packed.Open = countOpen(h.Open)
+	packed.Open = countOpen(h.Vulnerabilities)
 	return packed, err
 }
 

@@ -16,7 +16,7 @@ type Rating struct {
 // rate gives vulnerabilities that share findings with others their own ratings. A finding of an advisory about several is
 // as bad as the worst of them, and says nothing of the rest: one that is exploited does not make the others so. Where nothing
 // is known of any CVE of an advisory, what that says itself stands for all.
-func (s *Service) rate(ctx context.Context, account posture.AccountID, findings []posture.Finding, list []OpenVulnerability) error {
+func (s *Service) rate(ctx context.Context, account posture.AccountID, findings []posture.Finding, list []HeldVulnerability) error {
 	shared := sharedIDs(findings)
 	if s.catalogue == nil || len(shared) == 0 {
 		return nil

@@ -36,12 +36,12 @@ func TestSharedAdvisoryDoesNotMakeAllExploited(t *testing.T) {
 		{ID: "ALSA-2", CVEs: []string{"CVE-4", "CVE-5"}, Scores: mild.Scores, Levels: mild.Levels}, // nobody rates either
 		{ID: "CVE-6", CVEs: []string{"CVE-6"}, Scores: worst, Levels: posture.Levels{4, 0, 4}},
 	}
-	list := openVulnerabilities(findings)
+	list := heldVulnerabilities(findings)
 	if err := s.rate(t.Context(), 1, findings, list); err != nil {
 		t.Fatal(err)
 	}
 	none := [...]float64{-1, -1, -1}
-	want := []OpenVulnerability{
+	want := []HeldVulnerability{
 		{ID: "CVE-1", KEV: true, Scores: worst, Levels: posture.Levels{4, 0, 4}}, {ID: "CVE-2", Scores: mild.Scores, Levels: mild.Levels},
 		{ID: "CVE-3", Scores: none}, {ID: "CVE-4", Scores: mild.Scores, Levels: mild.Levels},
 		{ID: "CVE-5", Scores: mild.Scores, Levels: mild.Levels}, {ID: "CVE-6", Scores: worst, Levels: posture.Levels{4, 0, 4}},

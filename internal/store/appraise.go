@@ -214,7 +214,7 @@ func (tx *Tx) putVersion(ctx context.Context, account posture.AccountID, row *ve
 }
 
 // AppraiseVulnerabilities implements device.Appraisals.
-func (s *Store) AppraiseVulnerabilities(ctx context.Context, account posture.AccountID, list []device.OpenVulnerability) error {
+func (s *Store) AppraiseVulnerabilities(ctx context.Context, account posture.AccountID, list []device.HeldVulnerability) error {
 	if len(list) == 0 {
 		return nil
 	}

@@ -92,7 +92,7 @@ func (b *keyText) key() dictKey { return sha256.Sum256(*b) }
 // covers what the catalogue says of it, and what it is looked up by, so that a row that does not say so yet is not found
 // under it.
 func keysOf(account posture.AccountID, h *device.Holdings) []dictKey {
-	keys := make([]dictKey, 0, len(h.Installed)+len(h.Open)+len(h.Missing))
+	keys := make([]dictKey, 0, len(h.Installed)+len(h.Vulnerabilities)+len(h.Missing))
 	var b keyText
 	generation := posture.GenerationOf(h.Catalogue)
 	for i := range h.Installed {
@@ -110,8 +110,8 @@ func keysOf(account posture.AccountID, h *device.Holdings) []dictKey {
 		}
 		keys = append(keys, b.key())
 	}
-	for i := range h.Open {
-		v := &h.Open[i]
+	for i := range h.Vulnerabilities {
+		v := &h.Vulnerabilities[i]
 		b.start(facetVulnerability, account)
 		b.text(v.ID)
 		b.number(uint64(flag(v.KEV)))

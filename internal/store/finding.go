@@ -134,7 +134,7 @@ func (n *numbering) findVulnerabilities(ctx context.Context, q querier) error {
 	n.vulnerabilities = make(map[string]*vulnerabilityRow)
 	var names []string
 	for _, i := range n.open {
-		names = append(names, n.h.Open[i].ID)
+		names = append(names, n.h.Vulnerabilities[i].ID)
 	}
 	return inLookups(names, func(part []string) error {
 		var args []any

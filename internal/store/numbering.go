@@ -46,8 +46,8 @@ func facetsOf(h *device.Holdings, ids []dictIDs) device.Facets {
 		switch {
 		case i < len(h.Installed):
 			out = append(out, facetOf(facetProduct, known.product), facetOf(facetProductVersion, known.id))
-		case i < len(h.Installed)+len(h.Open):
-			out = append(out, facetOf(kindOfVulnerability(&h.Open[i-len(h.Installed)]), known.id))
+		case i < len(h.Installed)+len(h.Vulnerabilities):
+			out = append(out, facetOf(kindOfVulnerability(&h.Vulnerabilities[i-len(h.Installed)]), known.id))
 		default:
 			out = append(out, facetOf(facetPatch, known.id))
 		}
@@ -56,7 +56,7 @@ func facetsOf(h *device.Holdings, ids []dictIDs) device.Facets {
 	return slices.Compact(out)
 }
 
-func kindOfVulnerability(v *device.OpenVulnerability) facetKind {
+func kindOfVulnerability(v *device.HeldVulnerability) facetKind {
 	if v.Accepted {
 		return facetAccepted
 	}
@@ -111,10 +111,10 @@ type numbering struct {
 func newNumbering(account posture.AccountID, h *device.Holdings, ids []dictIDs) *numbering {
 	n := &numbering{account: account, h: h, known: make(map[string]int64)}
 	for i, known := range ids {
-		v, p := i-len(h.Installed), i-len(h.Installed)-len(h.Open)
+		v, p := i-len(h.Installed), i-len(h.Installed)-len(h.Vulnerabilities)
 		switch {
 		case known.id != 0 && v >= 0 && p < 0:
-			n.known[h.Open[v].ID] = known.id
+			n.known[h.Vulnerabilities[v].ID] = known.id
 		case known.id != 0:
 		case v < 0:
 			n.installed = append(n.installed, i)
@@ -165,7 +165,7 @@ func (r *vulnerabilityRow) same(o *vulnerabilityRow) bool {
 	return r.kev == o.kev && r.scores == o.scores && r.levels == o.levels
 }
 
-func (n *numbering) saidOpen(v *device.OpenVulnerability, before *vulnerabilityRow) vulnerabilityRow {
+func (n *numbering) saidOpen(v *device.HeldVulnerability, before *vulnerabilityRow) vulnerabilityRow {
 	out := vulnerabilityRow{id: before.id, catalogue: n.h.Catalogue, kev: v.KEV, levels: v.Levels, scores: v.Scores}
 	for t := range out.scores {
 		out.scores[t] = max(out.scores[t], -1)
@@ -182,7 +182,7 @@ func (n *numbering) saidOpen(v *device.OpenVulnerability, before *vulnerabilityR
 // settled reports whether every row is there and says what the device's report says.
 func (n *numbering) settled() bool {
 	for _, i := range n.open {
-		v := &n.h.Open[i]
+		v := &n.h.Vulnerabilities[i]
 		row := n.vulnerabilities[v.ID]
 		if row == nil {
 			return false
@@ -220,10 +220,10 @@ func (n *numbering) fill(ids []dictIDs) {
 		ids[i] = dictIDs{n.version(p).id, n.products[nameOf(p)]}
 	}
 	for _, i := range n.open {
-		ids[len(n.h.Installed)+i].id = n.vulnerabilities[n.h.Open[i].ID].id
+		ids[len(n.h.Installed)+i].id = n.vulnerabilities[n.h.Vulnerabilities[i].ID].id
 	}
 	for _, i := range n.missing {
-		ids[len(n.h.Installed)+len(n.h.Open)+i].id = n.patches[patchOf(&n.h.Missing[i])]
+		ids[len(n.h.Installed)+len(n.h.Vulnerabilities)+i].id = n.patches[patchOf(&n.h.Missing[i])]
 	}
 }
 
@@ -322,7 +322,7 @@ func (n *numbering) addKeys(ctx context.Context, tx *Tx, _ func() int64) error {
 func (n *numbering) addVulnerabilities(ctx context.Context, tx *Tx, newID func() int64) error {
 	var rows [][]any
 	for _, i := range n.open {
-		v := &n.h.Open[i]
+		v := &n.h.Vulnerabilities[i]
 		if n.vulnerabilities[v.ID] != nil {
 			continue
 		}
@@ -389,7 +389,7 @@ func (n *numbering) correct(ctx context.Context, tx *Tx) error {
 	}
 	var vulnerabilities []*vulnerabilityRow
 	for _, i := range n.open {
-		v := &n.h.Open[i]
+		v := &n.h.Vulnerabilities[i]
 		row := n.vulnerabilities[v.ID]
 		if now := n.saidOpen(v, row); !now.same(row) {
 			*row = now

@@ -186,7 +186,7 @@ func (b *softBench) appraised(t *testing.T) {
 
 func (b *softBench) appraisedVulnerability(t *testing.T, stranger posture.AccountID) {
 	t.Helper()
-	worse := []device.OpenVulnerability{{ID: "CVE-2020-0121", KEV: true, Scores: [...]float64{99, 9, 8}, Levels: posture.Levels{4, 3, 3}}, {ID: "CVE-1999-0001"}}
+	worse := []device.HeldVulnerability{{ID: "CVE-2020-0121", KEV: true, Scores: [...]float64{99, 9, 8}, Levels: posture.Levels{4, 3, 3}}, {ID: "CVE-1999-0001"}}
 	check(t, b.AppraiseVulnerabilities(t.Context(), stranger, worse))
 	q := device.VulnerabilityQuery{MinScore: 99}
 	if got := vulnerabilityIDs(walkVulnerabilities(t, b.svc, b.account, q)); got != "" {
