@@ -173,18 +173,35 @@ func (v *deviceView) print(w io.Writer) error {
 			t.row("", i.Remediation)
 		}
 	}
-	for _, f := range v.Findings {
+	for i := range v.Findings {
+		if i == maxShownFindings {
+			t.row("", fmt.Sprintf("and %d more, of which none is worse: --json has all", len(v.Findings)-i))
+			break
+		}
 		if v.fromServer {
-			t.row("vulnerability", f.ID)
+			t.row("vulnerability", v.Findings[i].ID)
 			continue
 		}
-		text := f.ID + " in " + f.Product + " " + f.Version + ", mended in " + f.Fixed
-		if a := f.Accepted; a != nil {
-			text += "; accepted" + until(a.Until) + because(a.By, a.Reason)
-		}
-		t.row("vulnerability", text)
+		t.row("vulnerability", findingLine(&v.Findings[i]))
 	}
 	return t.print(w)
+}
+
+// maxShownFindings is how many vulnerabilities people are shown of a device, the worst of them.
+const maxShownFindings = 30
+
+func findingLine(f *posture.Finding) string {
+	text := f.ID + " in " + f.Product + " " + f.Version
+	if f.Fixed != "" {
+		text += ", mended in " + f.Fixed
+	}
+	if f.KEV {
+		text += "; known to be exploited"
+	}
+	if a := f.Accepted; a != nil {
+		text += "; accepted" + until(a.Until) + because(a.By, a.Reason)
+	}
+	return text
 }
 
 // until says until when something holds.
