@@ -152,7 +152,7 @@ func Score(hits []Hit, facts func(cve string) Facts, t Thresholds) ([]posture.Fi
 func worseFirst(a, b posture.Finding) int {
 	return cmp.Or(cmp.Compare(b.Scores[posture.ScoreOpswat], a.Scores[posture.ScoreOpswat]), strings.Compare(a.ID, b.ID),
 		strings.Compare(a.Product, b.Product), strings.Compare(a.Version, b.Version), strings.Compare(a.Fixed, b.Fixed),
-		strings.Compare(a.Feed, b.Feed))
+		strings.Compare(a.Feed, b.Feed), strings.Compare(a.Ecosystem, b.Ecosystem))
 }
 
 type scoring struct {

@@ -46,7 +46,7 @@ func TestJoiningRules(t *testing.T) {
 		if out := p.muster("group", "apply-rules"); !strings.Contains(out, "moved 1 device") || in(early) != "Lab" {
 			t.Errorf("applied: %s, in %q", out, in(early))
 		}
-		runs := decode[[]object](t, p.muster("run", "list", "--json"))
+		runs := p.runs()
 		if len(runs) != 1 || runs[0]["kind"] != "regroup" || runs[0]["state"] != "done" || runs[0]["changed"] != 1.0 || runs[0]["done"] != 3.0 {
 			t.Errorf("runs: %v", runs)
 		}

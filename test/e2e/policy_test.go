@@ -54,6 +54,12 @@ func (p *program) statuses(token string) map[string]float64 {
 	return out
 }
 
+// runs lists the runs but those that feeds begin, such as that of the program itself a little after its start.
+func (p *program) runs() []object {
+	p.t.Helper()
+	return slices.DeleteFunc(decode[[]object](p.t, p.muster("run", "list", "--json")), func(r object) bool { return r["kind"] == "rematch" })
+}
+
 func (p *program) wantStatuses(token string, compliant, not float64) {
 	p.t.Helper()
 	got := p.statuses(token)
@@ -99,7 +105,7 @@ func TestPolicies(t *testing.T) {
 		if issue["check"] != "required_products" || issue["remediation"] != "Install **vim**." {
 			t.Errorf("the device is shown as %v", shown)
 		}
-		runs := decode[[]object](t, p.muster("run", "list", "--json"))
+		runs := p.runs()
 		if len(runs) != 3 || runs[0]["kind"] != "reevaluate" || runs[0]["state"] != "done" || runs[0]["changed"] != 3.0 || runs[0]["done"] != 3.0 ||
 			runs[1]["kind"] != "dry-run" || runs[1]["state"] != "done" {
 			t.Errorf("runs %v", runs)
@@ -175,14 +181,14 @@ func TestRunsOutliveServers(t *testing.T) {
 		}
 		p.end()
 		p.muster("policy", "apply", file(t, needsEditor), "--policy", "1")
-		runs := decode[[]object](t, p.muster("run", "list", "--json"))
+		runs := p.runs()
 		if len(runs) != 1 || runs[0]["state"] != "waiting" {
 			t.Fatalf("runs %v", runs)
 		}
 		q := start(t, db, "--rate-limit", "0")
 		eventually(t, "the next server judges the devices", func() bool { return q.counted(token, "non-compliant") == 5 })
 		eventually(t, "the run is done", func() bool {
-			return slices.ContainsFunc(decode[[]object](t, q.muster("run", "list", "--json")), func(r object) bool { return r["state"] == "done" })
+			return slices.ContainsFunc(q.runs(), func(r object) bool { return r["state"] == "done" })
 		})
 	})
 }
