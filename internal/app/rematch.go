@@ -19,9 +19,6 @@ import (
 )
 
 const (
-	// rematchAfter is for how long a generation has been there before devices are matched with it: steps that began before
-	// it, and so may not know of it, are over by then.
-	rematchAfter = 2 * time.Second
 	// maxFacets is up to how many things devices are found by; where more are touched, all devices are looked at.
 	maxFacets = 256
 	// touchedEntries, appraisedProducts and appraisedVulnerabilities are how many are looked at by one part.
@@ -31,11 +28,12 @@ const (
 )
 
 // startRematches has a run begin in every account whose devices have not been matched with what the catalogue knows.
-func (s *services) startRematches(ctx context.Context, now time.Time) error {
-	generation, err := s.catalogue.GenerationAt(ctx, now.Add(-rematchAfter))
+func (s *services) startRematches(ctx context.Context, _ time.Time) error {
+	state, err := s.catalogue.State(ctx)
 	if err != nil {
 		return err
 	}
+	generation := state.Generation
 	matched, err := s.store.Matched(ctx)
 	if err != nil {
 		return err
@@ -153,7 +151,6 @@ func (s *services) addTouched(ctx context.Context, account posture.AccountID, t 
 
 // The parts of a rematch, and what its position begins with in each.
 const (
-	atDevices         = ""
 	atVulnerabilities = "vulnerabilities "
 	atProducts        = "products "
 )

@@ -203,7 +203,7 @@ func (w *wild) revoke() {
 func (w *wild) settle() {
 	w.t.Helper()
 	ctx := w.t.Context()
-	no(w.t, w.startRematches(ctx, time.Now().Add(time.Hour)))
+	no(w.t, w.startRematches(ctx, time.Time{}))
 	runner := w.runner().Quietly()
 	for _, kind := range []run.Kind{run.Reevaluate, run.Rematch} {
 		no(w.t, runner.Once(ctx, kind))

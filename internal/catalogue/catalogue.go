@@ -234,11 +234,6 @@ func pause(ctx context.Context, d time.Duration) error {
 // State gives how the catalogue stands.
 func (s *Service) State(ctx context.Context) (State, error) { return s.store.State(ctx) }
 
-// GenerationAt gives the generation that was the current one at a time, 0 for none.
-func (s *Service) GenerationAt(ctx context.Context, at time.Time) (int64, error) {
-	return s.store.GenerationAt(ctx, at)
-}
-
 // Feeds lists the feeds that were imported, in the order of their names.
 func (s *Service) Feeds(ctx context.Context) ([]Feed, error) {
 	all, err := s.store.Feeds(ctx)
