@@ -137,11 +137,21 @@ func (s *services) importFeeds(ctx context.Context, in *intake, r catalogue.Requ
 
 // keepLease keeps the right to import while the input is slow.
 func (s *services) keepLease(ctx context.Context, session *catalogue.Session) (stop func()) {
+	return every(ctx, catalogue.RenewEvery, func(ctx context.Context) {
+		err := session.Renew(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Debug("the lease of an import could not be renewed", "error", err)
+		}
+	})
+}
+
+// every does something again and again, until stop is called, which waits for what is being done.
+func every(ctx context.Context, period time.Duration, do func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(catalogue.RenewEvery)
+		tick := time.NewTicker(period)
 		defer tick.Stop()
 		for {
 			select {
@@ -149,10 +159,7 @@ func (s *services) keepLease(ctx context.Context, session *catalogue.Session) (s
 				return
 			case <-tick.C:
 			}
-			err := session.Renew(ctx)
-			if err != nil && ctx.Err() == nil {
-				s.log.Debug("the lease of an import could not be renewed", "error", err)
-			}
+			do(ctx)
 		}
 	}()
 	return func() { cancel(); <-ended }
@@ -170,8 +177,6 @@ func isTerminal(w any) bool {
 
 // show tells how far an intake is, until stop is called.
 func (in *intake) show(ctx context.Context, w io.Writer, from sources) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
 	began := time.Now()
 	again, end := "", "\n"
 	if isTerminal(w) {
@@ -185,22 +190,9 @@ func (in *intake) show(ctx context.Context, w io.Writer, from sources) (stop fun
 		}
 		fmt.Fprintf(w, "%s%s, %.0f entries/s%s", again, line, float64(items)/max(seconds, 0.001), end) //nolint:errcheck // nobody is told if nobody can be
 	}
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				tell()
-			}
-		}
-	}()
+	quiet := every(ctx, time.Second, func(context.Context) { tell() })
 	return func() {
-		cancel()
-		<-ended
+		quiet()
 		tell()
 		if end == "" {
 			fmt.Fprintln(w) //nolint:errcheck // as above

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -57,21 +58,30 @@ func (c *vulnList) filter() adminclient.VulnerabilityFilter {
 	return f
 }
 
+// firstOf reads up to so many of a list, all of it with 0; never nil, so that nothing is [] in JSON.
+func firstOf[T any](all iter.Seq2[T, error], limit int) ([]T, error) {
+	list := []T{}
+	for one, err := range all {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+		if len(list) == limit {
+			break
+		}
+	}
+	return list, nil
+}
+
 // Run lists the vulnerabilities.
 func (c *vulnList) Run(env *environment) error {
 	if c.Limit < 0 {
 		return errs.InvalidField("limit", "--limit must be 0 or more")
 	}
 	return env.administer(c.deviceFlags, func(api *administration) error {
-		list := []adminclient.Vulnerability{}
-		for v, err := range api.Vulnerabilities(env.ctx, c.filter()) {
-			if err != nil {
-				return err
-			}
-			list = append(list, v)
-			if len(list) == c.Limit {
-				break
-			}
+		list, err := firstOf(api.Vulnerabilities(env.ctx, c.filter()), c.Limit)
+		if err != nil {
+			return err
 		}
 		if c.JSON {
 			return printJSON(env.stdout, list)
@@ -371,15 +381,9 @@ func (c *vulnAccepted) Run(env *environment) error {
 		return errs.InvalidField("limit", "--limit must be 0 or more")
 	}
 	return env.administer(c.deviceFlags, func(api *administration) error {
-		list := []adminclient.AcceptedRisk{}
-		for r, err := range api.AcceptedRisks(env.ctx, adminclient.RiskFilter{State: c.State, Source: c.Source, Vulnerability: c.CVE}) {
-			if err != nil {
-				return err
-			}
-			list = append(list, r)
-			if len(list) == c.Limit {
-				break
-			}
+		list, err := firstOf(api.AcceptedRisks(env.ctx, adminclient.RiskFilter{State: c.State, Source: c.Source, Vulnerability: c.CVE}), c.Limit)
+		if err != nil {
+			return err
 		}
 		if c.JSON {
 			return printJSON(env.stdout, list)
