@@ -1,7 +1,9 @@
 package posture
 
 import (
+	"cmp"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +120,13 @@ func (k Knowledge) String() string {
 func GenerationOf(catalogue string) string {
 	generation, _, _ := strings.Cut(catalogue, ".")
 	return generation
+}
+
+// WorseFirst is the order of findings. It tells apart all that differ in what they are about.
+func WorseFirst(a, b Finding) int {
+	return cmp.Or(cmp.Compare(b.Scores[ScoreOpswat], a.Scores[ScoreOpswat]), strings.Compare(a.ID, b.ID),
+		strings.Compare(a.Product, b.Product), strings.Compare(a.Version, b.Version), strings.Compare(a.Fixed, b.Fixed),
+		strings.Compare(a.Feed, b.Feed), strings.Compare(a.Ecosystem, b.Ecosystem), slices.Compare(a.CVEs, b.CVEs))
 }
 
 // Verdict is what a policy and a vulnerability catalogue make of one report at one time.

@@ -1,9 +1,7 @@
 package risk
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"muster/internal/posture"
@@ -155,7 +153,7 @@ func (s *Set) Apply(findings []posture.Finding, at Place, now time.Time, score f
 		changed = changed || len(out.Findings) > before+1
 	}
 	if changed {
-		slices.SortStableFunc(out.Findings, worseFirst)
+		slices.SortStableFunc(out.Findings, posture.WorseFirst)
 	}
 	out.Levels = worst(out.Findings)
 	for i := range out.Findings {
@@ -178,13 +176,6 @@ func worst(findings []posture.Finding) (out posture.Levels) {
 		}
 	}
 	return out
-}
-
-// worseFirst is the order of findings: see package vuln.
-func worseFirst(a, b posture.Finding) int {
-	return cmp.Or(cmp.Compare(b.Scores[posture.ScoreOpswat], a.Scores[posture.ScoreOpswat]), strings.Compare(a.ID, b.ID),
-		strings.Compare(a.Product, b.Product), strings.Compare(a.Version, b.Version), strings.Compare(a.Fixed, b.Fixed),
-		slices.Compare(a.CVEs, b.CVEs))
 }
 
 // whole is what the parts of a finding have in common.

@@ -1,9 +1,7 @@
 package vuln
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"muster/internal/posture"
 	"muster/internal/vuln/version"
@@ -137,7 +135,7 @@ func Score(hits []Hit, facts func(cve string) Facts, t Thresholds) ([]posture.Fi
 	for i := range hits {
 		s.add(&hits[i])
 	}
-	slices.SortFunc(s.findings, worseFirst)
+	slices.SortFunc(s.findings, posture.WorseFirst)
 	var worst posture.Levels
 	for i := range s.findings {
 		worst = worst.Worst(s.findings[i].Levels)
@@ -146,13 +144,6 @@ func Score(hits []Hit, facts func(cve string) Facts, t Thresholds) ([]posture.Fi
 		s.findings = slices.Clone(s.findings[:maxFindings])
 	}
 	return s.findings, worst
-}
-
-// worseFirst is the order of findings.
-func worseFirst(a, b posture.Finding) int {
-	return cmp.Or(cmp.Compare(b.Scores[posture.ScoreOpswat], a.Scores[posture.ScoreOpswat]), strings.Compare(a.ID, b.ID),
-		strings.Compare(a.Product, b.Product), strings.Compare(a.Version, b.Version), strings.Compare(a.Fixed, b.Fixed),
-		strings.Compare(a.Feed, b.Feed), strings.Compare(a.Ecosystem, b.Ecosystem))
 }
 
 type scoring struct {
@@ -189,7 +180,7 @@ func (s *scoring) add(h *Hit) {
 // that is rid of both, such as where an advisory mends what the one before mended badly.
 func replaces(f, known *posture.Finding) bool {
 	if f.Scores[posture.ScoreOpswat] != known.Scores[posture.ScoreOpswat] || f.Fixed == known.Fixed || f.Ecosystem != known.Ecosystem {
-		return worseFirst(*f, *known) < 0
+		return posture.WorseFirst(*f, *known) < 0
 	}
 	if f.Fixed == "" || known.Fixed == "" {
 		return known.Fixed == ""
@@ -197,7 +188,7 @@ func replaces(f, known *posture.Finding) bool {
 	if n, err := version.Compare(f.Ecosystem, f.Fixed, known.Fixed); err == nil && n != 0 {
 		return n > 0
 	}
-	return worseFirst(*f, *known) < 0
+	return posture.WorseFirst(*f, *known) < 0
 }
 
 func (s *scoring) finding(h *Hit) posture.Finding {
