@@ -1,0 +1,5 @@
+package agent
+
+import "muster/internal/agent/macos"
+
+var collectors = macos.Collectors

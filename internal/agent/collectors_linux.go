@@ -1,0 +1,5 @@
+package agent
+
+import "muster/internal/agent/linux"
+
+var collectors = linux.Collectors

@@ -1,0 +1,5 @@
+package agent
+
+import "muster/internal/agent/windows"
+
+var collectors = windows.Collectors

@@ -1,0 +1,17 @@
+package host
+
+import (
+	"os"
+	"time"
+)
+
+// System is the machine that the agent runs on.
+func System() *Host {
+	return &Host{
+		Files:      os.DirFS(root()),
+		Programs:   programs{limit: programLimit, maxOutput: maxOutput},
+		Registry:   registry(),
+		Now:        time.Now,
+		Privileged: privileged(),
+	}
+}

@@ -1,0 +1,13 @@
+// Package linux is the collectors of Linux systems. They see the machine through package host alone, so they build, and
+// are tested, everywhere.
+package linux
+
+import (
+	"muster/internal/agent/collect"
+	"muster/internal/agent/host"
+)
+
+// Collectors are the collectors of a Linux system, in the order in which they are run.
+func Collectors(_ *host.Host) []collect.Collector {
+	return nil
+}
