@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"muster/internal/agent/protocol"
 	"muster/tools/fleet"
 )
 
@@ -24,27 +25,27 @@ func TestLife(t *testing.T) {
 		}
 		must(t, a.Register(t.Context()))
 		must(t, a.Ping(t.Context()))
-		check, err := a.PolicyCheck(t.Context())
+		check, err := a.Verdict(t.Context())
 		must(t, err)
-		if check.Status != "installed" || !strings.HasSuffix(check.RemediationLink, a.DeviceID) {
+		if check.Status != "installed" || !strings.HasSuffix(check.Remediation, a.DeviceID) {
 			t.Errorf("%s: before the report: %+v", m.HostName, check)
 		}
 		must(t, a.Report(t.Context()))
-		check, err = a.PolicyCheck(t.Context())
+		check, err = a.Verdict(t.Context())
 		must(t, err)
 		if !slices.Contains([]string{"compliant", "non-compliant"}, check.Status) || check.LastSeen == "" {
 			t.Errorf("%s: after the report: %+v", m.HostName, check)
 		}
 		config, err := a.Config(t.Context())
 		must(t, err)
-		if config.PingSeconds != 60 || config.Privacy["public_ip"] != 1 {
+		if config.PingSeconds != 60 || config.Privacy.PublicIP != 1 {
 			t.Errorf("%s: %+v", m.HostName, config)
 		}
 		if code, err := a.ImHere(t.Context()); code != 0 || err != nil {
 			t.Errorf("%s: imhere %d, %v", m.HostName, code, err)
 		}
 		resumed := fleet.NewAgent(fleet.NewClient(1), w.url, "", m)
-		resumed.Resume(a.LicenseKey, a.DeviceID, a.Key, a.Token)
+		resumed.Resume(a.Credentials)
 		must(t, resumed.Ping(t.Context()))
 		leave(t, a)
 	}
@@ -54,11 +55,11 @@ func TestLife(t *testing.T) {
 func leave(t *testing.T, a *fleet.Agent) {
 	t.Helper()
 	must(t, a.Retire(t.Context()))
-	var refused *fleet.CallError
+	var refused *protocol.Error
 	if err := a.Ping(t.Context()); !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized || refused.Call != "ping" {
 		t.Errorf("%s: ping after retirement: %v", a.Machine.HostName, err)
 	}
-	if code, err := a.ImHere(t.Context()); code != fleet.CodeRemove || err != nil {
+	if code, err := a.ImHere(t.Context()); code != protocol.CodeRemove || err != nil {
 		t.Errorf("%s: imhere after retirement: %d, %v", a.Machine.HostName, code, err)
 	}
 	id := a.DeviceID
@@ -80,11 +81,11 @@ func TestWrongCode(t *testing.T) {
 	w := newWorld(t, func() time.Time { return start })
 	machines := fleet.Demo(start).Machines
 	_, err := fleet.Enrol(t.Context(), w.url, "WRONG", machines, 4)
-	var refused *fleet.CallError
-	if !errors.As(err, &refused) || refused.Status != http.StatusNotFound || !strings.Contains(refused.Body, "404006") {
+	var refused *protocol.Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusNotFound || refused.Type != "404006" {
 		t.Fatalf("a wrong code: %v", err)
 	}
-	for _, part := range []string{"registration of ", refused.Host, "404 Not Found", "Unknown registration code"} {
+	for _, part := range []string{"office-pc-", ": registration: ", "404 Not Found", "Unknown registration code"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not say %q", err, part)
 		}
@@ -101,7 +102,7 @@ func server(t *testing.T, status int, header, body string) *fleet.Agent {
 	}))
 	t.Cleanup(s.Close)
 	a := fleet.NewAgent(fleet.NewClient(1), s.URL, "CODE", fleet.Random(7, 0, start))
-	a.Resume("licence", "id", "key", "token")
+	a.Resume(protocol.Credentials{LicenseKey: "licence", DeviceID: "id", Key: "key", Token: "token"})
 	return a
 }
 
@@ -118,7 +119,7 @@ func TestBadAnswers(t *testing.T) {
 		{"incomplete", "", full + "}", 200, register, "lacks a member"},
 		{"a number for a text", "", full + `,"access_token":7}`, 200, register, "cannot be read"},
 		{"empty", "", "", 200, register, "cannot be read"},
-		{"no JSON", "", "<html>", 200, policyCheck, "cannot be read"},
+		{"no JSON", "", "<html>", 200, verdict, "cannot be read"},
 	} {
 		err := c.call(server(t, c.status, c.location, c.body))
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {
@@ -127,9 +128,31 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-func ping(a *fleet.Agent) error        { return a.Ping(context.Background()) }
-func register(a *fleet.Agent) error    { return a.Register(context.Background()) }
-func policyCheck(a *fleet.Agent) error { _, err := a.PolicyCheck(context.Background()); return err }
+// TestPhonesSwapTheirCredentials, as those in the field do.
+func TestPhonesSwapTheirCredentials(t *testing.T) {
+	var sent http.Header
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = r.Header
+		w.Write([]byte("{}"))
+	}))
+	t.Cleanup(s.Close)
+	for _, m := range oneOfEach() {
+		a := fleet.NewAgent(fleet.NewClient(1), s.URL, "", m)
+		a.Resume(protocol.Credentials{LicenseKey: "licence", DeviceID: "id", Key: "key", Token: "token"})
+		must(t, a.Ping(t.Context()))
+		want := "key"
+		if m.Type == "phone" || m.Type == "tablet" {
+			want = "token"
+		}
+		if got := sent.Get("Gears-Access-Key"); got != want {
+			t.Errorf("%s sends its %s as the key", m.HostName, got)
+		}
+	}
+}
+
+func ping(a *fleet.Agent) error     { return a.Ping(context.Background()) }
+func register(a *fleet.Agent) error { return a.Register(context.Background()) }
+func verdict(a *fleet.Agent) error  { _, err := a.Verdict(context.Background()); return err }
 
 func TestEnrolStops(t *testing.T) {
 	var calls atomic.Int32

@@ -1,6 +1,7 @@
 // Package fleet emulates devices: machines that are made up but plausible, and agents that report for them over HTTP.
-// The demo, the load generator and the end-to-end tests are built from it. It speaks the agent protocol from the wire
-// side and shares no code with the server, so that a mistake there cannot hide behind the same mistake here.
+// The demo, the emulator (tools/fleet/emulate) and the end-to-end tests are built from it. It speaks the agent protocol
+// through the code of the real agent, which shares none with the server: a mistake there cannot hide behind the same
+// mistake here.
 package fleet
 
 import (
