@@ -79,6 +79,8 @@ func (s *services) agentSettings(ctx context.Context, account posture.AccountID)
 			SerialNumber: p.SerialNumber, LocalIP: p.LocalIP, HostName: p.HostName, PublicIP: p.PublicIP,
 			MAC: p.MACAddress, Username: p.UserName,
 		},
+		// Who keeps these private wants no addresses of other machines either.
+		Neighbours:   a.DiscoverNeighbours && !p.LocalIP && !p.MACAddress,
 		UserIdentity: gears.UserIdentity{Ask: a.AskUser.Enabled, Pattern: a.AskUser.Pattern, Message: a.AskUser.Message},
 	}, nil
 }

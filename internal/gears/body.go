@@ -18,11 +18,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 
 // readSmall reads the body of a call that sends a few members.
 func readSmall(w http.ResponseWriter, r *http.Request, into any) error {
-	raw, err := readBody(w, r, maxSmallBody)
+	raw, err := readObject(w, r, maxSmallBody)
 	if err != nil {
-		return err
-	}
-	if err := checkJSON(raw); err != nil {
 		return err
 	}
 	return unmarshal(raw, into)

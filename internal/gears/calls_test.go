@@ -9,6 +9,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/identity"
 	"muster/internal/posture"
 )
 
@@ -93,6 +94,16 @@ func TestConfigOfAnAccountWithSettings(t *testing.T) {
 	expect(t, v.do(t, call{method: "POST", path: deviceURL("/config"), body: "{}"}), 200,
 		`{"user_identity":{"enable":1,"regex":"^[a-z]+$","msg":"Who are you?"},"privacy":{"serial_number":1,"local_ip":1,`+
 			`"hostname":1,"public_ip":1,"mac_addr":1,"username":1},"notification_install_app":1,"ping_frequency":60,"report_frequency":3600}`)
+}
+
+func TestConfigOfAnAgentThatLooksAround(t *testing.T) {
+	v := newWorld()
+	v.settings.Neighbours = true
+	v.accounts.crossDomain = identity.CrossDomain{Enabled: true, Port: 11369}
+	w := v.do(t, call{method: "POST", path: deviceURL("/config"), body: "{}"})
+	if want := `"notification_install_app":0,"neighbours":1,"cross_domain_api":{"enabled":1,"port":11369}}`; !strings.HasSuffix(w.Body.String(), want) {
+		t.Errorf("answered %s", w.Body)
+	}
 }
 
 func TestFetchPrivacy(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 // accountByCode finds the account of a registration code, or of whatever else an agent names before it has
 // credentials. The guard is told of wrong ones.
 func (d *door) accountByCode(r *http.Request, code string, find func(context.Context, string) (identity.Account, error)) (identity.Account, error) {
-	ctx, who := r.Context(), source(web.ClientAddr(r))
-	if after, ok := d.Guard.Allowed(ctx, GuardKind, who); !ok {
-		return identity.Account{}, &waitError{errs.New(errs.RateLimited, "Too many wrong registration codes; try again later"), after}
+	if err := d.mayGuess(r); err != nil {
+		return identity.Account{}, err
 	}
+	ctx, who := r.Context(), source(web.ClientAddr(r))
 	account, err := identity.Account{}, error(errUnknownCode)
 	if code != "" && len(code) <= maxCode {
 		account, err = find(ctx, code)
@@ -30,6 +30,15 @@ func (d *door) accountByCode(r *http.Request, code string, find func(context.Con
 		return identity.Account{}, errUnknownCode
 	}
 	return account, err
+}
+
+// mayGuess gives the answer to who has guessed too much.
+func (d *door) mayGuess(r *http.Request) error {
+	after, ok := d.Guard.Allowed(r.Context(), GuardKind, source(web.ClientAddr(r)))
+	if !ok {
+		return &waitError{errs.New(errs.RateLimited, "Too many wrong registration codes; try again later"), after}
+	}
+	return nil
 }
 
 // source names where a guess comes from: an IPv4 address, or the /64 network that one IPv6 machine has to itself.

@@ -6,6 +6,7 @@ import (
 
 	"muster/internal/device"
 	"muster/internal/errs"
+	"muster/internal/identity"
 	"muster/internal/web"
 )
 
@@ -20,6 +21,10 @@ func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	if err != nil {
 		return err
 	}
+	account, err := d.accountOfPath(r) // from memory: the caller was authenticated by it
+	if err != nil {
+		return err
+	}
 	commands, err := d.Devices.Commands(r.Context(), ref)
 	if err != nil {
 		return err
@@ -30,13 +35,29 @@ func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 		NotifyInstall int             `json:"notification_install_app"`
 		PingSeconds   int             `json:"ping_frequency,omitzero"`
 		ReportSeconds int             `json:"report_frequency,omitzero"`
+		Neighbours    int             `json:"neighbours,omitzero"`
+		CrossDomain   *crossDomain    `json:"cross_domain_api,omitempty"`
 		Commands      []commandAnswer `json:"commands,omitempty"`
 	}{
 		identityAnswer{number(s.UserIdentity.Ask), s.UserIdentity.Pattern, s.UserIdentity.Message},
 		s.Privacy.answer(), number(s.NotifyInstall), seconds(s.PingEvery), seconds(s.ReportEvery),
-		commandAnswers(commands),
+		number(s.Neighbours), crossDomainOf(account.CrossDomain), commandAnswers(commands),
 	})
 	return nil
+}
+
+// crossDomain says at which port of its machine the agent answers web pages that ask which device it is.
+type crossDomain struct {
+	Enabled int `json:"enabled"`
+	Port    int `json:"port"`
+}
+
+// crossDomainOf gives nil where agents are to answer no pages.
+func crossDomainOf(c identity.CrossDomain) *crossDomain {
+	if !c.Enabled {
+		return nil
+	}
+	return &crossDomain{1, c.Port}
 }
 
 type identityAnswer struct {

@@ -30,7 +30,10 @@ const (
 )
 
 // fakeAccounts finds accounts by code and licence key, or fails as it is told.
-type fakeAccounts struct{ fail error }
+type fakeAccounts struct {
+	fail        error
+	crossDomain identity.CrossDomain // of every account
+}
 
 var testAccounts = []identity.Account{
 	{ID: 1, Name: "Example Ltd", Email: "owner@example.net", LicenseKey: theKey, RegistrationCode: theCode},
@@ -40,6 +43,7 @@ var testAccounts = []identity.Account{
 func (f fakeAccounts) find(match func(identity.Account) bool) (identity.Account, error) {
 	for _, a := range testAccounts {
 		if f.fail == nil && match(a) {
+			a.CrossDomain = f.crossDomain
 			return a, nil
 		}
 	}
@@ -67,6 +71,11 @@ func (f fakeAccounts) EnrolmentCode(ctx context.Context, code string) (identity.
 
 func (f fakeAccounts) AccountByLicenseKey(_ context.Context, key string) (identity.Account, error) {
 	return f.find(func(a identity.Account) bool { return a.LicenseKey == key })
+}
+
+// EnrolmentByLicenseKey knows only the first account: the other enrols by codes alone.
+func (f fakeAccounts) EnrolmentByLicenseKey(_ context.Context, key string) (identity.Account, error) {
+	return f.find(func(a identity.Account) bool { return a.LicenseKey == key && key == theKey })
 }
 
 // fakeDevices is the device service as far as the door can tell. Like the real one it changes nothing when a

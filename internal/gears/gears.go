@@ -51,6 +51,8 @@ type Devices interface {
 type Accounts interface {
 	// EnrolmentCode gives the registration code too, the zero one where it is the account's own.
 	EnrolmentCode(ctx context.Context, code string) (identity.Account, identity.RegistrationCode, error)
+	// EnrolmentByLicenseKey gives NotFound also where the account does not let agents register by its licence key.
+	EnrolmentByLicenseKey(ctx context.Context, key string) (identity.Account, error)
 	AccountByRegistrationCode(ctx context.Context, code string) (identity.Account, error)
 	AccountByLicenseKey(ctx context.Context, key string) (identity.Account, error)
 }
@@ -85,6 +87,8 @@ type Settings struct {
 	Privacy                Privacy
 	UserIdentity           UserIdentity
 	NotifyInstall          bool
+	// Neighbours has agents report what they see of other machines.
+	Neighbours bool
 }
 
 // Deps is what the door is built from.

@@ -5,7 +5,8 @@ package gears
 const (
 	maxBody        = 4 << 20 // bytes of a registration or report
 	maxSmallBody   = 64 << 10
-	maxResultBody  = 4 << 20 // of a result: an output of device.MaxCommandOutput, most of it escaped
+	maxOpenBody    = 256 << 10 // of a registration by licence key, which is read before anything is known of who sends it
+	maxResultBody  = 4 << 20   // of a result: an output of device.MaxCommandOutput, most of it escaped
 	maxDepth       = 64
 	maxMembers     = 10_000 // of one object
 	maxText        = 512    // characters of a text that is read; the others are only kept

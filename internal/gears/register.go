@@ -10,12 +10,12 @@ import (
 	"muster/internal/web"
 )
 
-// register enrols a device with a registration code. The code is checked before anything is read, so that only who has
-// one can make the server read a body.
+// register enrols a device with a registration code, or by the licence key of its account. A code is checked before
+// anything is read, so that only who has one can make the server read a large body.
 func (d *door) register(w http.ResponseWriter, r *http.Request) error {
 	code, group := splitCode(r.Header.Get("Gears-Auth"))
 	if code == "" {
-		return errs.InvalidField("Gears-Auth", "The header Gears-Auth with the registration code is missing")
+		return d.registerByLicenseKey(w, r)
 	}
 	var with identity.RegistrationCode
 	account, err := d.accountByCode(r, code, func(ctx context.Context, code string) (identity.Account, error) {
@@ -27,7 +27,11 @@ func (d *door) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	web.NoteAccount(r, int64(account.ID))
-	reg, err := readRegistration(w, r)
+	raw, err := readObject(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	reg, err := decodeRegistration(raw)
 	if err != nil {
 		return err
 	}
@@ -35,6 +39,47 @@ func (d *door) register(w http.ResponseWriter, r *http.Request) error {
 		reg.GroupID = group
 	}
 	reg.Code = with.ID
+	return d.enrol(w, r, account, reg)
+}
+
+// errNoCode is for a registration that names its account in neither way.
+var errNoCode = errs.InvalidField("Gears-Auth", "The header Gears-Auth with the registration code is missing")
+
+// registerByLicenseKey enrols a device that names its account by the licence key in its body. The key has to be read
+// before it can be checked: who has guessed too much already is not read at all, and nobody is read for long.
+func (d *door) registerByLicenseKey(w http.ResponseWriter, r *http.Request) error {
+	if err := d.mayGuess(r); err != nil {
+		return err
+	}
+	if r.Body == nil || r.ContentLength == 0 {
+		return errNoCode
+	}
+	raw, err := readObject(w, r, maxOpenBody)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		LicenseKey text `json:"license_key"`
+	}
+	if err := unmarshal(raw, &in); err != nil {
+		return err
+	}
+	if in.LicenseKey == "" {
+		return errNoCode
+	}
+	account, err := d.accountByCode(r, string(in.LicenseKey), d.Accounts.EnrolmentByLicenseKey)
+	if err != nil {
+		return err
+	}
+	web.NoteAccount(r, int64(account.ID))
+	reg, err := decodeRegistration(raw)
+	if err != nil {
+		return err
+	}
+	return d.enrol(w, r, account, reg)
+}
+
+func (d *door) enrol(w http.ResponseWriter, r *http.Request, account identity.Account, reg device.Registration) error {
 	e, err := d.Devices.Enrol(r.Context(), account.ID, reg)
 	if errs.Is(err, errs.NotFound) {
 		return errUnknownCode // used up: who has it has guessed nothing
@@ -52,13 +97,11 @@ func (d *door) register(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func readRegistration(w http.ResponseWriter, r *http.Request) (device.Registration, error) {
-	raw, err := readBody(w, r, maxBody)
+// readObject reads a body that is one JSON object within the limits.
+func readObject(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	raw, err := readBody(w, r, limit)
 	if err != nil {
-		return device.Registration{}, err
+		return nil, err
 	}
-	if err := checkJSON(raw); err != nil {
-		return device.Registration{}, err
-	}
-	return decodeRegistration(raw)
+	return raw, checkJSON(raw)
 }

@@ -172,6 +172,72 @@ func TestRegisterErrors(t *testing.T) {
 	}
 }
 
+// byKey registers without a code.
+func (v *world) byKey(t *testing.T, from, body string) (status int, answer string) {
+	t.Helper()
+	w := v.do(t, call{method: "POST", path: "/api/v2/accounts/devices/registration_code", body: body, bare: true, from: from})
+	return w.Code, w.Body.String()
+}
+
+func TestRegisterByLicenseKey(t *testing.T) {
+	for body, group := range map[string]string{
+		`{"license_key":"` + theKey + `","hostname":"a"}`:                   "",
+		`{"hostname":"a","license_key":" ` + theKey + ` ","group_id":"17"}`: "17",
+	} {
+		v := newWorld()
+		status, answer := v.byKey(t, "", body)
+		if want := `{"license_key":"` + theKey + `","device_id":"` + theDevice + `","access_key":"` + theSecret + `","access_token":"` + theSecret2 + `"}`; status != 200 || answer != want {
+			t.Fatalf("%s: %d %s", body, status, answer)
+		}
+		if got, want := v.devices.enrolled, []device.Registration{{Name: "a", HostName: "a", GroupID: group}}; !cmp.Equal(got, want) {
+			t.Errorf("%s: enrolled %+v", body, got)
+		}
+	}
+}
+
+func TestRegisterByLicenseKeyErrors(t *testing.T) {
+	const unknown = `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`
+	const missing = `{"errors":[{"error_type":"400000","details":"The header Gears-Auth with the registration code is missing"}]}`
+	for body, want := range map[string]string{
+		``:                                    missing,
+		`{"hostname":"a"}`:                    missing,
+		`{"license_key":"","hostname":"a"}`:   missing,
+		`{"license_key":"00","hostname":"a"}`: unknown,
+		`{"license_key":"` + otherKey + `","hostname":"a"}`:                unknown, // it wants a code
+		`{"license_key":"` + otherKey + `"}`:                               unknown, // and nothing else is told
+		`{"license_key":"` + strings.Repeat("0", 65) + `","hostname":"a"}`: unknown,
+		`{"license_key":"` + theCode + `","hostname":"a"}`:                 unknown,
+		`{"license_key":[]}`:                                               `{"errors":[{"error_type":"400000","details":"Member license_key must be a string"}]}`,
+		`{"license_key":"` + theKey + `","license_key":"00"}`:              `{"errors":[{"error_type":"400000","details":"Member license_key occurs twice"}]}`,
+		`{"hostname":"` + strings.Repeat("a", maxOpenBody) + `"}`:          `{"errors":[{"error_type":"413000","details":"The body is larger than 262144 bytes"}]}`,
+	} {
+		v := newWorld()
+		if status, answer := v.byKey(t, "", body); answer != want || len(v.devices.enrolled) != 0 {
+			t.Errorf("%.80s: %d %s, want %s", body, status, answer, want)
+		}
+	}
+}
+
+// TestGuessingKeysIsGuessing: keys and codes are counted together, and who has guessed too much is not read any more.
+func TestGuessingKeysIsGuessing(t *testing.T) {
+	v := newWorld()
+	v.guard.limit = 3
+	const from = "198.51.100.1:1"
+	for range 50 { // the key of an account that enrols by codes is one guess, however often it comes
+		if status, _ := v.byKey(t, from, `{"license_key":"`+otherKey+`","hostname":"a"}`); status != 404 {
+			t.Fatalf("status %d", status)
+		}
+	}
+	v.byKey(t, from, `{"license_key":"00","hostname":"a"}`)
+	v.registerFrom(t, from, "GUESS0")
+	if status, _ := v.registerFrom(t, from, theCode); status != 429 {
+		t.Errorf("a code after three guesses: status %d", status)
+	}
+	if status, _ := v.byKey(t, from, `not even JSON`); status != 429 {
+		t.Errorf("a body after three guesses: status %d", status)
+	}
+}
+
 // registerFrom tries a code from an address.
 func (v *world) registerFrom(t *testing.T, from, code string) (status int, retryAfter string) {
 	t.Helper()

@@ -79,6 +79,8 @@ func TestExamplesInTheDocumentation(t *testing.T) {
 		switch kind {
 		case "registration":
 			status, answer = newWorld().register(t, theCode, body)
+		case "registration-by-key":
+			status, answer = newWorld().byKey(t, "", body)
 		case "report":
 			if err := validates(t, schema, body); err != nil {
 				t.Errorf("%s: %v", body, err)

@@ -179,6 +179,23 @@ func (s *Service) EnrolmentCode(ctx context.Context, code string) (Account, Regi
 	return a, c, err
 }
 
+// EnrolmentByLicenseKey finds the account that agents enrol into by its licence key alone. It answers from memory for up to
+// a second. NotFound: there is no such account, or it wants a registration code.
+func (s *Service) EnrolmentByLicenseKey(ctx context.Context, key string) (Account, error) {
+	a, err := s.AccountByLicenseKey(ctx, key)
+	if err != nil {
+		return Account{}, err
+	}
+	now, err := s.Settings(ctx, a.ID)
+	if err != nil {
+		return Account{}, err
+	}
+	if !now.Agents.EnrolByLicenseKey {
+		return Account{}, errs.New(errs.NotFound, "The account enrols by registration codes only")
+	}
+	return a, nil
+}
+
 func (s *Service) codeByText(ctx context.Context, code string) (RegistrationCode, error) {
 	now := s.now()
 	if c, ok := s.byCode.get(code, now); ok {

@@ -54,6 +54,34 @@ func TestRegistrationCodes(t *testing.T) {
 	}
 }
 
+func TestEnrolmentByLicenseKey(t *testing.T) {
+	f := newFixture(t)
+	a, b := f.account(t, "Acme"), f.account(t, "Other")
+	for name, key := range map[string]string{"not allowed": a.LicenseKey, "a code": a.RegistrationCode, "unknown": strings.Repeat("0", 32), "none": ""} {
+		if _, err := f.EnrolmentByLicenseKey(f.ctx, key); !errs.Is(err, errs.NotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	set := func(on bool) {
+		t.Helper()
+		_, _, err := f.UpdateSettings(f.ctx, a.ID, nil, func(s *identity.Settings) error { s.Agents.EnrolByLicenseKey = on; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(true)
+	if found, err := f.EnrolmentByLicenseKey(f.ctx, a.LicenseKey); err != nil || found.ID != a.ID {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	if _, err := f.EnrolmentByLicenseKey(f.ctx, b.LicenseKey); !errs.Is(err, errs.NotFound) {
+		t.Errorf("what one account allows, another does not: %v", err)
+	}
+	set(false)
+	if _, err := f.EnrolmentByLicenseKey(f.ctx, a.LicenseKey); !errs.Is(err, errs.NotFound) {
+		t.Errorf("switched off again: %v", err)
+	}
+}
+
 func TestRegistrationCodeIsRevokedAtOnce(t *testing.T) {
 	f := newFixture(t)
 	a, b := f.account(t, "Acme"), f.account(t, "Other")

@@ -125,6 +125,10 @@ type Agents struct {
 	ReportSeconds int     `json:"report_seconds"`
 	AskUser       AskUser `json:"ask_user"`
 	NotifyInstall bool    `json:"notify_install"`
+	// EnrolByLicenseKey lets agents register that know no more than the licence key of the account.
+	EnrolByLicenseKey bool `json:"enrol_by_license_key"`
+	// DiscoverNeighbours has agents report which other machines they see on their network.
+	DiscoverNeighbours bool `json:"discover_neighbours"`
 }
 
 // AskUser says whether agents ask their user who they are.

@@ -35,6 +35,15 @@ func TestSettingsReachAgents(t *testing.T) {
 			"ping_frequency": 120.0, "report_frequency": 600.0,
 		}
 		eventually(t, "the agent is told", func() bool { return cmp.Equal(want, config()) })
+		p.muster("account", "set", "--cross-domain-enabled", "--cross-domain-port", "8443")
+		p.muster("account", "settings", "set", "agents.discover_neighbours=true")
+		want["cross_domain_api"] = object{"enabled": 1.0, "port": 8443.0}
+		eventually(t, "the agent is told of its own interface, and of no neighbours where addresses are private", func() bool {
+			return cmp.Equal(want, config())
+		})
+		p.muster("account", "settings", "set", "privacy.mac_address=false")
+		want["neighbours"], private["mac_addr"] = 1.0, 0.0
+		eventually(t, "the agent is to look around", func() bool { return cmp.Equal(want, config()) })
 		for member, value := range map[string]string{"reg_code": code, "license_key": a.LicenseKey} {
 			got := p.call("POST", "/gears/api/2/agent/fetch_privacy", nil, fmt.Sprintf(`{%q:%q}`, member, value)).want(200).object()
 			if diff := cmp.Diff(private, got); diff != "" {
@@ -48,7 +57,7 @@ func TestSettingsReachAgents(t *testing.T) {
 			}
 		}
 		out, status := command(t, append([]string{"account", "settings", "set", "privacy.host_name=false", "--revision", "1"}, db...)...)
-		if status != 1 || !strings.Contains(out, "revision 2") {
+		if status != 1 || !strings.Contains(out, "revision 4") {
 			t.Errorf("an old revision: code %d, %s", status, out)
 		}
 		if out := p.muster("account", "settings", "show"); !strings.Contains(strings.Join(strings.Fields(out), " "), " privacy.host_name true privacy.local_ip false ") {
