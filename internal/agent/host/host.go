@@ -17,9 +17,22 @@ type Host struct {
 	Files    fs.FS
 	Programs Programs
 	Registry Registry // nil but on Windows
-	Now      func() time.Time
+	// Volumes lists the mounted file systems that hold the machine's own data, each once: those of local disks, and where the
+	// system itself lies. File systems of the network, of users (FUSE) and of the kernel are left out, as are pictures of
+	// disks (squashfs, disk images): to ask them how large they are may take for ever, or says nothing.
+	Volumes func() ([]Volume, error)
+	Now     func() time.Time
 	// Privileged: the agent may read everything. What it could not read without is told as such.
 	Privileged bool
+}
+
+// Volume is one mounted file system. Sizes are in bytes.
+type Volume struct {
+	Name        string // where it is mounted, or its drive letter: "/", "C:"
+	Device      string
+	Type        string // "ext4", "NTFS"
+	Total, Free uint64 // what users may use of it
+	System      bool   // holds the operating system
 }
 
 // Programs runs the machine's own programs.
