@@ -70,6 +70,7 @@ type commands struct {
 	Feed    feedCommand    `cmd:"" help:"Import, list and remove feeds of vulnerabilities."`
 	Policy  policyCommand  `cmd:"" help:"List, show, try, save and delete policies."`
 	Vuln    vulnCommand    `cmd:"" help:"List and explain vulnerabilities, and accept risks."`
+	Script  scriptCommand  `cmd:"" help:"Sign the scripts of custom checks, which agents run only when they are."`
 	Run     runCommand     `cmd:"" help:"List, show and cancel work over many devices."`
 	Regcode regcodeCommand `cmd:"" help:"Show, make and end the codes that agents register with."`
 	Webhook webhookCommand `cmd:"" help:"Tell other systems of changes of status."`

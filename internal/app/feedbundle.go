@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"muster/internal/errs"
+	"muster/internal/signature"
 	"muster/internal/vuln/feed"
 )
 
@@ -24,7 +25,7 @@ type feedKeys struct {
 }
 
 // readKeys reads public keys, one a line; lines that begin with # and empty ones are left out.
-func readKeys(name string) ([]ed25519.PublicKey, error) {
+func readKeys(name string, of signature.Purpose) ([]ed25519.PublicKey, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -32,20 +33,9 @@ func readKeys(name string) ([]ed25519.PublicKey, error) {
 	if err != nil {
 		return nil, unreadable(err, name)
 	}
-	var out []ed25519.PublicKey
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		key, err := feed.ParsePublicKey(line)
-		if err != nil {
-			return nil, errs.New(errs.Invalid, "%s: %v", name, err)
-		}
-		out = append(out, key)
-	}
-	if len(out) == 0 {
-		return nil, errs.New(errs.Invalid, "%s holds no key", name)
+	out, err := of.ParsePublics(string(text))
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "%s: %v", name, err)
 	}
 	return out, nil
 }
@@ -113,14 +103,19 @@ type feedKeygen struct {
 
 // Run makes a key.
 func (c *feedKeygen) Run(env *environment) error {
-	key, err := feed.NewKey(rand.Reader)
+	return writeKey(env, c.File, signature.Feeds)
+}
+
+// writeKey makes a key: the secret one goes into a file, the public one beside it, and is printed.
+func writeKey(env *environment, file string, of signature.Purpose) error {
+	key, err := signature.NewKey(rand.Reader)
 	if err != nil {
 		return err
 	}
-	public := feed.FormatPublicKey(feed.PublicOf(key))
-	err = writeNew(c.File, feed.FormatSecretKey(key)+"\n", 0o600)
+	public := of.FormatPublic(signature.PublicOf(key))
+	err = writeNew(file, of.FormatSecret(key)+"\n", 0o600)
 	if err == nil {
-		err = writeNew(c.File+".pub", public+"\n", 0o644)
+		err = writeNew(file+".pub", public+"\n", 0o644)
 	}
 	if err != nil {
 		return err
@@ -154,7 +149,7 @@ func (c *feedBundle) Run(env *environment) error {
 	if err != nil {
 		return unreadable(err, c.Key)
 	}
-	key, err := feed.ParseSecretKey(string(text))
+	key, err := signature.Feeds.ParseSecret(string(text))
 	if err != nil {
 		return errs.New(errs.Invalid, "%s: %v", c.Key, err)
 	}
@@ -250,7 +245,7 @@ type feedVerify struct {
 
 // Run verifies the bundle.
 func (c *feedVerify) Run(env *environment) error {
-	keys, err := readKeys(c.FeedKeys)
+	keys, err := readKeys(c.FeedKeys, signature.Feeds)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"muster/internal/catalogue"
 	"muster/internal/errs"
 	"muster/internal/posture"
+	"muster/internal/signature"
 )
 
 type feedImport struct {
@@ -81,7 +82,7 @@ func (c *feedImport) request(from sources) catalogue.Request {
 }
 
 func (c *feedImport) take(env *environment, s *services, from sources) (catalogue.Result, *intake, error) {
-	keys, err := readKeys(c.FeedKeys)
+	keys, err := readKeys(c.FeedKeys, signature.Feeds)
 	if err != nil {
 		return catalogue.Result{}, nil, err
 	}

@@ -27,6 +27,7 @@ import (
 	"muster/internal/oauth"
 	"muster/internal/ratelimit"
 	"muster/internal/reference"
+	"muster/internal/signature"
 	"muster/internal/store"
 	"muster/internal/web"
 	"muster/internal/webhook"
@@ -116,7 +117,7 @@ func newServer(ctx context.Context, cfg config.Server, log *slog.Logger) (*serve
 	if err != nil {
 		return nil, err
 	}
-	s.feedKeys, err = readKeys(cfg.FeedKeys)
+	s.feedKeys, err = readKeys(cfg.FeedKeys, signature.Feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +225,7 @@ func (s *server) doors() *web.Mux {
 		}),
 		gears.New(gears.Deps{
 			Devices: s.devices, Accounts: s.identity, Guard: newCodeGuard(time.Now), BaseURL: s.baseURL,
-			Settings: s.agentSettings,
+			Settings: s.agentSettings, Checks: s.agentChecks,
 		}),
 		admin.New(admin.Deps{
 			Authenticator: s.identity, Limiter: limiter, Accounts: s.identity, Devices: s.devices, Policies: s.policies, Runs: s.runs,

@@ -6,6 +6,7 @@ import (
 
 	"muster/internal/api"
 	"muster/internal/device"
+	"muster/internal/errs"
 	"muster/internal/gears"
 	"muster/internal/identity"
 	"muster/internal/policy"
@@ -64,6 +65,28 @@ func covered(c *policy.Compiled) (out []posture.Category) {
 		}
 	}
 	return out
+}
+
+// agentChecks is what the policy of a device asks its agent to run. It costs reading the device.
+func (s *services) agentChecks(ctx context.Context, ref device.Ref) ([]gears.CustomCheck, error) {
+	d, err := s.store.Device(ctx, ref.Account, ref.ID)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil // it has gone since it showed its credentials
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.policies.Compiled(ctx, ref.Account, d.Policy)
+	if err != nil {
+		return nil, err
+	}
+	var out []gears.CustomCheck
+	for _, a := range p.Scripts(d.OSFamily, d.Type) {
+		out = append(out, gears.CustomCheck{
+			ID: a.Check, Interpreter: a.Interpreter, Seconds: a.Seconds, Systems: a.Systems, Text: a.Text, Signature: a.Signature,
+		})
+	}
+	return out, nil
 }
 
 // agentSettings is what the agents of an account are told.

@@ -29,6 +29,10 @@ func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	if err != nil {
 		return err
 	}
+	checks, err := d.checks(r.Context(), ref)
+	if err != nil {
+		return err
+	}
 	web.WriteJSON(w, http.StatusOK, struct {
 		UserIdentity  identityAnswer  `json:"user_identity"`
 		Privacy       privacyAnswer   `json:"privacy"`
@@ -37,11 +41,12 @@ func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 		ReportSeconds int             `json:"report_frequency,omitzero"`
 		Neighbours    int             `json:"neighbours,omitzero"`
 		CrossDomain   *crossDomain    `json:"cross_domain_api,omitempty"`
+		Checks        []CustomCheck   `json:"custom_checks,omitempty"`
 		Commands      []commandAnswer `json:"commands,omitempty"`
 	}{
 		identityAnswer{number(s.UserIdentity.Ask), s.UserIdentity.Pattern, s.UserIdentity.Message},
 		s.Privacy.answer(), number(s.NotifyInstall), seconds(s.PingEvery), seconds(s.ReportEvery),
-		number(s.Neighbours), crossDomainOf(account.CrossDomain), commandAnswers(commands),
+		number(s.Neighbours), crossDomainOf(account.CrossDomain), checks, commandAnswers(commands),
 	})
 	return nil
 }

@@ -219,6 +219,7 @@ type world struct {
 	guard    *fakeGuard
 	settings Settings
 	setFail  error
+	checks   []CustomCheck
 }
 
 func newWorld() *world {
@@ -226,6 +227,7 @@ func newWorld() *world {
 	door := New(Deps{
 		Devices: v.devices, Accounts: v.accounts, Guard: v.guard,
 		Settings: func(context.Context, posture.AccountID) (Settings, error) { return v.settings, v.setFail },
+		Checks:   func(context.Context, device.Ref) ([]CustomCheck, error) { return v.checks, nil },
 		BaseURL:  func(*http.Request) string { return "https://muster.example.net" },
 	})
 	v.handler = &web.Server{Next: web.NewMux(door), Log: slog.New(slog.DiscardHandler)}

@@ -98,6 +98,8 @@ type Deps struct {
 	Guard    Guard
 	// Settings gives what the agents of an account are told.
 	Settings func(ctx context.Context, account posture.AccountID) (Settings, error)
+	// Checks gives what the policy of a device asks its agent to run.
+	Checks func(ctx context.Context, ref device.Ref) ([]CustomCheck, error)
 	// BaseURL gives the address under which people reach the server, without a slash at its end. Links in answers start
 	// with it.
 	BaseURL func(r *http.Request) string

@@ -3,16 +3,16 @@ package policy
 import (
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 
 	"muster/internal/posture"
+	"muster/internal/signature"
 )
 
 const (
 	customCheckID = "custom_check"
 	// maxTimeout bounds how long an agent may wait for a script.
-	maxTimeout = 10 * time.Minute
+	maxTimeout = signature.MaxTimeout
 )
 
 var customArea = area{judge: judgeEach, checks: []definition{{

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"muster/internal/posture"
+	"muster/internal/signature"
 	"muster/internal/vuln/version"
 )
 
@@ -127,6 +128,9 @@ func (m *mistakes) scripts(field string, scripts []Script) {
 			m.add(at+".text", "%s.text is missing", at)
 		}
 		m.prose(at+".text", s.Text, maxScript)
+		if _, err := signature.SignedBy(s.Signature); s.Signature != "" && err != nil {
+			m.add(at+".signature", "%s", messageOf(err))
+		}
 		for j := range i {
 			if within(s.OS, scripts[j].OS) {
 				m.add(at, "this script is never run: scripts[%d] is for the same systems", j)

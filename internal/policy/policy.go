@@ -90,6 +90,8 @@ type Script struct {
 	Interpreter string   `json:"interpreter"`
 	Timeout     Duration `json:"timeout,omitzero"` // zero means 30 seconds
 	Text        string   `json:"text"`
+	// Signature is what `muster script sign` wrote: agents of Muster run no script without one by a key that they trust.
+	Signature string `json:"signature,omitempty"`
 }
 
 // Severity is how much a failed check matters.

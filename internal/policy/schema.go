@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"muster/internal/signature"
 )
 
 // Schema gives the JSON Schema of the document that Parse reads, for editors. docs/schema has a copy.
@@ -101,6 +103,8 @@ func form(path string, t reflect.Type) object {
 		return word
 	}
 	switch {
+	case path == "script.signature":
+		return object{"type": "string", "pattern": signature.Form()}
 	case strings.HasSuffix(path, ".min_version"):
 		return object{"$ref": "#/$defs/version"}
 	case t == reflect.TypeFor[Duration]():
@@ -213,4 +217,5 @@ var memberDocs = map[string]string{
 	"script.interpreter": "What runs it.",
 	"script.timeout":     "How long it may take: at most 10m, 30s without a word.",
 	"script.text":        "The script. Exit status 0 passes, 1 fails, anything else is an error.",
+	"script.signature":   "What muster script sign wrote. Muster's own agent runs nothing else.",
 }

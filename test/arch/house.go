@@ -5,7 +5,7 @@ import "slices"
 // Groups of folders that the rules below are made of.
 var (
 	// ground is what everything may stand on.
-	ground = []string{"internal/posture", "internal/errs", "internal/page"}
+	ground = []string{"internal/posture", "internal/errs", "internal/page", "internal/signature"}
 	// domain is what the product knows and decides.
 	domain = []string{
 		"internal/device", "internal/policy", "internal/vuln", "internal/vuln/version", "internal/vuln/feed",
@@ -26,7 +26,9 @@ var House = Rules{
 		"internal/posture": nil,
 		"internal/errs":    nil,
 		"internal/page":    nil,
-		"internal/config":  {"internal/errs"},
+		// Who signed what, which servers and agents share.
+		"internal/signature": {"internal/errs"},
+		"internal/config":    {"internal/errs"},
 
 		// The domain. Its packages meet through interfaces that the one that calls declares. Two may be known by others:
 		// event, the words of the record that everything is written to, and ratelimit, which is arithmetic.

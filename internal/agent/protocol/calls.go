@@ -135,11 +135,12 @@ type CrossDomain struct {
 
 // CustomCheck is a script that the policy asks the agent to run.
 type CustomCheck struct {
-	ID             string `json:"id"`
-	Interpreter    string `json:"interpreter"`
-	TimeoutSeconds int    `json:"timeout_seconds"`
-	Text           string `json:"text"`
-	Signature      string `json:"signature"` // "" for a script that nobody signed
+	ID             string   `json:"id"`
+	Interpreter    string   `json:"interpreter"`
+	TimeoutSeconds int      `json:"timeout_seconds"`
+	Systems        []string `json:"os"` // those that it was written for; none for all
+	Text           string   `json:"text"`
+	Signature      string   `json:"signature"` // "" for a script that nobody signed
 }
 
 // Config asks how the agent is to behave.

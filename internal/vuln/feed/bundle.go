@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"muster/internal/errs"
+	"muster/internal/signature"
 )
 
 // A bundle carries feeds to a server without a network: a tar archive with a manifest, a signature of it, and the feeds in
@@ -70,7 +71,7 @@ func IsBundle(start []byte) bool { return bytes.HasPrefix(start, []byte(bundleMa
 
 // WriteBundle makes a bundle. Members are checked for names that are usable and differ.
 func WriteBundle(w io.Writer, created time.Time, parts []Part, key ed25519.PrivateKey) (Manifest, error) {
-	m := Manifest{Version: bundleVersion, Created: created.UTC().Truncate(time.Second), KeyID: KeyID(PublicOf(key))}
+	m := Manifest{Version: bundleVersion, Created: created.UTC().Truncate(time.Second), KeyID: signature.KeyID(signature.PublicOf(key))}
 	for i := range parts {
 		member := parts[i].Member
 		err := parts[i].copyTo(io.Discard, &member)
@@ -89,12 +90,12 @@ func WriteBundle(w io.Writer, created time.Time, parts []Part, key ed25519.Priva
 	if len(text) > maxManifest {
 		return m, errs.New(errs.TooLarge, "the manifest of the bundle is too large")
 	}
-	signature := base64.StdEncoding.EncodeToString(ed25519.Sign(key, append([]byte(bundleContext), text...)))
+	signed := base64.StdEncoding.EncodeToString(ed25519.Sign(key, append([]byte(bundleContext), text...)))
 	t := tar.NewWriter(w)
 	if err := writeMember(t, m.Created, bundleManifest, text); err != nil {
 		return m, err
 	}
-	if err := writeMember(t, m.Created, bundleSignature, []byte(m.KeyID+" "+signature+"\n")); err != nil {
+	if err := writeMember(t, m.Created, bundleSignature, []byte(m.KeyID+" "+signed+"\n")); err != nil {
 		return m, err
 	}
 	for i := range parts {
@@ -275,17 +276,17 @@ func (b *bundle) manifest(keys []ed25519.PublicKey) (Manifest, error) {
 // signer finds the key that signed. The id beside the signature only helps to say what is wrong.
 func (b *bundle) signer(text []byte, line string, keys []ed25519.PublicKey) (string, error) {
 	id, encoded, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-	signature, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || len(signature) != ed25519.SignatureSize {
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(raw) != ed25519.SignatureSize {
 		return "", b.f.fault(errs.Invalid, "the signature is damaged")
 	}
 	signed := append([]byte(bundleContext), text...)
 	known := make([]string, len(keys))
 	for i, k := range keys {
-		if len(k) == ed25519.PublicKeySize && ed25519.Verify(k, signed, signature) {
-			return KeyID(k), nil
+		if len(k) == ed25519.PublicKeySize && ed25519.Verify(k, signed, raw) {
+			return signature.KeyID(k), nil
 		}
-		known[i] = KeyID(k)
+		known[i] = signature.KeyID(k)
 	}
 	for _, k := range known {
 		if k == id {

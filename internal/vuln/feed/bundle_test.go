@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"muster/internal/errs"
+	"muster/internal/signature"
 )
 
 func keyOf(seed byte) ed25519.PrivateKey {
-	k, _ := NewKey(bytes.NewReader(bytes.Repeat([]byte{seed}, ed25519.SeedSize)))
+	k, _ := signature.NewKey(bytes.NewReader(bytes.Repeat([]byte{seed}, ed25519.SeedSize)))
 	return k
 }
 
@@ -36,7 +37,7 @@ func bundled(t testing.TB, key ed25519.PrivateKey, parts ...Part) []byte {
 func verify(data []byte, keys ...ed25519.PrivateKey) (Manifest, error) {
 	var public []ed25519.PublicKey
 	for _, k := range keys {
-		public = append(public, PublicOf(k))
+		public = append(public, signature.PublicOf(k))
 	}
 	return VerifyBundle("b.tar", bytes.NewReader(data), public)
 }
@@ -48,7 +49,7 @@ func TestBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.KeyID != KeyID(PublicOf(mine)) || !m.Created.Equal(time.Unix(1_000_000_000, 0)) || len(m.Members) != 2 {
+	if m.KeyID != signature.KeyID(signature.PublicOf(mine)) || !m.Created.Equal(time.Unix(1_000_000_000, 0)) || len(m.Members) != 2 {
 		t.Errorf("%+v", m)
 	}
 	if a := m.Members[0]; a.Name != "a.json" || a.Feed != "f" || a.Format != OSV || a.AsOf.Unix() != 5 || a.Size != int64(len(osvA)) || len(a.SHA256) != 64 {
@@ -85,7 +86,7 @@ func TestBundlesThatAreNotTrusted(t *testing.T) {
 		code errs.Code
 		want string
 	}{
-		"another key":        {data, []ed25519.PrivateKey{other}, errs.Forbidden, "signed with the key " + KeyID(PublicOf(mine)) + ", which is not trusted here; trusted are: " + KeyID(PublicOf(other))},
+		"another key":        {data, []ed25519.PrivateKey{other}, errs.Forbidden, "signed with the key " + signature.KeyID(signature.PublicOf(mine)) + ", which is not trusted here; trusted are: " + signature.KeyID(signature.PublicOf(other))},
 		"no key":             {data, nil, errs.Forbidden, "is not trusted here"},
 		"changed manifest":   {bytes.Replace(data, []byte(`"a.json"`), []byte(`"c.json"`), 1), []ed25519.PrivateKey{mine}, errs.Invalid, "the manifest was changed after it was signed"},
 		"changed member":     {bytes.Replace(data, []byte(`"A-1"`), []byte(`"A-2"`), 1), []ed25519.PrivateKey{mine}, errs.Invalid, "a.json was changed: its checksum"},
@@ -188,32 +189,5 @@ func TestWriteBundleChecks(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestKeysAsText(t *testing.T) {
-	k := keyOf(7)
-	public, err := ParsePublicKey(" " + FormatPublicKey(PublicOf(k)) + "\n")
-	if err != nil || !public.Equal(PublicOf(k)) {
-		t.Error(err)
-	}
-	secret, err := ParseSecretKey(FormatSecretKey(k))
-	if err != nil || !secret.Equal(k) {
-		t.Error(err)
-	}
-	for _, s := range []string{"", "muster-feed-key:", "muster-feed-key:AAAA", FormatPublicKey(PublicOf(k)) + "A", FormatSecretKey(k)} {
-		if _, err := ParsePublicKey(s); errs.CodeOf(err) != errs.Invalid {
-			t.Errorf("%q is taken for a public key", s)
-		}
-	}
-	_, err = ParsePublicKey(FormatSecretKey(k))
-	if err == nil || !strings.Contains(err.Error(), "this is the secret key") || strings.Contains(err.Error(), FormatSecretKey(k)) {
-		t.Error(err)
-	}
-	if _, err := ParseSecretKey(FormatPublicKey(PublicOf(k))); errs.CodeOf(err) != errs.Invalid {
-		t.Error("a public key is taken for a secret one")
-	}
-	if _, err := NewKey(strings.NewReader("short")); errs.CodeOf(err) != errs.Unavailable {
-		t.Error(err)
 	}
 }

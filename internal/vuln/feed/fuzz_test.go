@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"muster/internal/errs"
+	"muster/internal/signature"
 	"muster/internal/vuln"
 	"muster/internal/vuln/version"
 )
@@ -130,7 +131,7 @@ func FuzzBundle(f *testing.F) {
 	f.Add(data)
 	f.Add(data[:len(data)/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := VerifyBundle("b", bytes.NewReader(data), []ed25519.PublicKey{PublicOf(mine)})
+		m, err := VerifyBundle("b", bytes.NewReader(data), []ed25519.PublicKey{signature.PublicOf(mine)})
 		switch {
 		case err != nil && errs.CodeOf(err) == errs.Internal:
 			t.Fatalf("an error without a code: %v", err)
