@@ -7,12 +7,20 @@ BIN := $(CURDIR)/bin
 
 # The version that `muster version` shows.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X muster/internal/app.Version=$(VERSION)
+LDFLAGS := -s -w -X muster/internal/app.Version=$(VERSION) -X muster/internal/agent.Version=$(VERSION)
 
 # Tools of the makers, at these versions. They are built from source into bin/, under a name that ends in the version: a
 # new version is a new file.
 GOLANGCI_LINT := $(BIN)/golangci-lint-v2.15.0
 GOVULNCHECK   := $(BIN)/govulncheck-v1.9.0
+NFPM          := $(BIN)/nfpm-v2.45.2
+
+# Where packages are made, of which version and for which processors.
+PACKAGES        ?= $(BIN)/packages
+PACKAGE_VERSION ?= $(shell packaging/version.sh '$(VERSION)')
+PACKAGE_ARCHES  ?= amd64 arm64
+# The time that files in packages have: that of the last change, so that the same source gives the same package.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # The race detector needs a C compiler; the product does not.
 RACE ?= $(if $(shell command -v gcc || command -v cc || command -v clang),-race)
@@ -44,6 +52,18 @@ cross: ## see that they build for every system they are made for (in bin/cross/)
 		echo "$$os/$$arch"; mkdir -p $(BIN)/cross/$$os-$$arch; \
 		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/cross/$$os-$$arch/ ./cmd/...; \
 	done; done
+
+.PHONY: packages
+packages: $(NFPM) ## the agent as deb and rpm, in bin/packages/
+	@set -e; rm -rf '$(PACKAGES)'; for arch in $(PACKAGE_ARCHES); do \
+		build='$(PACKAGES)'/build/$$arch; mkdir -p $$build; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $$build/ ./cmd/muster-agent; \
+		gzip -9nc packaging/muster-agent.8 >$$build/muster-agent.8.gz; gzip -9nc CHANGELOG.md >$$build/changelog.gz; \
+		for format in deb rpm; do \
+			ARCH=$$arch BUILD=$$build PACKAGE_VERSION='$(PACKAGE_VERSION)' SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
+				$(NFPM) package -f packaging/muster-agent.yaml -p $$format -t '$(PACKAGES)'/; \
+		done; \
+	done; rm -rf '$(PACKAGES)'/build
 
 ##@ To test
 
@@ -144,7 +164,7 @@ fix: $(GOLANGCI_LINT) ## format the source, and mend what the linters can mend b
 ##@ Around it
 
 .PHONY: tools
-tools: $(GOLANGCI_LINT) $(GOVULNCHECK) ## build the linters into bin/
+tools: $(GOLANGCI_LINT) $(GOVULNCHECK) $(NFPM) ## build the linters, and what makes packages, into bin/
 
 $(GOLANGCI_LINT):
 	GOBIN=$(BIN) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(lastword $(subst -, ,$@))
@@ -153,6 +173,10 @@ $(GOLANGCI_LINT):
 $(GOVULNCHECK):
 	GOBIN=$(BIN) GOFLAGS= $(GO) install golang.org/x/vuln/cmd/govulncheck@$(lastword $(subst -, ,$@))
 	mv $(BIN)/govulncheck $@
+
+$(NFPM):
+	GOBIN=$(BIN) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(lastword $(subst -, ,$@))
+	mv $(BIN)/nfpm $@
 
 .PHONY: clean
 clean: ## remove what this file builds; never a server's data
