@@ -17,6 +17,7 @@ type Host struct {
 	Files    fs.FS
 	Programs Programs
 	Registry Registry // nil but on Windows
+	Native   Native   // nil but on Windows
 	// Volumes lists the mounted file systems that hold the machine's own data, each once: those of local disks, and where the
 	// system itself lies. File systems of the network, of users (FUSE) and of the kernel are left out, as are pictures of
 	// disks (squashfs, disk images): to ask them how large they are may take for ever, or says nothing.

@@ -37,8 +37,12 @@ func (p programs) Run(ctx context.Context, name string, args ...string) ([]byte,
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = out, said, environment(), rootFolder()
 	// What the program leaves behind must not hold the agent by an open pipe.
 	cmd.WaitDelay = time.Second
-	aloneInGroup(cmd)
-	err = cmd.Run()
+	together := aloneInGroup(cmd)
+	if err = cmd.Start(); err == nil {
+		together(cmd.Process)
+		err = cmd.Wait()
+	}
+	together(nil)
 	var exit *exec.ExitError
 	switch {
 	case out.overflowed:

@@ -42,8 +42,8 @@ func environment() []string {
 
 func rootFolder() string { return "/" }
 
-// aloneInGroup puts the program into a process group of its own, so that its children end with it.
-func aloneInGroup(cmd *exec.Cmd) {
+// aloneInGroup puts the program into a process group of its own, so that its children end with it when it is ended.
+func aloneInGroup(cmd *exec.Cmd) func(*os.Process) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {
 		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
@@ -52,6 +52,7 @@ func aloneInGroup(cmd *exec.Cmd) {
 		}
 		return err
 	}
+	return func(*os.Process) {}
 }
 
 func privileged() bool { return os.Geteuid() == 0 }

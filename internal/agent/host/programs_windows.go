@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
@@ -44,10 +45,14 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// environment is what programs of Windows do not start without.
+// environment is what programs of Windows do not start without. PSModulePath is not handed on: it may name folders of a user,
+// or those of another PowerShell, whose modules the one of the system cannot load.
 func environment() []string {
-	out := []string{"PATH=" + strings.Join(folders(), ";")}
-	for _, name := range []string{"SystemRoot", "SystemDrive", "windir", "ComSpec", "TEMP", "TMP", "ProgramData", "ProgramFiles", "ProgramFiles(x86)", "PSModulePath"} {
+	out := []string{
+		"PATH=" + strings.Join(folders(), ";"),
+		"PSModulePath=" + filepath.Join(rootFolder(), `WindowsPowerShell\v1.0\Modules`),
+	}
+	for _, name := range []string{"SystemRoot", "SystemDrive", "windir", "ComSpec", "TEMP", "TMP", "ProgramData", "ProgramFiles", "ProgramFiles(x86)"} {
 		if v, ok := os.LookupEnv(name); ok {
 			out = append(out, name+"="+v)
 		}
@@ -57,8 +62,43 @@ func environment() []string {
 
 func rootFolder() string { return folders()[0] }
 
-func aloneInGroup(cmd *exec.Cmd) {
+// aloneInGroup has the program run without a window, and in a job of its own, so that its children end with it. What it
+// gives is called with the process when that has started, and with nil at the end. A system that gives no job leaves the
+// program's children alone; the program itself is ended all the same.
+func aloneInGroup(cmd *exec.Cmd) func(*os.Process) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_NO_WINDOW}
+	job, err := newJob()
+	if err != nil {
+		return func(*os.Process) {}
+	}
+	cmd.Cancel = func() error {
+		_ = windows.TerminateJobObject(job, 1)
+		return cmd.Process.Kill()
+	}
+	return func(p *os.Process) {
+		if p == nil {
+			_ = windows.CloseHandle(job) // and with it what is left in the job ends
+			return
+		}
+		_ = p.WithHandle(func(h uintptr) { _ = windows.AssignProcessToJobObject(job, windows.Handle(h)) })
+	}
+}
+
+func newJob() (windows.Handle, error) {
+	job, err := windows.CreateJobObject(nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	limits := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{
+		BasicLimitInformation: windows.JOBOBJECT_BASIC_LIMIT_INFORMATION{LimitFlags: windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE},
+	}
+	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation,
+		uintptr(unsafe.Pointer(&limits)), uint32(unsafe.Sizeof(limits)))
+	if err != nil {
+		_ = windows.CloseHandle(job)
+		return 0, err
+	}
+	return job, nil
 }
 
 func privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }

@@ -11,6 +11,7 @@ func System() *Host {
 		Files:      os.DirFS(root()),
 		Programs:   programs{limit: programLimit, maxOutput: maxOutput},
 		Registry:   registry(),
+		Native:     native(),
 		Volumes:    volumes,
 		Now:        time.Now,
 		Privileged: privileged(),

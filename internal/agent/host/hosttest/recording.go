@@ -25,6 +25,7 @@ import (
 //	-- denied etc/shadow --            a file that may not be read
 //	-- run lsblk -J -b --              what a program writes; `exit N` may come first: -- run exit 3 zypper lu --
 //	-- registry HKEY_LOCAL_MACHINE\SOFTWARE\X -- values of a key, one on a line: Name=text, Name=dword:42, Name=hex:0aff
+//	-- native --                       what calls of Windows tell, as JSON: see Native
 //
 // A program that is not recorded is not installed.
 func Load(t testing.TB, path string) *host.Host {
@@ -57,6 +58,7 @@ func parse(raw []byte) (*host.Host, error) {
 	files := deniable{MapFS: fstest.MapFS{}, denied: map[string]bool{}}
 	progs := Programs{}
 	keys := Registry{}
+	var native host.Native
 	for _, f := range txtar.Parse(raw).Files {
 		kind, rest, _ := strings.Cut(f.Name, " ")
 		switch kind {
@@ -78,11 +80,17 @@ func parse(raw []byte) (*host.Host, error) {
 			if err := keys.add(rest, f.Data); err != nil {
 				return nil, err
 			}
+		case "native":
+			n, err := readNative(f.Data)
+			if err != nil {
+				return nil, err
+			}
+			native = n
 		default:
-			return nil, fmt.Errorf("section %q: a section is file, link, denied, run or registry", f.Name)
+			return nil, fmt.Errorf("section %q: a section is file, link, denied, run, registry or native", f.Name)
 		}
 	}
-	h := &host.Host{Files: files, Programs: progs, Now: func() time.Time { return Now }, Privileged: true}
+	h := &host.Host{Files: files, Programs: progs, Now: func() time.Time { return Now }, Privileged: true, Native: native}
 	if len(keys) > 0 {
 		h.Registry = keys
 	}
