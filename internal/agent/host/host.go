@@ -16,6 +16,8 @@ type Host struct {
 	// Files is the root of its files, named as fs.FS wants it: "etc/os-release". On Windows it is the system drive.
 	Files    fs.FS
 	Programs Programs
+	// Slow runs programs that may take hours: a scan of the whole machine.
+	Slow     Programs
 	Registry Registry // nil but on Windows
 	Native   Native   // nil but on Windows
 	// Volumes lists the mounted file systems that hold the machine's own data, each once: those of local disks, and where the

@@ -12,6 +12,8 @@ import (
 const (
 	// programLimit is how long a program may take. `apt list` on a slow disk is the slowest of those that are run.
 	programLimit = 60 * time.Second
+	// slowLimit is for scans of a whole machine.
+	slowLimit = 8 * time.Hour
 	// maxOutput bounds what a program may write: `rpm -qa` of the largest installations is a tenth of it.
 	maxOutput = 32 << 20
 	maxStderr = 300

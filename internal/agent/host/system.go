@@ -10,6 +10,7 @@ func System() *Host {
 	return &Host{
 		Files:      os.DirFS(root()),
 		Programs:   programs{limit: programLimit, maxOutput: maxOutput},
+		Slow:       programs{limit: slowLimit, maxOutput: maxOutput},
 		Registry:   registry(),
 		Native:     native(),
 		Volumes:    volumes,

@@ -28,6 +28,20 @@ func (c *Client) register(ctx context.Context, header http.Header, body []byte) 
 	return got, err
 }
 
+// FetchPrivacy asks, before there are credentials, what is not to be reported. One of code and licence key is "".
+func (c *Client) FetchPrivacy(ctx context.Context, code, licenseKey string) (Privacy, error) {
+	body, err := json.Marshal(struct {
+		Code       string `json:"reg_code,omitempty"`
+		LicenseKey string `json:"license_key,omitempty"`
+	}{code, licenseKey})
+	if err != nil {
+		return Privacy{}, err
+	}
+	var out Privacy
+	err = c.call(ctx, "privacy", "POST", c.base+"/gears/api/2/agent/fetch_privacy", http.Header{"Content-Type": jsonType}, body, &out)
+	return out, err
+}
+
 // Command is what the server asks of the agent.
 type Command struct {
 	ID      string    `json:"id"`

@@ -90,7 +90,7 @@ func parse(raw []byte) (*host.Host, error) {
 			return nil, fmt.Errorf("section %q: a section is file, link, denied, run, registry or native", f.Name)
 		}
 	}
-	h := &host.Host{Files: files, Programs: progs, Now: func() time.Time { return Now }, Privileged: true, Native: native}
+	h := &host.Host{Files: files, Programs: progs, Slow: progs, Now: func() time.Time { return Now }, Privileged: true, Native: native}
 	if len(keys) > 0 {
 		h.Registry = keys
 	}

@@ -1,0 +1,93 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"muster/internal/agent/host"
+	"muster/internal/agent/protocol"
+)
+
+// renewLinux asks each adapter's DHCP client.
+func renewLinux(ctx context.Context, h *host.Host) (string, error) {
+	var ways []attempt
+	for _, name := range adapters(h) {
+		if h.Exists("run/systemd/netif/leases") {
+			ways = append(ways, attempt{"networkctl", "renew", name})
+		}
+		if h.Exists("run/NetworkManager") {
+			ways = append(ways, attempt{"nmcli", "device", "reapply", name})
+		}
+		ways = append(ways, attempt{"dhcpcd", "--rebind", name})
+	}
+	// Each adapter is asked by whoever has it, so that all ways are tried.
+	var by []string
+	var failed []error
+	for _, w := range ways {
+		_, err := h.Run(ctx, w[0], w[1:]...)
+		if err == nil {
+			by = append(by, w[0]+" "+w[len(w)-1])
+		} else if !errors.Is(err, host.ErrNoProgram) {
+			failed = append(failed, err)
+		}
+	}
+	if len(by) > 0 {
+		return "asked " + strings.Join(by, ", "), nil
+	}
+	return "", errors.Join(append(failed, errors.New("no DHCP client that can be asked to renew: systemd-networkd, NetworkManager, dhcpcd"))...)
+}
+
+// adapters are the names of hardware adapters: those with a device behind them.
+func adapters(h *host.Host) []string {
+	entries, err := fs.ReadDir(h.Files, "sys/class/net")
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		if h.Exists("sys/class/net/" + e.Name() + "/device") {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// scanLinux has ClamAV scan the machine, or a part of it.
+func scanLinux(ctx context.Context, h *host.Host, p protocol.Params) (string, error) {
+	_, folder, err := wanted(p)
+	if err != nil {
+		return "", err
+	}
+	if folder == "" {
+		folder = "/"
+	}
+	if !absolute(folder) {
+		return "", fmt.Errorf("%q does not begin at the root", folder)
+	}
+	for _, w := range []attempt{
+		{"clamdscan", "--fdpass", "--multiscan", "--infected", "--no-summary", "--", folder},
+		{"clamscan", "--recursive", "--cross-fs=no", "--infected", "--no-summary", "--exclude-dir=^/(proc|sys|dev)", "--", folder},
+	} {
+		out, err := h.Slow.Run(ctx, w[0], w[1:]...)
+		var exit *host.ExitError
+		switch {
+		case err == nil:
+			return "nothing was found below " + folder, nil
+		case errors.As(err, &exit) && exit.Code == 1:
+			return fmt.Sprintf("%d infected files below %s: %s", strings.Count(string(out), " FOUND"), folder, firstLine(out)), nil
+		case errors.Is(err, host.ErrNoProgram):
+		case w[0] == "clamdscan": // no daemon answers
+		default:
+			return "", err
+		}
+	}
+	return "", errors.New("there is no antimalware on this machine that can be asked to scan: ClamAV")
+}
+
+func firstLine(out []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return line
+}

@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime/debug"
+
+	"muster/internal/agent/collect"
+	"muster/internal/agent/host"
+	"muster/internal/agent/protocol"
+	"muster/internal/agent/settings"
+	"muster/internal/agent/state"
+)
+
+const runText = `
+It enrols this machine if it is not enrolled, reports in full at an interval and when something changed, and pings in
+between. It ends with success when it is stopped, or when the server retires the device.`
+
+// checkRunner runs custom checks.
+type checkRunner func(context.Context, []protocol.CustomCheck) []collect.CustomResult
+
+// memoryAim is how much memory the agent tries to make do with. The lists of a large machine are some megabytes.
+const memoryAim = 20 << 20
+
+func runAgent(ctx context.Context, p *program, c *command, args []string) error {
+	f := settings.NewFlags(c.name, p.env)
+	rest, err := p.load(c, f, args)
+	if err != nil {
+		return helped(err)
+	}
+	if len(rest) > 0 {
+		return usagef("run takes no arguments, and got %q", rest[0])
+	}
+	debug.SetMemoryLimit(memoryAim)
+	debug.SetGCPercent(50)
+	r, err := newRunner(p, &f.Settings)
+	if err != nil {
+		return err
+	}
+	defer r.state.Close() //nolint:errcheck // the process ends and its lock with it
+	if !r.state.Retired.IsZero() {
+		r.log.Info("the server has retired this device; `muster-agent install` enrols it again", "retired", r.state.Retired)
+		r.show()
+		return nil
+	}
+	r.log.Info("started", "version", Version, "server", r.settings.Server, "device_id", r.state.Credentials.DeviceID)
+	err = r.run(ctx)
+	if errors.Is(err, errRetired) {
+		r.show()
+		return nil
+	}
+	r.log.Info("stopped")
+	return err
+}
+
+// newRunner makes an agent from its settings. It holds the state until that is closed.
+func newRunner(p *program, s *settings.Settings) (*runner, error) {
+	if err := s.Validate(); err != nil {
+		return nil, &usageError{err}
+	}
+	client, err := httpClient(s)
+	if err != nil {
+		return nil, err
+	}
+	held, err := state.Open(s.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	log, logs := newLog(p.stderr, s.LogLevel)
+	h := host.System()
+	r := &runner{
+		settings: s, client: protocol.New(client, s.Server), state: held, host: h, collectors: collectors(h),
+		log: log, logs: logs, random: rand.Float64,
+	}
+	if err := r.recognise(); err != nil {
+		return nil, errors.Join(err, held.Close())
+	}
+	return r, nil
+}
+
+// recognise drops credentials that are not this machine's for this server. It is done before anything is sent: a cloned
+// disk must not report in its original's name, and credentials go to the server that gave them and to no other.
+func (r *runner) recognise() error {
+	s := r.state
+	if s.Server != "" && s.Server != r.settings.Server {
+		r.log.Info("the server is another than before: enrolling anew", "before", s.Server)
+		s.Forget()
+		return s.Save()
+	}
+	return nil
+}
+
+// recogniseMachine does the same once it is known which machine this is.
+func (r *runner) recogniseMachine() error {
+	id, known := r.snapshot.Identity.HardwareID.Get()
+	s := r.state
+	if !known || s.HardwareID == "" || s.HardwareID == id {
+		return nil
+	}
+	r.log.Warn("this is another machine than the one that enrolled, so its credentials are not ours: enrolling anew")
+	s.Forget()
+	return s.Save()
+}

@@ -1,0 +1,11 @@
+package settings
+
+// Where the agent keeps its things on Windows. Both folders are made for the system and administrators alone.
+const (
+	defaultFile   = `C:\ProgramData\muster-agent\settings.json`
+	defaultState  = `C:\ProgramData\muster-agent\state`
+	defaultStatus = ""
+)
+
+// syncFolder is nothing on Windows, where a folder cannot be synced.
+func syncFolder(string) error { return nil }

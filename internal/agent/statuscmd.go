@@ -1,0 +1,180 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"muster/internal/agent/protocol"
+	"muster/internal/agent/settings"
+	"muster/internal/agent/state"
+)
+
+const statusText = `
+It shows what the running agent heard last; everybody may ask. The exit status is 0 when the machine is fit (compliant, in
+grace or exempted), 3 when it is not, 4 when that is not known, and 1 for a failure.`
+
+// exitError ends the program with a status of its own and says no more.
+type exitError struct{ status int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
+// Exit statuses of `status`.
+const (
+	exitUnfit   = 3
+	exitUnknown = 4
+)
+
+func runStatus(_ context.Context, p *program, c *command, args []string) error {
+	f := settings.NewFlags(c.name, p.env)
+	asJSON := f.Bool("json", false, "as JSON")
+	rest, err := p.load(c, f, args)
+	if err != nil {
+		return helped(err)
+	}
+	if len(rest) > 0 {
+		return usagef("status takes no arguments, and got %q", rest[0])
+	}
+	s, err := readStatus(&f.Settings)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		out := json.NewEncoder(p.stdout)
+		out.SetIndent("", "  ")
+		if err := out.Encode(s); err != nil {
+			return err
+		}
+	} else {
+		p.showStatus(s)
+	}
+	switch s.Verdict {
+	case "compliant", "in-grace", "exempted":
+		return nil
+	case "non-compliant", "quarantined", "out-of-license-usage":
+		return &exitError{exitUnfit}
+	default:
+		return &exitError{exitUnknown}
+	}
+}
+
+func readStatus(s *settings.Settings) (*Status, error) {
+	raw, err := os.ReadFile(s.StatusFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no agent has left word in %s: is it running? (systemctl status muster-agent)", s.StatusFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &Status{}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.StatusFile, err)
+	}
+	return out, nil
+}
+
+func (p *program) showStatus(s *Status) {
+	line := func(name, format string, args ...any) {
+		p.say("%-14s "+format+"\n", append([]any{name}, args...)...)
+	}
+	switch {
+	case !s.Retired.IsZero():
+		line("status", "retired by its server %s", s.Retired.Format(time.RFC3339))
+	case s.DeviceID == "":
+		line("status", "not enrolled")
+	case s.Verdict == "":
+		line("status", "not judged yet")
+	default:
+		line("status", "%s, %d issues, %d of them critical", s.Verdict, s.Issues, s.Critical)
+	}
+	if s.Issues > 0 && s.Remediation != "" {
+		line("what to do", "%s", s.Remediation)
+	}
+	if s.Question != "" {
+		line("asked", "%s (answer with: muster-agent identify YOUR-ANSWER, as administrator)", s.Question)
+	}
+	line("server", "%s", s.Server)
+	line("device", "%s", s.DeviceID)
+	line("last report", "%s", ago(s.Reported))
+	line("last contact", "%s", ago(s.Contact))
+	if s.Error != "" {
+		line("trouble", "%s", s.Error)
+	}
+}
+
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return fmt.Sprintf("%s (%s ago)", t.Format(time.RFC3339), time.Since(t).Round(time.Second))
+}
+
+const retireText = `
+The device leaves the inventory and its credentials end. The agent stops and does not enrol again until it is told to:
+muster-agent install does. Stop the service first.`
+
+func runRetire(ctx context.Context, p *program, c *command, args []string) error {
+	f := settings.NewFlags(c.name, p.env)
+	rest, err := p.load(c, f, args)
+	if err != nil {
+		return helped(err)
+	}
+	if len(rest) > 0 {
+		return usagef("retire takes no arguments, and got %q", rest[0])
+	}
+	if !exists(f.Settings.StateDir) {
+		return errors.New("this machine is not enrolled")
+	}
+	held, err := state.Open(f.Settings.StateDir)
+	if err != nil {
+		return err
+	}
+	defer held.Close() //nolint:errcheck // the process ends and its lock with it
+	if err := retire(ctx, &f.Settings, held); err != nil {
+		return err
+	}
+	p.say("The device is retired: %s\n", held.Server)
+	return nil
+}
+
+// retire takes the device out of the inventory of the server that it is enrolled with.
+func retire(ctx context.Context, s *settings.Settings, held *state.State) error {
+	if !held.Credentials.Complete() {
+		return errors.New("this machine is not enrolled")
+	}
+	client, err := httpClient(s)
+	if err != nil {
+		return err
+	}
+	err = protocol.New(client, held.Server).As(held.Credentials).Retire(ctx)
+	if err != nil && !protocol.Rejected(err) { // rejected: it is not in service any more
+		return err
+	}
+	held.Forget()
+	held.Retired = time.Now().UTC()
+	return held.Save()
+}
+
+const identifyText = `
+The answer goes to the server with the next report. It is kept on this machine until the administrator asks anew.`
+
+func runIdentify(_ context.Context, p *program, c *command, args []string) error {
+	f := settings.NewFlags(c.name, p.env)
+	rest, err := p.load(c, f, args)
+	if err != nil {
+		return helped(err)
+	}
+	who := strings.TrimSpace(strings.Join(rest, " "))
+	if who == "" || len(who) > maxIdentity {
+		return usagef("identify takes one answer of at most %d characters: muster-agent identify you@example.net", maxIdentity)
+	}
+	if err := settings.PrivateFolder(f.Settings.StateDir); err != nil {
+		return err
+	}
+	return settings.WriteFile(identityFile(f.Settings.StateDir), []byte(who+"\n"), 0o600)
+}
