@@ -8,6 +8,8 @@ import (
 )
 
 // Collectors are the collectors of a Linux system, in the order in which they are run.
-func Collectors(_ *host.Host) []collect.Collector {
-	return nil
+func Collectors(h *host.Host) []collect.Collector {
+	return []collect.Collector{
+		softwareCollector(h),
+	}
 }
