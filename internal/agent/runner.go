@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"time"
@@ -35,6 +36,8 @@ type runner struct {
 	// When to do what next.
 	ping, look, full time.Time
 	wantReport       bool
+	// refused is the digest of a report that the server refused. It is sent again only at the interval.
+	refused [sha256.Size]byte
 	// After failures nothing is said before quietUntil.
 	failures, rejections int
 	quietUntil           time.Time
@@ -42,6 +45,9 @@ type runner struct {
 	status  Status
 	working map[string]bool // commands that are being carried out, by id
 	results chan done
+	// checking: the custom checks are being run.
+	checking bool
+	checked  chan []collect.CustomResult
 }
 
 // done is a command that has been carried out.
@@ -55,7 +61,7 @@ var errRetired = errors.New("the server has retired this device")
 
 // run works until the context ends or the server retires the device.
 func (r *runner) run(ctx context.Context) error {
-	r.working, r.results = map[string]bool{}, make(chan done)
+	r.working, r.results, r.checked = map[string]bool{}, make(chan done), make(chan []collect.CustomResult)
 	now := r.host.Now()
 	r.ping = now.Add(schedule.First(r.pingEvery(), r.random))
 	r.full, r.look = now, now.Add(r.settings.LookEvery)
@@ -85,6 +91,9 @@ func (r *runner) wait(ctx context.Context) bool {
 		case d := <-r.results:
 			timer.Stop()
 			r.finished(d)
+		case results := <-r.checked:
+			timer.Stop()
+			r.noteChecks(results)
 		case <-timer.C:
 			return !stopped(ctx)
 		}
@@ -94,6 +103,9 @@ func (r *runner) wait(ctx context.Context) bool {
 // next is when something is to be done.
 func (r *runner) next() time.Time {
 	at := r.full
+	if r.snapshot == nil {
+		return at // nothing is said before it is known which machine this is
+	}
 	if r.look.Before(at) {
 		at = r.look
 	}
@@ -129,7 +141,7 @@ func (r *runner) step(ctx context.Context) error {
 		r.collect(ctx, collect.LightOnes(r.collectors))
 		r.look = now.Add(r.settings.LookEvery)
 	}
-	if stopped(ctx) || r.host.Now().Before(r.quietUntil) {
+	if stopped(ctx) || r.snapshot == nil || r.host.Now().Before(r.quietUntil) {
 		return nil
 	}
 	return r.after(ctx, r.talk(ctx))
@@ -233,9 +245,6 @@ func (r *runner) retired() error {
 
 // enrol registers the machine.
 func (r *runner) enrol(ctx context.Context) error {
-	if r.snapshot == nil {
-		r.collectAll(ctx)
-	}
 	who, err := enrol(ctx, r.client, r.settings, r.snapshot, r.state.Credentials.DeviceID)
 	if err != nil {
 		return err
@@ -259,7 +268,7 @@ func (r *runner) report(ctx context.Context) error {
 	}
 	r.wantReport = false
 	if err != nil {
-		// The same again would be refused again; the next may not.
+		r.refused = made.Digest
 		r.log.Error("the server refused the report", "error", err)
 		r.showError(err)
 		return nil
@@ -279,7 +288,9 @@ func (r *runner) report(ctx context.Context) error {
 
 func (r *runner) collectAll(ctx context.Context) {
 	r.collect(ctx, r.collectors)
-	r.runChecks(ctx)
+	if r.configured {
+		r.runChecks(ctx)
+	}
 	r.wantReport = r.wantReport || r.host.Now().Sub(r.state.Reported) >= r.reportEvery()*9/10
 }
 
@@ -296,16 +307,31 @@ func (r *runner) noteNews() {
 		r.log.Error("what was found cannot be written down", "error", err)
 		return
 	}
-	r.wantReport = r.wantReport || r.state.SaysNew(made.Digest)
+	r.wantReport = r.wantReport || r.state.SaysNew(made.Digest) && made.Digest != r.refused
 }
 
-// runChecks runs the custom checks that the policy asks for.
+// runChecks begins to run the custom checks that the policy asks for. They may take their time, and the agent goes on
+// meanwhile.
 func (r *runner) runChecks(ctx context.Context) {
-	if r.checks == nil || r.snapshot == nil {
+	if r.checks == nil || r.checking {
 		return
 	}
+	r.checking = true
+	asked := r.config.Checks
+	go func() {
+		results := r.checks(ctx, asked)
+		select {
+		case r.checked <- results:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// noteChecks adds what the custom checks found to what was found.
+func (r *runner) noteChecks(results []collect.CustomResult) {
+	r.checking = false
 	s := *r.snapshot
-	s.Custom = r.checks(ctx, r.config.Checks)
+	s.Custom = results
 	r.snapshot = &s
 	r.noteNews()
 }
