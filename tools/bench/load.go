@@ -132,10 +132,16 @@ func exchange(conn net.Conn, answers *bufio.Reader, request, body []byte) ([]byt
 	body = slices.Grow(body, length)[:length]
 	_, err = io.ReadFull(answers, body)
 	if err == nil && status != "200" {
-		err = fmt.Errorf("an answer has status %s: %s", status, body)
+		err = &statusError{status, string(body)}
 	}
 	return body, err
 }
+
+// statusError is an answer that is no success.
+type statusError struct{ status, body string }
+
+// Error says what was answered.
+func (e *statusError) Error() string { return "an answer has status " + e.status + ": " + e.body }
 
 // readHead reads the head of an answer. It knows just as much of HTTP as Muster's answers need.
 func readHead(answers *bufio.Reader) (status string, length int, err error) {

@@ -4,6 +4,8 @@
 //
 //	go run ./tools/bench                         1 000 and 100 000 devices, both engines
 //	go run ./tools/bench -devices 1000,1000000   a million, beside the smallest fleet for comparison
+//	go run ./tools/bench -devices 1000000 -engines sqlite -soak 10m
+//	                                             a million devices that live for ten minutes, in place of the table
 //	go run ./tools/bench -devices 1000 -rows ping,report -profile /tmp/profiles -out ''
 //
 // The server is the real program in a process of its own, on a loopback port; PostgreSQL is a throw-away cluster that
@@ -37,6 +39,7 @@ type options struct {
 	profile     string
 	out         string
 	json        string
+	soaking     soakOptions
 }
 
 func main() {
@@ -81,6 +84,7 @@ func parse(args []string) (*options, error) {
 	fs.StringVar(&o.profile, "profile", "", "write a processor profile of the server for each row into this `directory`; the figures are then not written to -out")
 	fs.StringVar(&o.out, "out", "docs/performance.md", "file with the table; empty for none")
 	fs.StringVar(&o.json, "json", "", "also write the figures as JSON to this file, - for standard output")
+	o.soaking.flags(fs)
 	err := fs.Parse(args)
 	if err != nil {
 		return nil, err
@@ -148,6 +152,9 @@ func benchmark(ctx context.Context, o *options) (err error) {
 	b.program, err = b.build(ctx)
 	if err != nil {
 		return err
+	}
+	if o.soaking.length > 0 {
+		return b.soakAll(ctx)
 	}
 	err = b.measureFloors(ctx)
 	for _, engine := range o.engines {

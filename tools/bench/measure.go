@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"muster/tools/process"
 )
 
 // row is one line of the table to be measured.
@@ -19,9 +21,9 @@ type row struct {
 // measure puts the load of a row on a server. After a warm-up it reads the meter, lets the load go on until the server
 // has worked for the window, and reads the meter again. What is in flight at either moment, at most one request for
 // each connection, is too little to matter.
-func (b *bench) measure(ctx context.Context, c *child, m meter, r row) (result, error) {
+func (b *bench) measure(ctx context.Context, c *process.Server, m meter, r row) (result, error) {
 	var out result
-	l, ctx := begin(ctx, c.addr, b.connections, r.op)
+	l, ctx := begin(ctx, c.Addr, b.connections, r.op)
 	before, err := m.read()
 	if err == nil && !r.walk {
 		before, err = b.until(ctx, l, m, before, b.window/5)
@@ -88,11 +90,11 @@ func (b *bench) measureFloors(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c, err := start(program, floorMode)
+	c, err := process.Start(program, floorMode)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.stop()) }()
+	defer func() { err = errors.Join(err, c.Stop()) }()
 	b2 := &bench{options: &options{connections: b.connections, window: b.window, longest: b.longest}}
 	for _, floor := range []struct{ name, path, want string }{
 		{"empty net/http handler", "/empty", ""},
@@ -100,7 +102,7 @@ func (b *bench) measureFloors(ctx context.Context) (err error) {
 	} {
 		request := []byte("GET " + floor.path + " HTTP/1.1\r\nHost: bench\r\n\r\n")
 		op := operation{want: []byte(floor.want), render: func(buf []byte, _ *caller) []byte { return append(buf, request...) }}
-		r, err := b2.measure(ctx, c, meter{server: c.cmd.Process.Pid}, row{name: floor.name, op: op})
+		r, err := b2.measure(ctx, c, meter{server: c.Cmd.Process.Pid}, row{name: floor.name, op: op})
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"muster/internal/app"
+	"muster/tools/process"
 )
 
 // profiledMode makes this program a Muster server that can be told, on its standard input, to profile itself: Muster
@@ -46,22 +47,22 @@ func profileInto(name string) error {
 }
 
 // beginProfile has the server profile itself, if profiles are wanted, until the returned function is called.
-func (b *bench) beginProfile(c *child, name string) (end func() error, err error) {
+func (b *bench) beginProfile(c *process.Server, name string) (end func() error, err error) {
 	if b.profile == "" {
 		return func() error { return nil }, nil
 	}
 	name = strings.NewReplacer(" ", "-", ",", "", "/", "-", "(", "", ")", "").Replace(name)
-	return func() error { return c.tell("") }, c.tell(filepath.Join(b.profile, name+".pprof"))
+	return func() error { return tell(c, "") }, tell(c, filepath.Join(b.profile, name+".pprof"))
 }
 
 // tell sends a line to a profiled server, and waits until it has acted on it.
-func (c *child) tell(line string) error {
-	_, err := fmt.Fprintln(c.stdin, line)
+func tell(c *process.Server, line string) error {
+	_, err := fmt.Fprintln(c.Stdin, line)
 	if err != nil {
 		return err
 	}
-	if !c.lines.Scan() || c.lines.Text() != "done <nil>" {
-		return errors.New("the server could not be profiled: " + c.lines.Text())
+	if !c.Lines.Scan() || c.Lines.Text() != "done <nil>" {
+		return errors.New("the server could not be profiled: " + c.Lines.Text())
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"muster/internal/run"
 	"muster/internal/store"
 	"muster/internal/vuln"
+	"muster/tools/process"
 )
 
 // rejudgeBudget is in milliseconds of processor time for one device: a million in ten minutes on two cores.
@@ -27,7 +28,7 @@ var during = []string{"ping", "device details v3.8, by id", "list by cursor v3.7
 
 // measureRejudging saves policies and measures what it costs to judge the whole fleet by them: first with nothing else to
 // do, then while requests come in.
-func (b *bench) measureRejudging(ctx context.Context, f *fleet, c *child, size int) (err error) {
+func (b *bench) measureRejudging(ctx context.Context, f *fleet, c *process.Server, size int) (err error) {
 	st, err := f.open(ctx)
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func (b *bench) measureRejudging(ctx context.Context, f *fleet, c *child, size i
 }
 
 // measureRun measures what a run over the whole fleet costs for each device, with nothing else to do.
-func (b *bench) measureRun(ctx context.Context, f *fleet, c *child, st *store.Store, name string, size int, start func() (*run.Run, error)) (float64, error) {
+func (b *bench) measureRun(ctx context.Context, f *fleet, c *process.Server, st *store.Store, name string, size int, start func() (*run.Run, error)) (float64, error) {
 	m := f.meter(c)
 	before, err := m.read()
 	if err != nil {
@@ -160,7 +161,7 @@ func watch(ctx context.Context, st *store.Store, r *run.Run, until func(*run.Run
 
 // measureDuring measures a row while devices are judged anew. What those cost by themselves is taken off; a fleet that is
 // judged before the row is measured gives no figure.
-func (b *bench) measureDuring(ctx context.Context, f *fleet, c *child, st *store.Store, name string, each float64, n int64) error {
+func (b *bench) measureDuring(ctx context.Context, f *fleet, c *process.Server, st *store.Store, name string, each float64, n int64) error {
 	var r row
 	for _, r = range f.rows() {
 		if r.name == name {
@@ -194,7 +195,7 @@ func (b *bench) measureDuring(ctx context.Context, f *fleet, c *child, st *store
 }
 
 // measureBetween measures a row from its first request on, and says how many devices a run has judged meanwhile.
-func (b *bench) measureBetween(ctx context.Context, f *fleet, c *child, st *store.Store, r row, judging *run.Run) (result, int64, error) {
+func (b *bench) measureBetween(ctx context.Context, f *fleet, c *process.Server, st *store.Store, r row, judging *run.Run) (result, int64, error) {
 	m := f.meter(c)
 	now, err := st.Run(ctx, judging.Account, judging.ID)
 	if err != nil {
@@ -205,7 +206,7 @@ func (b *bench) measureBetween(ctx context.Context, f *fleet, c *child, st *stor
 	if err != nil {
 		return result{}, 0, err
 	}
-	l, ctx := begin(ctx, c.addr, b.connections, r.op)
+	l, ctx := begin(ctx, c.Addr, b.connections, r.op)
 	l.sampling.Store(true)
 	after, err := b.until(ctx, l, m, before, b.window)
 	now, runErr := st.Run(ctx, judging.Account, judging.ID)

@@ -82,8 +82,8 @@ func (b *bench) measureRows(ctx context.Context, f *fleet, size int) (err error)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.stop()) }()
-	err = f.walk(ctx, c.addr)
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	err = f.walk(ctx, c.Addr)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"muster/internal/identity/scope"
 	"muster/internal/store"
 	"muster/internal/testpg"
+	"muster/tools/process"
 )
 
 // baseSize is how many devices of each fleet enrol and report through the agent door; the others are made like them in
@@ -28,7 +29,7 @@ const baseSize = 1000
 type fleet struct {
 	engine, url, data string // url of PostgreSQL, directory of SQLite
 	cluster           *testpg.Server
-	program           string
+	program, listen   string
 	programArgs       []string
 	bodies            *bodies
 	account           identity.Account
@@ -45,7 +46,7 @@ type agent struct{ id, key, token string }
 
 // newFleet makes an empty database with an account.
 func (b *bench) newFleet(ctx context.Context, engine string, size int) (*fleet, error) {
-	f := &fleet{engine: engine, data: filepath.Join(b.dir, engine+"-"+strconv.Itoa(size)), program: b.program}
+	f := &fleet{engine: engine, data: filepath.Join(b.dir, engine+"-"+strconv.Itoa(size)), program: b.program, listen: "127.0.0.1:0"}
 	if b.profile != "" {
 		f.programArgs = []string{profiledMode}
 	}
@@ -110,16 +111,16 @@ func (f *fleet) makeAccount(ctx context.Context) (err error) {
 }
 
 // serve starts the server on the fleet.
-func (f *fleet) serve() (*child, error) {
-	args := append(f.programArgs, "serve", "--listen", "127.0.0.1:0", "--rate-limit", "0", "--data", f.data) //nolint:gocritic // a new slice is meant
+func (f *fleet) serve() (*process.Server, error) {
+	args := append(f.programArgs, "serve", "--listen", f.listen, "--rate-limit", "0", "--data", f.data) //nolint:gocritic // a new slice is meant
 	if f.url != "" {
 		args = append(args, "--database", f.url)
 	}
-	return start(f.program, args...)
+	return process.Start(f.program, args...)
 }
 
-func (f *fleet) meter(c *child) meter {
-	m := meter{server: c.cmd.Process.Pid}
+func (f *fleet) meter(c *process.Server) meter {
+	m := meter{server: c.Cmd.Process.Pid}
 	if f.cluster != nil {
 		m.database = f.cluster.PIDs
 	}
@@ -133,7 +134,7 @@ func (f *fleet) seed(ctx context.Context, size int) error {
 		return err
 	}
 	f.agents = make([]agent, baseSize, size)
-	err = errors.Join(f.enrolBase(ctx, c.addr), c.stop())
+	err = errors.Join(f.enrolBase(ctx, c.Addr), c.Stop())
 	if err != nil {
 		return err
 	}

@@ -1,18 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
+
+	"muster/tools/process"
 )
 
 // floorMode makes this program the server that answers next to nothing.
@@ -24,84 +23,33 @@ func (b *bench) build(ctx context.Context) (string, error) {
 		return os.Executable()
 	}
 	program := filepath.Join(b.dir, "muster")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./cmd/muster")
-	cmd.Dir, cmd.Env = b.root, append(os.Environ(), "CGO_ENABLED=0")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building the server: %w\n%s", err, out)
-	}
-	return program, nil
+	return program, process.Build(ctx, b.root, program)
 }
 
-// child is a server in a process of its own.
-type child struct {
-	cmd   *exec.Cmd
-	addr  string
-	stdin io.WriteCloser
-	lines *bufio.Scanner // of its standard output
-	ended chan error
+// meter reads the processor time of the server and of the database.
+type meter struct {
+	server   int
+	database func() []int // nil where the database is part of the server
 }
 
-// start starts a server and waits until it listens. It says where in a line of its log.
-func start(program string, args ...string) (*child, error) {
-	c := &child{cmd: exec.Command(program, args...), ended: make(chan error, 1)}
-	log, err := c.cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	stdout, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	c.lines = bufio.NewScanner(stdout)
-	c.stdin, err = c.cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	err = c.cmd.Start()
-	if err != nil {
-		return nil, err
-	}
-	listening := make(chan string, 1)
-	go c.watch(log, listening)
-	select {
-	case c.addr = <-listening:
-		return c, nil
-	case err = <-c.ended:
-		return nil, fmt.Errorf("the server ended at once: %w", err)
-	case <-time.After(time.Minute):
-		return nil, errors.Join(errors.New("the server does not listen"), c.cmd.Process.Kill())
-	}
+// reading is what a meter showed at one moment.
+type reading struct{ server, database time.Duration }
+
+func (r reading) total() time.Duration { return r.server + r.database }
+
+func (r reading) minus(o reading) reading {
+	return reading{r.server - o.server, r.database - o.database}
 }
 
-// watch reads the server's log to its end, and passes on what is not as usual.
-func (c *child) watch(log io.Reader, listening chan<- string) {
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		var line struct{ Level, Msg, Address string }
-		err := json.Unmarshal(lines.Bytes(), &line)
-		if err == nil && line.Msg == "listening" {
-			listening <- line.Address
-		}
-		if err != nil || line.Level == "ERROR" || line.Level == "WARN" {
-			fmt.Fprintln(os.Stderr, "server:", lines.Text())
-		}
+func (m meter) read() (reading, error) {
+	var r reading
+	var err error
+	r.server, _, err = process.Usage(m.server)
+	if err != nil || m.database == nil {
+		return r, err
 	}
-	c.ended <- c.cmd.Wait()
-}
-
-// stop asks the server to leave in order, and waits until it has.
-func (c *child) stop() error {
-	err := c.cmd.Process.Signal(os.Interrupt)
-	if err != nil {
-		return err
-	}
-	select {
-	case err = <-c.ended:
-		return err
-	case <-time.After(time.Minute):
-		return errors.Join(errors.New("the server does not stop"), c.cmd.Process.Kill())
-	}
+	r.database, err = process.TreeUsage(m.database())
+	return r, err
 }
 
 // serveFloor serves the two handlers that show what net/http alone costs.

@@ -44,6 +44,7 @@ func newWorld(t *testing.T, clock func() time.Time) *world {
 		Settings: func(context.Context, posture.AccountID) (gears.Settings, error) {
 			return gears.Settings{PingEvery: time.Minute, Privacy: gears.Privacy{PublicIP: true}}, nil
 		},
+		Checks:  func(context.Context, device.Ref) ([]gears.CustomCheck, error) { return nil, nil },
 		BaseURL: func(*http.Request) string { return "https://muster.example.net" },
 	})
 	server := httptest.NewServer(&web.Server{Next: web.NewMux(door), Log: log})

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"errors"
@@ -13,9 +13,9 @@ import (
 // tick is the unit in which the system accounts processor time to those who ask: always 10 ms on Linux.
 const tick = 10 * time.Millisecond
 
-// usage reads the processor time of a process, user and system together, from the system's accounting. ended is the
+// Usage reads the processor time of a process, user and system together, from the system's accounting. ended is the
 // part that its children had used which ended and were collected.
-func usage(pid int) (own, ended time.Duration, err error) {
+func Usage(pid int) (own, ended time.Duration, err error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, 0, err
@@ -37,12 +37,12 @@ func usage(pid int) (own, ended time.Duration, err error) {
 	return time.Duration(ticks[0]+ticks[1]) * tick, time.Duration(ticks[2]+ticks[3]) * tick, nil
 }
 
-// treeUsage sums up a process that is first among pids and those that it started. Of those that ended, the first has
+// TreeUsage sums up a process that is first among pids and those that it started. Of those that ended, the first has
 // collected the time.
-func treeUsage(pids []int) (time.Duration, error) {
+func TreeUsage(pids []int) (time.Duration, error) {
 	var total time.Duration
 	for i, pid := range pids {
-		own, ended, err := usage(pid)
+		own, ended, err := Usage(pid)
 		if errors.Is(err, fs.ErrNotExist) && i > 0 {
 			continue // it ended since it was listed
 		}
@@ -57,28 +57,23 @@ func treeUsage(pids []int) (time.Duration, error) {
 	return total, nil
 }
 
-// meter reads the processor time of the server and of the database.
-type meter struct {
-	server   int
-	database func() []int // nil where the database is part of the server
-}
-
-// reading is what a meter showed at one moment.
-type reading struct{ server, database time.Duration }
-
-func (r reading) total() time.Duration { return r.server + r.database }
-
-func (r reading) minus(o reading) reading {
-	return reading{r.server - o.server, r.database - o.database}
-}
-
-func (m meter) read() (reading, error) {
-	var r reading
-	var err error
-	r.server, _, err = usage(m.server)
-	if err != nil || m.database == nil {
-		return r, err
+// Memory reads how much of a process is in memory, and the most that ever was, in bytes.
+func Memory(pid int) (now, peak int64, err error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, 0, err
 	}
-	r.database, err = treeUsage(m.database())
-	return r, err
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		into := map[string]*int64{"VmRSS": &now, "VmHWM": &peak}[name]
+		if into == nil {
+			continue
+		}
+		*into, err = strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		if err != nil {
+			return 0, 0, fmt.Errorf("/proc/%d/status: %w", pid, err)
+		}
+		*into <<= 10
+	}
+	return now, peak, nil
 }
