@@ -13,7 +13,7 @@ type distribution struct{ id, version string }
 func readDistribution(h *host.Host) distribution {
 	raw, err := readStart(h, "etc/os-release", 64<<10)
 	if err != nil {
-		raw, _ = readStart(h, "usr/lib/os-release", 64<<10) //nolint:errcheck // without either it is linux
+		raw, _ = readStart(h, "usr/lib/os-release", 64<<10) // without either it is linux
 	}
 	d := distribution{id: "linux"}
 	for line := range strings.Lines(string(raw)) {

@@ -11,5 +11,6 @@ import (
 func Collectors(h *host.Host) []collect.Collector {
 	return []collect.Collector{
 		softwareCollector(h),
+		firewallCollector(h),
 	}
 }

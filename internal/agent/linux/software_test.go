@@ -224,8 +224,8 @@ func FuzzPackageLists(f *testing.F) {
 	d := distribution{id: "debian", version: "12"}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var apps []collect.Application
-		_ = parseDpkg(bytes.NewReader(in), d, true, func(a collect.Application) error { apps = append(apps, a); return nil }) //nolint:errcheck // any answer will do
-		more, _ := parseAPK(bytes.NewReader(in), d)                                                                           //nolint:errcheck // the same
+		_ = parseDpkg(bytes.NewReader(in), d, true, func(a collect.Application) error { apps = append(apps, a); return nil }) // any answer will do
+		more, _ := parseAPK(bytes.NewReader(in), d)                                                                           // the same
 		apps = slices.Concat(apps, more, parseRPM(in, d), parseSnap(in), parseFlatpak(in))
 		if a, ok := parsePackageJSON(in); ok {
 			apps = append(apps, a)

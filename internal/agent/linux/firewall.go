@@ -1,0 +1,120 @@
+package linux
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"muster/internal/agent/collect"
+	"muster/internal/agent/host"
+)
+
+// firewallCollector lists the packet filter of the kernel and the programs that look after it. See filter.go for when a
+// firewall counts as switched on. All of them fill the same filter, so each is switched on when that drops, and it runs.
+func firewallCollector(h *host.Host) collect.Collector {
+	return collect.Collector{Subject: "firewall", Light: true, Collect: func(ctx context.Context, s *collect.Snapshot) error {
+		s.Firewalls = collect.Of(firewalls(ctx, h, s))
+		return nil
+	}}
+}
+
+// packetFilter is what the kernel does with incoming traffic.
+type packetFilter struct {
+	asked, filters bool
+	chains         map[string]bool // by name
+}
+
+func (p *packetFilter) add(t filterTable) {
+	p.asked = p.asked || t.asked()
+	p.filters = p.filters || t.filters()
+	for name := range t {
+		p.chains[name] = true
+	}
+}
+
+func firewalls(ctx context.Context, h *host.Host, s *collect.Snapshot) ([]collect.Product, error) {
+	name := "nftables"
+	rules, err := readFilter(ctx, h)
+	if !anyExists(h, []string{"usr/sbin/nft", "sbin/nft", "usr/bin/nft"}) {
+		name = "iptables"
+	}
+	if errors.Is(err, host.ErrNoProgram) {
+		return nil, errors.New("neither nft nor iptables is installed to list the rules of the kernel")
+	}
+	if err != nil && !h.Privileged {
+		err = fmt.Errorf("needs root: the rules of the kernel are listed for root only (%w)", err)
+	}
+	fact := func(value func() bool) collect.Fact[bool] {
+		if err != nil {
+			return collect.CouldNotRead[bool](err)
+		}
+		return collect.Known(value())
+	}
+	products := []collect.Product{{
+		Name: name, Version: packageVersion(s, name),
+		Running: fact(func() bool { return rules.asked }), Enabled: fact(func() bool { return rules.filters }),
+	}}
+	if h.Exists("usr/sbin/ufw") {
+		loaded := func() bool { return rules.chains["ufw-user-input"] }
+		products = append(products, collect.Product{
+			Name: "ufw", Version: packageVersion(s, "ufw"),
+			Running: fact(loaded), Enabled: fact(func() bool { return loaded() && rules.filters }),
+		})
+	}
+	if anyExists(h, []string{"usr/sbin/firewalld", "usr/bin/firewalld"}) {
+		up, unseen := systemProcesses(h, "firewalld")
+		p := collect.Product{Name: "firewalld", Version: packageVersion(s, "firewalld"), Running: collect.Of(up["firewalld"], unseen)}
+		p.Enabled = fact(func() bool { return up["firewalld"] && rules.filters })
+		if unseen != nil {
+			p.Enabled = collect.CouldNotRead[bool](unseen)
+		}
+		products = append(products, p)
+	}
+	return products, nil
+}
+
+// readFilter lists the rules of the kernel: those of nftables, in which those of iptables show on newer systems, and those
+// of iptables' older form, which lie beside them.
+func readFilter(ctx context.Context, h *host.Host) (packetFilter, error) {
+	p := packetFilter{chains: map[string]bool{}}
+	out, err := h.Run(ctx, "nft", "-j", "list", "ruleset")
+	if errors.Is(err, host.ErrNoProgram) {
+		err = p.addIptables(ctx, h, "iptables-save")
+		return p, err
+	}
+	if err != nil {
+		return p, err
+	}
+	rules, err := parseNft(out)
+	if err != nil {
+		return p, err
+	}
+	for _, t := range rules.tables {
+		p.add(t)
+	}
+	if rules.translated {
+		// Only iptables itself can say what these rules are. Without it they stay what nft makes of them.
+		if err := p.addIptables(ctx, h, "iptables-save"); err != nil && !errors.Is(err, host.ErrNoProgram) {
+			return p, err
+		}
+	}
+	// Listing them where there are none would make them.
+	if names, err := readStart(h, "proc/self/net/ip_tables_names", 4096); err == nil && bytes.Contains(names, []byte("filter")) {
+		err := p.addIptables(ctx, h, "iptables-legacy-save")
+		if errors.Is(err, host.ErrNoProgram) {
+			err = p.addIptables(ctx, h, "iptables-save")
+		}
+		return p, err
+	}
+	return p, nil
+}
+
+func (p *packetFilter) addIptables(ctx context.Context, h *host.Host, program string) error {
+	out, err := h.Run(ctx, program, "-t", "filter")
+	if err != nil {
+		return err
+	}
+	p.add(parseIptables(out))
+	return nil
+}

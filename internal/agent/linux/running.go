@@ -1,0 +1,90 @@
+package linux
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"muster/internal/agent/collect"
+	"muster/internal/agent/host"
+)
+
+// The accounts of people begin with the first; from the second on there are accounts of services again.
+const firstPerson, firstTransient = 1000, 60_000
+
+// systemProcesses reports which of some programs run, by the first 15 characters of their names, which is all that the
+// kernel keeps. Programs of ordinary users do not count: anybody may call a program what they like.
+func systemProcesses(h *host.Host, wanted ...string) (map[string]bool, error) {
+	if _, err := readStart(h, "proc/1/comm", 64); err != nil {
+		return nil, errors.New("needs root: the processes of others are hidden")
+	}
+	entries, err := fs.ReadDir(h.Files, "proc")
+	if err != nil {
+		return nil, err
+	}
+	looked := make(map[string]bool, len(wanted))
+	for _, name := range wanted {
+		looked[comm(name)] = true
+	}
+	found := make(map[string]bool)
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		raw, err := readStart(h, "proc/"+e.Name()+"/comm", 64)
+		if err != nil {
+			continue // it has ended
+		}
+		name := strings.TrimSpace(string(raw))
+		if looked[name] && !found[name] && ofSystem(h, e.Name()) {
+			found[name] = true
+		}
+	}
+	out := make(map[string]bool, len(found))
+	for _, name := range wanted {
+		if found[comm(name)] {
+			out[name] = true
+		}
+	}
+	return out, nil
+}
+
+func comm(name string) string { return name[:min(len(name), 15)] }
+
+// ofSystem reports whether a process is of an account of the system.
+func ofSystem(h *host.Host, pid string) bool {
+	raw, err := readStart(h, "proc/"+pid+"/status", 4096)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(raw)) {
+		ids, ok := strings.CutPrefix(line, "Uid:")
+		if !ok {
+			continue
+		}
+		f := strings.Fields(ids)
+		if len(f) < 2 {
+			return false
+		}
+		uid, err := strconv.Atoi(f[1]) // the effective one
+		return err == nil && (uid < firstPerson || uid >= firstTransient)
+	}
+	return false
+}
+
+// packageVersion gives the version of the first of some packages that the distribution's list of software has; "" where
+// it has none of them.
+func packageVersion(s *collect.Snapshot, names ...string) string {
+	for _, name := range names {
+		for _, source := range []string{"dpkg", "rpm", "apk"} {
+			apps, _ := s.Software[source].Get()
+			for i := range apps {
+				if apps[i].Name == name {
+					return apps[i].Version
+				}
+			}
+		}
+	}
+	return ""
+}
