@@ -152,6 +152,14 @@ type Verdict struct {
 	NextChange    time.Time `json:"next_change"`
 	Issues        []Issue   `json:"issues"`
 	Checks        []Check   `json:"checks"`
+	Unread        []Unread  `json:"unread"`
+}
+
+// Unread is a fact that the agent of a device has no value of.
+type Unread struct {
+	Fact  string `json:"fact"`  // firewall, screen_lock, software.dpkg
+	State string `json:"state"` // unreadable, or not_applicable where there cannot be any
+	Why   string `json:"why"`
 }
 
 // Check is what one check found on a device.

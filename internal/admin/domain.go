@@ -38,6 +38,8 @@ type Devices interface {
 	Split(ctx context.Context, account posture.AccountID, hardwareID, actor string) (int, error)
 	// Verdict gives what was last thought of a device. NotFound: it never reported.
 	Verdict(ctx context.Context, account posture.AccountID, id string) (posture.Verdict, error)
+	// LastReport gives the last report and when it came. NotFound: none.
+	LastReport(ctx context.Context, account posture.AccountID, id string) (*posture.Report, time.Time, error)
 	Events(ctx context.Context, account posture.AccountID, q device.EventQuery) ([]device.LogEntry, string, error)
 }
 

@@ -24,6 +24,8 @@ type verdict struct {
 	NextChange   time.Time `json:"next_change,omitzero"`
 	Issues       []issue   `json:"issues"`
 	Checks       []check   `json:"checks"`
+	// Unread is what its agent has no value of, and why; left out where there is nothing.
+	Unread []posture.Unread `json:"unread,omitempty"`
 }
 
 // issue is one check that did not pass.
@@ -80,6 +82,13 @@ func (d *door) showVerdict(c *call) error {
 			return err
 		}
 		out.Checks = rendered(checks, renderCheck)
+		report, _, err := d.Devices.LastReport(c.ctx, c.account.ID, found.ID)
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		if err == nil {
+			out.Unread = report.Unread
+		}
 	}
 	return c.answer(http.StatusOK, out)
 }

@@ -64,6 +64,7 @@ type deviceView struct {
 	Adapters     []adapterView      `json:"adapters,omitempty"`
 	Rule         string             `json:"rule,omitempty"`
 	explanation
+	inspection
 	Issues   []posture.Issue   `json:"issues,omitempty"`
 	Findings []posture.Finding `json:"vulnerabilities,omitempty"`
 	Levels   map[string]string `json:"vulnerability_levels,omitempty"`

@@ -123,6 +123,13 @@ func fullView(env *environment, s *services, account posture.AccountID, d *devic
 		return v, err
 	}
 	v.Rule, v.Issues, v.Findings = verdict.Rule, verdict.Issues, verdict.Findings
+	report, _, err := s.devices.LastReport(env.ctx, account, d.ID)
+	if err == nil {
+		v.inspect(report)
+	}
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return v, err
+	}
 	err = v.explain(env, s, d, &verdict)
 	if err != nil {
 		return v, err
@@ -142,6 +149,7 @@ func (v *deviceView) print(w io.Writer) error {
 	t.row("name", v.label())
 	t.row("type", v.Type)
 	t.row("operating system", v.OSName+" "+v.OSVersion)
+	v.printMachine(t)
 	t.row("status", v.Status+since(v.StatusSince))
 	if !v.fromServer {
 		v.printReasons(t)
@@ -173,6 +181,7 @@ func (v *deviceView) print(w io.Writer) error {
 			t.row("", i.Remediation)
 		}
 	}
+	v.printUnread(t)
 	for i := range v.Findings {
 		if i == maxShownFindings {
 			t.row("", fmt.Sprintf("and %d more, of which none is worse: --json has all", len(v.Findings)-i))

@@ -1,6 +1,7 @@
 package gears
 
 import (
+	"cmp"
 	"errors"
 	"reflect"
 	"strings"
@@ -92,12 +93,14 @@ func (b *body) report() *posture.Report {
 		DeviceName:   first(b.DeviceName, b.HostName),
 		HostName:     string(b.HostName),
 		HardwareID:   b.hardwareID(),
+		MachineID:    string(cmp.Or(b.MachineID, b.SOH.MachineID)),
 		Serial:       b.serial(s),
 		UserIdentity: string(b.UserIdentity),
 		LinkedID:     linkedID(b.TransID, b.CustomID),
 		ScanTime:     b.ScanTime.Time,
 		DeviceType:   b.deviceType(s),
 		OS:           s.posture(),
+		Hardware:     b.hardware(s),
 		Adapters:     b.adapters(s),
 		Users:        b.users(s),
 		Domain:       first(b.Domain, b.SOH.Domain),
@@ -159,6 +162,7 @@ func (s *system) posture() posture.OS {
 		Architecture: first(s.Architecture, s.OSArchitecture, n.Architecture, n.OSArchitecture),
 		Language:     first(s.Language, s.OSLanguage, n.Language, n.OSLanguage),
 		ServicePack:  first(s.ServicePack, s.SPVersion, s.OSSPVersion, n.ServicePack, n.SPVersion, n.OSSPVersion),
+		Build:        string(cmp.Or(s.Build, n.Build)),
 		Distribution: first(s.Distribution, n.Distribution),
 	}
 }
@@ -180,6 +184,7 @@ func adaptersOf(in list[wireAdapter]) []posture.Adapter {
 	for i, w := range in {
 		a := &out[i]
 		a.MAC, a.HasMAC = posture.ParseMAC(string(w.MAC))
+		a.Permanent, a.HasPermanent = posture.ParseMAC(string(w.Permanent))
 		a.Description = string(w.Description)
 		a.IPv4, a.IPv6 = sortAddresses(w.IPv4, w.IPv6)
 		a.Enabled = posture.Fact(w.Enabled)

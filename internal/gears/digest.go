@@ -15,7 +15,7 @@ import (
 
 // digestVersion goes into every digest. It is to change whenever decoding learns to read something new, so that stored
 // reports that say it are read once more.
-const digestVersion = "muster report 4\n"
+const digestVersion = "muster report 5\n"
 
 // digestOf checks that a report is one JSON object within the limits, and digests what matters of it. It is the only
 // work done on a report that says what the last one said, so it reads the body once, and allocates next to nothing.

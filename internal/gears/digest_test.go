@@ -20,6 +20,8 @@ var volatileMembers = []string{
 	"soh.system.battery", "soh.system.device_up_time", "soh.system.memory.available_memory_mb", "soh.system.disk_space.available_size_mb",
 	"soh.os_info.system.battery", "soh.os_info.system.device_up_time", "soh.os_info.system.memory.available_memory_mb",
 	"soh.os_info.system.disk_space.available_size_mb",
+	"soh.os_info.network_adapter_info.dhcp_obtained", "soh.os_info.network_adapter_info.dhcp_expires",
+	"network_adapter_info.dhcp_obtained", "network_adapter_info.dhcp_expires",
 }
 
 func isVolatile(path string) bool {
@@ -31,7 +33,7 @@ func isVolatile(path string) bool {
 	return false
 }
 
-var volatileSamples = []string{"reports/android.json", "reports/ios.json", "reports/linux.json", "reports/windows.json", "reports/mac.json", "reports/linux-gearsd.json", "reports/windows-findings.json"}
+var volatileSamples = []string{"reports/android.json", "reports/ios.json", "reports/linux.json", "reports/windows.json", "reports/mac.json", "reports/linux-gearsd.json", "reports/windows-findings.json", "reports/linux-agent.json"}
 
 func parse(tb testing.TB, raw []byte) any {
 	dec := json.NewDecoder(strings.NewReader(string(raw)))
@@ -183,6 +185,18 @@ func TestDigestOfVolatileMembersThatComeAndGo(t *testing.T) {
 	} {
 		same(t, base, body, false)
 	}
+}
+
+func TestDigestOfALease(t *testing.T) {
+	for _, place := range []string{
+		`{"network_adapter_info":[{%s}]}`, `{"os":{"network_adapters":[{%s}]}}`, `{"os_info":{"network_adapter_info":{%s}}}`,
+		`{"soh":{"os_info":[{"network_adapter_info":[{%s}]}]}}`, `{"soh":{"os_info":[{"os":{"network_adapters":[{%s}]}}]}}`,
+	} {
+		in := func(members string) string { return fmt.Sprintf(place, members) }
+		same(t, in(`"mac":"00:0c:29:00:00:01"`), in(`"dhcp_obtained":1794000000,"mac":"00:0c:29:00:00:01","dhcp_expires":"2026-11-23T21:21:15Z"`), true)
+		same(t, in(`"dhcp_server":"192.0.2.1"`), in(`"dhcp_server":"192.0.2.2"`), false)
+	}
+	same(t, `{"soh":{}}`, `{"soh":{"dhcp_obtained":1}}`, false)
 }
 
 func same(t *testing.T, a, b string, want bool) {

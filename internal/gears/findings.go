@@ -19,6 +19,7 @@ type findings struct {
 	Processes      list[process]   `json:"processes"`
 	Disks          list[disk]      `json:"disks"`
 	CustomChecks   list[custom]    `json:"custom_checks"`
+	Unread         list[unread]    `json:"unread"`
 }
 
 // disk is a mounted file system.
@@ -113,6 +114,7 @@ func (f *findings) fill(r *posture.Report) {
 	r.Processes = processesOf(f.Processes)
 	r.Disks = disksOf(f.Disks)
 	r.Custom = customOf(f.CustomChecks)
+	r.Unread = unreadOf(f.Unread)
 }
 
 // mebibyte is what sizes of disks are counted in.

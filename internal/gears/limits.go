@@ -23,6 +23,8 @@ const (
 	maxProcesses   = 10_000
 	maxDisks       = 1000
 	maxCustom      = 1000
+	maxUnread      = 200
+	maxFact        = 64 // characters of the name of a fact
 	maxCount       = 1_000_000_000
 	maxCode        = 64 // characters of a registration code or licence key
 	maxGroupID     = 20

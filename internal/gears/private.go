@@ -22,7 +22,7 @@ var privateMembers = []struct {
 		"hostname", "host_name", "device_name", "nickname", "nick_name", "computer_name", "fqdn", "netbios_name",
 	}},
 	{func(p device.Privacy) bool { return p.PublicIP }, []string{"public_ip", "public_ip_address", "external_ip"}},
-	{func(p device.Privacy) bool { return p.MACAddress }, []string{"mac", "mac_addr", "mac_address", "mac_addresses", "physical_address"}},
+	{func(p device.Privacy) bool { return p.MACAddress }, []string{"mac", "permanent_mac", "mac_addr", "mac_address", "mac_addresses", "physical_address"}},
 	{func(p device.Privacy) bool { return p.LocalIP }, []string{
 		"ipv4", "ipv6", "ipv4_addr", "ipv6_addr", "ip", "ip_address", "ip_addresses", "local_ip", "subnet_masks", "subnet_mask",
 		"default_gateway", "gateway", "dns_addresses", "dhcp_server",

@@ -29,6 +29,7 @@ func at(s string) time.Time {
 
 var wantReports = map[string]posture.Report{
 	"windows-findings": wantFindings,
+	"linux-agent":      wantOwn,
 	"linux-gearsd": {
 		AgentType: "persistent", AgentVersion: "0.7", DeviceName: "vm", HostName: "vm", ScanTime: at("2026-11-23T21:21:15Z"),
 		DeviceType: posture.Desktop, OS: posture.OS{Family: posture.Linux, Name: "Linux"},
@@ -39,6 +40,7 @@ var wantReports = map[string]posture.Report{
 		},
 	},
 	"windows": {
+		Hardware:  posture.Hardware{MemoryMB: 16384},
 		AgentType: "persistent", AgentVersion: "1.0.0", DeviceName: "LAB-PC-07", HostName: "LAB-PC-07",
 		HardwareID: "4c4c4544-0042-3510-8054-b7c04f4d3432", Serial: "B5BTM42", ScanTime: at("2026-11-23T21:21:15Z"),
 		DeviceType: posture.Laptop,
@@ -92,6 +94,7 @@ var wantReports = map[string]posture.Report{
 		UserPasswordSet: posture.Yes, StorageEncrypted: posture.Yes, Genuine: posture.Yes,
 	},
 	"android": {
+		Hardware:     posture.Hardware{CPU: "Tensor G3", MaxMHz: 2914, MemoryMB: 7680},
 		AgentVersion: "10.4.1", DeviceName: "Pixel 8", UserIdentity: "kari@example.net", DeviceType: posture.Phone, LinkedID: "a81f",
 		OS: posture.OS{Family: posture.Android, Name: "Android", Version: "15", Vendor: "Google Inc.", Language: "en"},
 		Adapters: []posture.Adapter{{MAC: mustMAC("3c:28:6d:00:00:07"), HasMAC: true, IPv4: []string{"192.0.2.31"},

@@ -14,6 +14,7 @@ const (
 	ruleNone   rule = iota
 	ruleAmount      // a number is not negative
 	ruleTime        // a time is not before 1970
+	ruleMoment      // a time is one that is read: neither before 1970 nor after 2199
 )
 
 // rule gives that of a member's value. A battery may have a current below zero, but no charge.
@@ -34,6 +35,11 @@ func (z zone) rule(name []byte) rule {
 		}
 	case zoneMemory, zoneDisk:
 		return ruleAmount
+	case zoneAdapter:
+		switch string(name) {
+		case `"dhcp_obtained"`, `"dhcp_expires"`:
+			return ruleMoment
+		}
 	}
 	return ruleNone
 }
@@ -51,6 +57,8 @@ func (r rule) broken(raw []byte) error {
 		if _, err := parseMoment(raw); errors.Is(err, errMomentEarly) {
 			return err
 		}
+	case ruleMoment:
+		return new(looseMoment).UnmarshalJSON(raw)
 	}
 	return nil
 }

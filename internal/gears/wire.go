@@ -29,6 +29,7 @@ type body struct {
 // shared are the members that Muster's own agent puts beside `soh` or into it.
 type shared struct {
 	HardwareID      text            `json:"hardware_id"`
+	MachineID       loose           `json:"machine_id"`
 	HWID            text            `json:"hwid"`
 	Domain          text            `json:"domain"`
 	SerialNumber    text            `json:"serial_number"`
@@ -68,6 +69,8 @@ type system struct {
 	SPVersion      text              `json:"sp_version"`
 	OSSPVersion    text              `json:"os_sp_version"`
 	Distribution   text              `json:"distribution"`
+	Build          loose             `json:"build"`
+	Virtual        hypervisor        `json:"virtual"`
 	DeviceType     text              `json:"device_type"`
 	SerialNumber   text              `json:"serial_number"`
 	Adapters       list[wireAdapter] `json:"network_adapter_info"`
@@ -91,6 +94,7 @@ type hardware struct {
 	} `json:"encryption"`
 	LastReboot   looseMoment `json:"last_reboot"`
 	SerialNumber text        `json:"serial_number"`
+	machine
 }
 
 type wireAdapter struct {
@@ -100,6 +104,7 @@ type wireAdapter struct {
 	IPv6        list[address] `json:"ipv6"`
 	Enabled     flag          `json:"adapter_enabled"`
 	MediaState  text          `json:"media_state"`
+	Permanent   loose         `json:"permanent_mac"`
 	network
 }
 

@@ -7,12 +7,13 @@ type zone uint8
 const (
 	zoneOther zone = iota
 	zoneRoot
-	zoneSOH    // "soh", the state of health
-	zoneOSInfo // an element of "os_info"
-	zoneSystem // "system"
-	zoneMemory // "memory" of system
-	zoneDisk   // "disk_space" of system
-	zonePower  // "battery" of system
+	zoneSOH     // "soh", the state of health
+	zoneOSInfo  // an element of "os_info"
+	zoneSystem  // "system"
+	zoneMemory  // "memory" of system
+	zoneDisk    // "disk_space" of system
+	zonePower   // "battery" of system
+	zoneAdapter // an element of a list of network adapters
 )
 
 // child gives the zone of a member's value. Names come quoted, as they stand in the body.
@@ -26,6 +27,8 @@ func (z zone) child(name []byte) zone {
 			return zoneOSInfo
 		case `"system"`:
 			return zoneSystem
+		case `"network_adapter_info"`:
+			return zoneAdapter
 		}
 	case zoneSOH:
 		switch string(name) {
@@ -35,8 +38,13 @@ func (z zone) child(name []byte) zone {
 			return zoneSystem
 		}
 	case zoneOSInfo:
-		if string(name) == `"system"` {
+		switch string(name) {
+		case `"os"`:
+			return zoneOSInfo
+		case `"system"`:
 			return zoneSystem
+		case `"network_adapter_info"`, `"network_adapters"`:
+			return zoneAdapter
 		}
 	case zoneSystem:
 		switch string(name) {
@@ -64,6 +72,11 @@ func (z zone) volatile(name []byte) bool {
 	case zoneSystem:
 		switch string(name) {
 		case `"battery"`, `"device_up_time"`:
+			return true
+		}
+	case zoneAdapter:
+		switch string(name) {
+		case `"dhcp_obtained"`, `"dhcp_expires"`: // a lease of an hour moves both every half an hour
 			return true
 		}
 	case zoneMemory:

@@ -10,6 +10,7 @@ import (
 var authenticationArea = area{judge: judgeEach, checks: []definition{
 	{
 		id: "user_password", category: posture.UserAuthentication, title: "A password or passcode is set",
+		fact: "user_password_set", moot: posture.Pass,
 		device: userPassword,
 		remedy: advice{
 			"":              "Set a password for every user account of the machine.",
@@ -22,6 +23,7 @@ var authenticationArea = area{judge: judgeEach, checks: []definition{
 	},
 	{
 		id: "screen_lock", category: posture.UserAuthentication, title: "The screen locks by itself",
+		fact: "screen_lock", moot: posture.Pass,
 		params: []string{"max_idle"},
 		device: screenLock,
 		remedy: advice{

@@ -16,6 +16,11 @@ type definition struct {
 	remedy   advice
 	explains bool // failing, it accounts for the failures of the checks of its area that follow
 	named    bool // several entries with different names may be made on one machine
+	// fact is what it looks at, as agents name it in what they could not read; "" where they do not. Of a product it is one
+	// part.
+	fact, part string
+	// moot is what it comes to where the fact does not apply to the machine; "" leaves it unknown.
+	moot posture.Outcome
 	// One of the two: a question about one product, or about the machine.
 	product func(*subject, *Check, *posture.Application) finding
 	device  func(*subject, *Check) finding

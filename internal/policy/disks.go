@@ -10,6 +10,7 @@ import (
 
 var disksArea = area{judge: judgeEach, checks: []definition{{
 	id: "disk_space", category: posture.HardDrive, title: "Enough space is free",
+	fact: "disks", moot: posture.Pass,
 	params: []string{"min_free", "min_free_percent", "volumes"}, needs: []string{"min_free", "min_free_percent"}, named: true,
 	device: diskSpace,
 	remedy: advice{

@@ -9,6 +9,7 @@ import (
 
 var encryptionArea = area{judge: judgeEach, checks: []definition{{
 	id: "disk_encryption", category: posture.Encryption, title: "The system disk or device storage is encrypted",
+	fact:   "encryption",
 	params: []string{"volumes"},
 	device: diskEncryption,
 	remedy: advice{

@@ -68,7 +68,7 @@ func (c *Compiled) Explain(subject *Subject, now time.Time) []posture.CheckResul
 			Check: r.def.id, Name: r.check.Name, Title: r.title(), Category: r.def.category, Outcome: r.outcome, Severity: r.severity,
 			Product: r.product, Evidence: r.evidence, Entry: r.entry, Issue: r.issue,
 		}
-		if r.outcome == posture.Pass {
+		if r.outcome == posture.Pass && r.evidence == "" {
 			out[i].Evidence = "As the policy asks: " + r.title() + "."
 		}
 	}
@@ -95,7 +95,11 @@ type result struct {
 	hidden bool
 }
 
-func (a active) result(f finding) result {
+// result makes the result of what a check found. Where it could not tell, the agent may have said why.
+func (a active) result(s *subject, f finding) result {
+	if f.outcome == posture.Unknown {
+		f = s.because(a.def, f)
+	}
 	return result{active: a, finding: f, issue: a.raises(f.outcome), severity: a.check.Severity.issue()}
 }
 
@@ -187,7 +191,7 @@ func (r *result) asIssue(f posture.OSFamily) posture.Issue {
 // judgeEach makes every check of an area on its own.
 func judgeEach(s *subject, checks []active, out []result) []result {
 	for _, a := range checks {
-		out = append(out, a.result(a.def.device(s, a.check)))
+		out = append(out, a.result(s, a.def.device(s, a.check)))
 	}
 	return out
 }

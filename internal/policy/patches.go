@@ -11,6 +11,7 @@ import (
 
 var patchesArea = area{judge: judgeEach, checks: []definition{{
 	id: "missing_patches", category: posture.PatchManagement, title: "No patches are missing",
+	fact:   "missing_patches",
 	params: []string{"severities", "patch_age", "max_age"}, named: true,
 	device: missingPatches,
 	remedy: advice{

@@ -38,7 +38,7 @@ func (s *subject) noProduct(checks []active, out []result) []result {
 	}
 	said := -1
 	for _, a := range checks {
-		r := a.result(f)
+		r := a.result(s, f)
 		switch {
 		case !r.issue:
 		case said < 0:
@@ -67,8 +67,9 @@ var productKind = map[posture.Category]string{
 func (s *subject) productResults(checks []active, app *posture.Application, out []result) []result {
 	explained := posture.NoIssue
 	for _, a := range checks {
-		r := a.result(a.def.product(s, a.check, app))
-		r.product = named(app.Name)
+		f := a.def.product(s, a.check, app)
+		f.product = named(app.Name)
+		r := a.result(s, f)
 		r.hidden = r.issue && r.severity <= explained
 		r.issue = r.issue && !r.hidden
 		if r.issue && a.def.explains && r.outcome == posture.Fail {

@@ -190,6 +190,12 @@ var forgetMore = map[string]func(*Subject){
 			s.Report.Threats[i].Existing, s.Report.Threats[i].Found = posture.NotReported, time.Time{}
 		}
 	},
+	"and says why": func(s *Subject) {
+		s.Report.Unread = []posture.Unread{{Fact: "software.dpkg", State: posture.Unreadable}, {Fact: "updates.checked", State: posture.Unreadable}}
+		for fact := range factWords {
+			s.Report.Unread = append(s.Report.Unread, posture.Unread{Fact: fact, State: posture.Unreadable, Why: "needs root"})
+		}
+	},
 	"disks":     func(s *Subject) { s.Report.Disks = nil },
 	"sizes":     func(s *Subject) { clearDisks(s, func(d *posture.Disk) { d.Total, d.Free = 0, 0 }) },
 	"system":    func(s *Subject) { clearDisks(s, func(d *posture.Disk) { d.System = false }) },

@@ -31,6 +31,7 @@ var softwareArea = area{judge: judgeEach, checks: []definition{
 	},
 	{
 		id: "forbidden_processes", category: posture.UnclassifiedUnwanted, title: "No forbidden program is running",
+		fact:   "processes",
 		params: []string{"processes"}, needs: []string{"processes"}, named: true,
 		device: forbiddenProcesses,
 		remedy: advice{"": "Stop the programs that are named, and uninstall them."},
@@ -86,7 +87,7 @@ func (s *subject) installed(p *Product) (found []*posture.Application, silent bo
 			found = append(found, a)
 		}
 	}
-	silent = len(s.report.Applications) == 0 || p.Category != "" && !s.report.Looked(p.Category)
+	silent = len(s.report.Applications) == 0 || p.Category != "" && !s.report.Looked(p.Category) || s.hidden() != nil
 	return found, len(found) == 0 && silent
 }
 
@@ -96,7 +97,7 @@ func requiredProducts(s *subject, c *Check) finding {
 		asked := "the policy asks for " + p.asked()
 		found, silent := s.installed(p)
 		if silent {
-			return finding{posture.Unknown, p.words(), "The agent did not say whether there is " + p.words() + "; " + asked + "."}
+			return s.unlisted(finding{posture.Unknown, p.words(), "The agent did not say whether there is " + p.words() + "; " + asked + "."})
 		}
 		if len(found) == 0 {
 			return finding{posture.Fail, p.words(), "The agent did not find " + p.words() + "; " + asked + "."}
@@ -150,7 +151,7 @@ func productVersions(s *subject, c *Check) finding {
 		asked := "the policy asks for " + p.asked() + ", where it is installed"
 		found, silent := s.installed(p)
 		if silent {
-			return finding{posture.Unknown, p.words(), "The agent did not say whether there is " + p.words() + "; " + asked + "."}
+			return s.unlisted(finding{posture.Unknown, p.words(), "The agent did not say whether there is " + p.words() + "; " + asked + "."})
 		}
 		worst := passed
 		for _, a := range found {
@@ -168,7 +169,7 @@ func forbiddenProducts(s *subject, c *Check) finding {
 		asked := "the policy asks for the absence of " + p.words()
 		found, silent := s.installed(p)
 		if silent {
-			return finding{posture.Unknown, p.words(), "The agent did not say whether there is " + p.words() + "; " + asked + "."}
+			return s.unlisted(finding{posture.Unknown, p.words(), "The agent did not say whether there is " + p.words() + "; " + asked + "."})
 		}
 		return forbidden("Installed: ", names(found), asked)
 	})

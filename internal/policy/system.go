@@ -11,6 +11,7 @@ import (
 var systemArea = area{judge: judgeEach, checks: []definition{
 	{
 		id: "os_version", category: posture.OperatingSystem, title: "The system is new enough",
+		fact:   "os_version",
 		params: []string{"min_version"}, needs: []string{"min_version"},
 		device: func(s *subject, c *Check) finding {
 			return versionFinding(version.OS, "the version of the system", s.report.OS.Version, c.MinVersion)
@@ -23,6 +24,7 @@ var systemArea = area{judge: judgeEach, checks: []definition{
 	},
 	{
 		id: "reboot_recent", category: posture.OperatingSystem, title: "The system was started not long ago",
+		fact:   "last_reboot",
 		params: []string{"max_age"}, needs: []string{"max_age"},
 		device: func(s *subject, c *Check) finding {
 			if d := s.dated(s.report.Reboot, c.MaxAge); d != recent {
@@ -34,6 +36,7 @@ var systemArea = area{judge: judgeEach, checks: []definition{
 	},
 	{
 		id: "domain_member", category: posture.UserAuthentication, title: "The machine is a member of the directory domain",
+		fact: "domain", moot: posture.Fail,
 		params: []string{"domains"},
 		device: domainMember,
 		remedy: advice{"": "Ask your administrator to join the machine to the domain of your organisation."},

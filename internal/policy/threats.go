@@ -11,12 +11,14 @@ import (
 var threatsArea = area{judge: judgeEach, checks: []definition{
 	{
 		id: "threats", category: posture.Threats, title: "No malware was found",
+		fact:   "threats",
 		params: []string{"within", "max_age"},
 		device: threatsFound,
 		remedy: advice{"": "Let the anti-malware program remove what it found, and search the whole disk again."},
 	},
 	{
 		id: "repeated_threats", category: posture.RepeatedThreats, title: "No malware comes back",
+		fact:   "threats",
 		params: []string{"min_repeats", "within"},
 		device: threatsRepeated,
 		remedy: advice{"": "Malware came back after it was removed. Ask your administrator to look for its source, or to set the machine up anew."},

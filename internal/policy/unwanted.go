@@ -66,11 +66,11 @@ func absent(s *subject, c *Check, category posture.Category, words string) findi
 		return finding{outcome: posture.Fail, product: names[0], evidence: fmt.Sprintf(
 			"Installed: %s; the policy asks that there is no %s.", list(names), words)}
 	}
-	if s.report.Looked(category) {
+	if s.report.Looked(category) && s.hidden() == nil {
 		return passed
 	}
-	return finding{outcome: posture.Unknown, evidence: fmt.Sprintf(
-		"The agent did not look for a %s; the policy asks that there is none.", words)}
+	return s.unlisted(finding{outcome: posture.Unknown, evidence: fmt.Sprintf(
+		"The agent did not look for a %s; the policy asks that there is none.", words)})
 }
 
 // allowed reports whether the policy names the product as wanted; case does not matter.

@@ -8,6 +8,7 @@ import (
 
 var updatesArea = area{judge: judgeEach, checks: []definition{{
 	id: "os_security_updates", category: posture.OperatingSystem, title: "No security updates of the system are waiting",
+	fact:   "updates",
 	params: []string{"max_age"},
 	device: securityUpdates,
 	remedy: advice{

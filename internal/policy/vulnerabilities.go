@@ -19,8 +19,8 @@ var vulnerabilitiesArea = area{judge: judgeEach, checks: []definition{{
 func vulnerabilities(s *subject, c *Check) finding {
 	asked := "the policy asks that no vulnerability" + c.wantedWords() + " is open"
 	if len(s.report.Applications) == 0 {
-		return finding{outcome: posture.Unknown,
-			evidence: "The agent did not say what is installed, so vulnerabilities cannot be known; " + asked + "."}
+		return s.unlisted(finding{outcome: posture.Unknown,
+			evidence: "The agent did not say what is installed, so vulnerabilities cannot be known; " + asked + "."})
 	}
 	var ids, products []string
 	for i := range s.Findings {
@@ -29,7 +29,12 @@ func vulnerabilities(s *subject, c *Check) finding {
 			ids, products = append(ids, nameOfFinding(f)), append(products, named(f.Product))
 		}
 	}
-	if len(ids) == 0 {
+	switch {
+	case len(ids) > 0:
+	case s.hidden() != nil:
+		return s.unlisted(finding{outcome: posture.Unknown,
+			evidence: "The agent did not say all that is installed, so not all vulnerabilities can be known; " + asked + "."})
+	default:
 		return passed
 	}
 	slices.Sort(ids)

@@ -74,18 +74,23 @@ type OS struct {
 	Architecture string
 	Language     string
 	ServicePack  string
+	// Build tells apart what bears the same version: "26100.2314", "24B91"; of a Linux system its kernel's release.
+	Build string
 	// Distribution is the package ecosystem of a Linux system in OSV's spelling, such as "Debian:12"; "" if not known.
 	Distribution string
 }
 
 // Adapter is one network adapter.
 type Adapter struct {
-	MAC         MAC
-	HasMAC      bool // an agent may list an adapter whose address it could not read
-	Description string
-	IPv4, IPv6  []string
-	Enabled     Fact
-	Connected   Fact
+	MAC    MAC
+	HasMAC bool // an agent may list an adapter whose address it could not read
+	// Permanent is the burnt-in address, where it was reported; it differs from MAC where that is randomised or set.
+	Permanent    MAC
+	HasPermanent bool
+	Description  string
+	IPv4, IPv6   []string
+	Enabled      Fact
+	Connected    Fact
 
 	SubnetMask   string
 	Gateway      string
@@ -187,11 +192,14 @@ type Report struct {
 	DeviceName   string // as the owner or administrator named it; may be ""
 	HostName     string
 	HardwareID   string
+	// MachineID is made from an id of the installed system: another after a new installation.
+	MachineID    string
 	Serial       string
 	UserIdentity string
 	ScanTime     time.Time
 	DeviceType   DeviceType
 	OS           OS
+	Hardware     Hardware
 	Adapters     []Adapter
 	Users        []User
 	Applications []Application
@@ -228,6 +236,38 @@ type Report struct {
 	// Custom are the results of the checks that the agent ran at a policy's request.
 	Custom    []CustomResult
 	Processes []string
+	// Unread is what the agent looked for and has no value of. What is neither here nor in the report, it says nothing of.
+	Unread []Unread
+}
+
+// Unread is a fact that an agent has no value of, and why.
+type Unread struct {
+	Fact string `json:"fact"` // in the agent's words: "firewall", "software.dpkg"
+	// State is Unreadable or NotApplicable.
+	State UnreadState `json:"state"`
+	Why   string      `json:"why,omitempty"` // for people
+}
+
+// UnreadState says whether there may be something to know.
+type UnreadState string
+
+const (
+	// Unreadable: there may be, and the agent could not read it.
+	Unreadable UnreadState = "unreadable"
+	// NotApplicable: there cannot be: the battery of a server.
+	NotApplicable UnreadState = "not_applicable"
+)
+
+// Hardware is the machine itself. What is zero was not reported.
+type Hardware struct {
+	Vendor, Model string
+	// Virtual says whether it is a virtual machine or a container, Hypervisor of which kind: "kvm", "docker".
+	Virtual    Fact
+	Hypervisor string
+	CPU        string
+	Cores      int
+	MaxMHz     int
+	MemoryMB   int
 }
 
 // Looked reports whether the agent looked for products of the category.
