@@ -52,7 +52,7 @@ func Facts(s *collect.Snapshot) []Unread {
 		{"hostname", s.Identity.HostName}, {"domain", s.Identity.Domain},
 		{"hardware_id", s.Identity.HardwareID}, {"machine_id", s.Identity.MachineID}, {"serial_number", s.Identity.Serial},
 		{"adapters", s.Adapters}, {"neighbours", s.Neighbours},
-		{"users", s.Users}, {"last_reboot", s.Booted}, {"processes", s.Processes},
+		{"users", s.Users}, {"last_reboot", s.Booted}, {"uptime", s.Uptime}, {"processes", s.Processes},
 		{"encryption", s.Encryption}, {"firewall", s.Firewalls}, {"anti-malware", s.Antimalware},
 		{"updates", s.Updates}, {"missing_patches", s.Patches},
 		{"user_password_set", s.PasswordSet}, {"screen_lock", s.ScreenLock}, {"threats", s.Threats},

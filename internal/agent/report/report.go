@@ -40,7 +40,7 @@ func Registration(s *collect.Snapshot, a About, licenseKey, group, deviceID stri
 	if on(a.Privacy.SerialNumber) {
 		b.Serial = ""
 	}
-	b.OS.Adapters, b.OS.System = nil, nil
+	hideAddresses(b.Adapters, a.Privacy)
 	return json.Marshal(&b)
 }
 
@@ -122,18 +122,21 @@ func hide(b *body, p protocol.Privacy) {
 	if on(p.Username) {
 		b.LocalUsers, b.UserIdentity = nil, ""
 	}
-	os := &b.SOH.OSInfo[0]
-	for i := range os.Adapters {
-		a := &os.Adapters[i]
+	hideAddresses(b.SOH.OSInfo[0].Adapters, p)
+	if on(p.LocalIP) || on(p.MAC) {
+		b.SOH.Neighbours = nil
+	}
+}
+
+func hideAddresses(list []adapter, p protocol.Privacy) {
+	for i := range list {
+		a := &list[i]
 		if on(p.LocalIP) {
 			a.IPv4, a.IPv6, a.Masks, a.Gateway, a.DNS, a.DHCPServer = []string{}, []string{}, nil, "", nil, ""
 		}
 		if on(p.MAC) {
 			a.MAC, a.PermanentMAC = "", ""
 		}
-	}
-	if on(p.LocalIP) || on(p.MAC) {
-		b.SOH.Neighbours = nil
 	}
 }
 
