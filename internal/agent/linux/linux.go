@@ -12,5 +12,6 @@ func Collectors(h *host.Host) []collect.Collector {
 	return []collect.Collector{
 		softwareCollector(h),
 		firewallCollector(h),
+		antimalwareCollector(h),
 	}
 }
