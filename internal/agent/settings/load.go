@@ -64,6 +64,9 @@ func (f *Flags) fromFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("the settings cannot be read: %w", err)
 	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return nil
+	}
 	var members map[string]any
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()

@@ -58,6 +58,7 @@ func TestMistakesInTheFile(t *testing.T) {
 		`{"plain_http": "perhaps"}`: "plain_http",
 		`{"server": {"a": 1}}`:      "a setting is a string",
 		`{"script_keys": ["a,b"]}`:  "without commas",
+		"":                          "",
 		`["server"]`:                "not a JSON object",
 		`{"settings": "x"}`:         "there is no such setting",
 	} {
