@@ -11,6 +11,8 @@ type Native interface {
 	// Domain is the directory domain that the machine is a member of; "" where it is of none.
 	Domain() (string, error)
 	Power() (Power, error)
+	// Sessions are those in which somebody is logged on, also from afar, connected at this time or not.
+	Sessions() ([]Session, error)
 	// Service reports whether a service runs; fs.ErrNotExist where there is none of that name.
 	Service(name string) (bool, error)
 }
@@ -33,4 +35,10 @@ type Power struct {
 	Battery bool `json:"battery"` // there is one
 	Percent int  `json:"percent"` // -1 where it is not told
 	Mains   bool `json:"mains"`
+}
+
+// Session is one of somebody who is logged on.
+type Session struct {
+	Name   string `json:"name"`
+	Domain string `json:"domain"`
 }

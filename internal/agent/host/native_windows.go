@@ -22,6 +22,7 @@ var (
 	kernel32               = windows.NewLazySystemDLL("kernel32.dll")
 	getSystemFirmwareTable = kernel32.NewProc("GetSystemFirmwareTable")
 	getSystemPowerStatus   = kernel32.NewProc("GetSystemPowerStatus")
+	querySession           = windows.NewLazySystemDLL("wtsapi32.dll").NewProc("WTSQuerySessionInformationW")
 	getIfEntry2            = windows.NewLazySystemDLL("iphlpapi.dll").NewProc("GetIfEntry2")
 )
 
@@ -157,6 +158,55 @@ func (calls) Power() (Power, error) {
 		p.Percent = -1
 	}
 	return p, nil
+}
+
+// maxSessions bounds the sessions that are asked for names. A terminal server has hundreds.
+const maxSessions = 5000
+
+func (calls) Sessions() ([]Session, error) {
+	var first *windows.WTS_SESSION_INFO
+	var count uint32
+	if err := windows.WTSEnumerateSessions(0, 0, 1, &first, &count); err != nil {
+		return nil, fmt.Errorf("WTSEnumerateSessions: %w", err)
+	}
+	defer windows.WTSFreeMemory(uintptr(unsafe.Pointer(first)))
+	if err := querySession.Find(); err != nil {
+		return nil, err
+	}
+	var out []Session
+	for _, s := range unsafe.Slice(first, min(count, maxSessions)) {
+		if s.State != windows.WTSActive && s.State != windows.WTSDisconnected {
+			continue
+		}
+		const userName, domainName = 5, 7 // of WTS_INFO_CLASS
+		name, err := sessionText(s.SessionID, userName)
+		if err != nil {
+			return nil, err
+		}
+		domain, err := sessionText(s.SessionID, domainName)
+		if err != nil {
+			return nil, err
+		}
+		if name != "" { // that of the services has none, nor has one that waits for somebody
+			out = append(out, Session{Name: name, Domain: domain})
+		}
+	}
+	return out, nil
+}
+
+// sessionText asks for a text of a session; "" for one that has ended meanwhile.
+func sessionText(session uint32, class uintptr) (string, error) {
+	var text *uint16
+	var size uint32
+	ok, _, err := querySession.Call(0, uintptr(session), class, uintptr(unsafe.Pointer(&text)), uintptr(unsafe.Pointer(&size)))
+	if ok == 0 {
+		if errors.Is(err, windows.ERROR_FILE_NOT_FOUND) {
+			return "", nil
+		}
+		return "", fmt.Errorf("WTSQuerySessionInformation: %w", err)
+	}
+	defer windows.WTSFreeMemory(uintptr(unsafe.Pointer(text)))
+	return windows.UTF16PtrToString(text), nil
 }
 
 func (calls) Service(name string) (bool, error) {

@@ -17,6 +17,7 @@ type Native struct {
 	SMBIOS   *string         `json:"firmware"` // hex digits
 	Member   *string         `json:"domain"`
 	Supply   *host.Power     `json:"power"`
+	LoggedOn []host.Session  `json:"sessions"`
 	Services map[string]bool `json:"services"`
 }
 
@@ -62,6 +63,14 @@ func (n *Native) Domain() (string, error) { return recorded(n.Member) }
 
 // Power is what was recorded.
 func (n *Native) Power() (host.Power, error) { return recorded(n.Supply) }
+
+// Sessions are those recorded.
+func (n *Native) Sessions() ([]host.Session, error) {
+	if n.LoggedOn == nil {
+		return nil, errNotRecorded
+	}
+	return n.LoggedOn, nil
+}
 
 // Service looks among those recorded.
 func (n *Native) Service(name string) (bool, error) {

@@ -1,0 +1,62 @@
+package windows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"muster/internal/agent/collect"
+)
+
+// protection collects what guards the machine. All that only PowerShell tells is asked in one go, as each start of it costs
+// half a second.
+func (m *machine) protection(ctx context.Context, s *collect.Snapshot) error {
+	found, err := m.powershell(ctx, protectionScript)
+	if err != nil {
+		err = fmt.Errorf("PowerShell: %w", err)
+	}
+	s.Encryption = collect.Of(m.encryption(ctx, found, err))
+	s.Firewalls = collect.Known(m.firewalls(found, err))
+	s.Antimalware = collect.Of(m.antimalware(found, err))
+	s.Threats = collect.Of(threats(found, err))
+	s.PasswordSet = collect.Of(m.passwordSet(found, err))
+	return nil
+}
+
+// account is a local account that is not switched off.
+type account struct {
+	Name     string `json:"name"`
+	Required *bool  `json:"required"`
+}
+
+// passwordSet says whether every local account has a password. Windows does not tell that of one that need not have one.
+func (m *machine) passwordSet(found answers, err error) (bool, error) {
+	const logon = currentVersion + `\Winlogon`
+	if auto, bad := m.text(logon, "AutoAdminLogon"); bad == nil && auto == "1" {
+		return false, nil // whoever switches it on is logged on
+	}
+	accounts, err := valuesOf[account](found, err, "accounts")
+	if err != nil {
+		return false, err
+	}
+	if len(accounts) == 0 {
+		return false, collect.NotApplicableError("the machine has no account of its own that is switched on")
+	}
+	var free []string
+	for _, a := range accounts {
+		if a.Required == nil || !*a.Required {
+			free = append(free, plain(a.Name))
+		}
+	}
+	if len(free) > 0 {
+		return false, fmt.Errorf("it is not told whether accounts that need no password have one: %s", strings.Join(free, ", "))
+	}
+	return true, nil
+}
+
+// isMissing reports whether this Windows has no such thing.
+func isMissing(err error) bool {
+	var m *missingError
+	return errors.As(err, &m)
+}
