@@ -14,6 +14,7 @@ func System() *Host {
 		Registry:   registry(),
 		Native:     native(),
 		Volumes:    volumes,
+		Netlink:    netlink,
 		Now:        time.Now,
 		Privileged: privileged(),
 	}

@@ -4,14 +4,19 @@ package linux
 
 import (
 	"muster/internal/agent/collect"
+	"muster/internal/agent/common"
 	"muster/internal/agent/host"
 )
 
 // Collectors are the collectors of a Linux system, in the order in which they are run.
 func Collectors(h *host.Host) []collect.Collector {
-	return []collect.Collector{
+	return append([]collect.Collector{
+		system(h),
+		hardware(h),
+		identity(h),
+		network(h),
 		softwareCollector(h),
 		firewallCollector(h),
 		antimalwareCollector(h),
-	}
+	}, common.Collectors(h, readers(h))...)
 }

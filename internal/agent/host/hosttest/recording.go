@@ -4,6 +4,7 @@ package hosttest
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,6 +25,7 @@ import (
 //	-- link sys/class/net/eth0 ../x -- a symbolic link; the section is empty
 //	-- denied etc/shadow --            a file that may not be read
 //	-- run lsblk -J -b --              what a program writes; `exit N` may come first: -- run exit 3 zypper lu --
+//	-- netlink 18 --                   what the kernel answers to a request of that number, in hex digits
 //	-- registry HKEY_LOCAL_MACHINE\SOFTWARE\X -- values of a key, one on a line: Name=text, Name=dword:42, Name=hex:0aff
 //	-- native --                       what calls of Windows tell, as JSON: see Native
 //
@@ -59,6 +61,7 @@ func parse(raw []byte) (*host.Host, error) {
 	progs := Programs{}
 	keys := Registry{}
 	var native host.Native
+	netlink := map[uint16][]byte{}
 	for _, f := range txtar.Parse(raw).Files {
 		kind, rest, _ := strings.Cut(f.Name, " ")
 		switch kind {
@@ -76,6 +79,10 @@ func parse(raw []byte) (*host.Host, error) {
 				return nil, err
 			}
 			progs[rest] = a
+		case "netlink":
+			if err := addNetlink(netlink, rest, f.Data); err != nil {
+				return nil, err
+			}
 		case "registry":
 			if err := keys.add(rest, f.Data); err != nil {
 				return nil, err
@@ -87,14 +94,31 @@ func parse(raw []byte) (*host.Host, error) {
 			}
 			native = n
 		default:
-			return nil, fmt.Errorf("section %q: a section is file, link, denied, run, registry or native", f.Name)
+			return nil, fmt.Errorf("section %q: a section is file, link, denied, run, netlink, registry or native", f.Name)
 		}
 	}
 	h := &host.Host{Files: files, Programs: progs, Slow: progs, Now: func() time.Time { return Now }, Privileged: true, Native: native}
 	if len(keys) > 0 {
 		h.Registry = keys
 	}
+	if len(netlink) > 0 {
+		h.Netlink = func(request uint16) ([]byte, error) { return netlink[request], nil }
+	}
 	return h, nil
+}
+
+// addNetlink reads hex digits on as many lines as there are.
+func addNetlink(into map[uint16][]byte, request string, digits []byte) error {
+	n, err := strconv.ParseUint(request, 10, 16)
+	if err != nil {
+		return fmt.Errorf("section netlink %q: %w", request, err)
+	}
+	raw, err := hex.DecodeString(strings.Join(strings.Fields(string(digits)), ""))
+	if err != nil {
+		return fmt.Errorf("section netlink %q: %w", request, err)
+	}
+	into[uint16(n)] = raw
+	return nil
 }
 
 // answerOf takes `exit N` off a command line.

@@ -1,0 +1,98 @@
+package linux
+
+import (
+	"testing"
+
+	"muster/internal/agent/collect"
+	"muster/internal/agent/host/hosttest"
+)
+
+// The forms of os-release are those of os-release(5) and of the distributions' own packages.
+func TestReleases(t *testing.T) {
+	t.Parallel()
+	const none = "-"
+	for name, c := range map[string]struct{ recording, version, distribution, vendor string }{
+		"Debian":                      {"ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n-- file etc/debian_version --\n12.8\n", "12.8", "Debian:12", "Debian"},
+		"Debian, a derivative's file": {"ID=debian\nVERSION_ID=\"12\"\n-- file etc/debian_version --\nbookworm/sid\n", "12", "Debian:12", "Debian"},
+		"Debian testing":              {"ID=debian\nNAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=forky\n-- file etc/debian_version --\nforky/sid\n", none, "Debian:14", "Debian"},
+		"Debian unstable":             {"ID=debian\nVERSION_CODENAME=sid\n", none, "Debian", "Debian"},
+		"Ubuntu, long-term":           {"ID=ubuntu\nVERSION_ID=\"24.04\"\nVERSION=\"24.04.1 LTS (Noble Numbat)\"\n", "24.04.1", "Ubuntu:24.04:LTS", "Canonical"},
+		"Ubuntu, in between":          {"ID=ubuntu\nVERSION_ID=\"24.10\"\nVERSION=\"24.10 (Oracular Oriole)\"\n", "24.10", "Ubuntu:24.10", "Canonical"},
+		"Ubuntu of an odd year":       {"ID=ubuntu\nVERSION_ID=\"25.04\"\n", "25.04", "Ubuntu:25.04", "Canonical"},
+		"AlmaLinux":                   {"ID=\"almalinux\"\nVERSION_ID=\"9.4\"\n", "9.4", "AlmaLinux:9", "AlmaLinux OS Foundation"},
+		"Rocky Linux":                 {"ID=\"rocky\"\nVERSION_ID=\"9.5\"\n", "9.5", "Rocky Linux:9", "Rocky Enterprise Software Foundation"},
+		"Red Hat":                     {"ID=\"rhel\"\nVERSION_ID=\"9.4\"\nVENDOR_NAME=\"Red Hat, Inc.\"\n", "9.4", "Red Hat:enterprise_linux:9", "Red Hat, Inc."},
+		"CentOS 7":                    {"ID=\"centos\"\nVERSION_ID=\"7\"\n-- file etc/redhat-release --\nCentOS Linux release 7.9.2009 (Core)\n", "7.9.2009", none, "CentOS"},
+		"Fedora":                      {"ID=fedora\nVERSION_ID=41\n", "41", none, "Fedora Project"},
+		"Alpine":                      {"ID=alpine\nVERSION_ID=3.20.3\n", "3.20.3", "Alpine:v3.20", "Alpine Linux"},
+		"Alpine edge":                 {"ID=alpine\nVERSION_ID=3.21.0_alpha20240923\n", "3.21.0_alpha20240923", "Alpine:v3.21", "Alpine Linux"},
+		"SUSE":                        {"ID=\"sles\"\nVERSION_ID=\"15.5\"\n", "15.5", "SUSE:15 SP5", "SUSE"},
+		"SUSE without a pack":         {"ID=\"sles\"\nVERSION_ID=\"15\"\n", "15", "SUSE:15", "SUSE"},
+		"SUSE Micro":                  {"ID=\"sle-micro\"\nVERSION_ID=\"5.5\"\nNAME=\"SLE Micro\"\n", "5.5", "SUSE:Micro 5.5", "SLE Micro"},
+		"openSUSE Leap":               {"ID=\"opensuse-leap\"\nVERSION_ID=\"15.6\"\n", "15.6", "openSUSE:Leap 15.6", "openSUSE"},
+		"openSUSE Tumbleweed":         {"ID=\"opensuse-tumbleweed\"\nVERSION_ID=\"20261101\"\n", "20261101", "openSUSE:Tumbleweed", "openSUSE"},
+		"Mageia":                      {"ID=mageia\nVERSION_ID=9\nNAME=\"Mageia\"\n", "9", "Mageia:9", "Mageia"},
+		"openEuler":                   {"ID=\"openEuler\"\nVERSION_ID=\"22.03\"\nVERSION=\"22.03 (LTS-SP3)\"\nNAME=\"openEuler\"\n", "22.03", "openEuler:22.03-LTS-SP3", "openEuler"},
+		"Azure Linux":                 {"ID=azurelinux\nVERSION_ID=\"3.0\"\nNAME=\"Microsoft Azure Linux\"\n", "3.0", "Azure Linux:3", "Microsoft Azure Linux"},
+		"Arch":                        {"ID=arch\nBUILD_ID=rolling\n", none, none, "Arch Linux"},
+		"Mint":                        {"ID=linuxmint\nID_LIKE=\"ubuntu debian\"\nVERSION_ID=\"22\"\n", "22", none, "Linux Mint"},
+		"nothing":                     {"", none, none, "Linux"},
+	} {
+		h := hosttest.Of(t, "-- file etc/os-release --\n"+c.recording)
+		s := collected(t, h, system(h))
+		for field, f := range map[string]struct {
+			got  collect.Fact[string]
+			want string
+		}{"version": {s.OS.Version, c.version}, "distribution": {s.OS.Distribution, c.distribution}, "vendor": {s.OS.Vendor, c.vendor}} {
+			if f.want == none && f.got.State != collect.NotApplicable || f.want != none && f.got != collect.Known(f.want) {
+				t.Errorf("%s: %s is %+v, want %q", name, field, f.got, f.want)
+			}
+		}
+	}
+	h := hosttest.Of(t, "-- file usr/lib/os-release --\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n")
+	if got := collected(t, h, system(h)).OS.Name; got != collect.Known("Debian GNU/Linux 12 (bookworm)") {
+		t.Errorf("os-release in /usr/lib: %+v", got)
+	}
+	h = hosttest.Of(t, "-- denied etc/os-release --\n")
+	if got := collected(t, h, system(h)).OS.Name; got.State != collect.Unreadable {
+		t.Errorf("os-release that may not be read: %+v", got)
+	}
+}
+
+func TestLanguage(t *testing.T) {
+	t.Parallel()
+	for recording, want := range map[string]string{
+		"-- file etc/locale.conf --\nLANG=en_GB.UTF-8\n":                                              "en-GB",
+		"-- file etc/locale.conf --\nLANG=\"de_DE@euro\"\n":                                           "de-DE",
+		"-- file etc/default/locale --\n#  File generated by update-locale\nLANG=sr_RS.UTF-8@latin\n": "sr-Latn-RS",
+		"-- file etc/default/locale --\nLANG=eo\n":                                                    "eo",
+		"-- file etc/default/locale --\nLANG=es_419.UTF-8\n":                                          "es-419",
+		"-- file etc/locale.conf --\nLANG=C.UTF-8\n":                                                  "",
+		"-- file etc/locale.conf --\nLANG=POSIX\n":                                                    "",
+		"-- file etc/locale.conf --\nLANG=$(reboot)\n":                                                "",
+		"-- file etc/sysconfig/language --\nRC_LANG=\"nb_NO.UTF-8\"\n":                                "nb-NO",
+		"": "",
+	} {
+		got := collect.Of(machine{hosttest.Of(t, recording)}.language())
+		if want == "" && got.State != collect.NotApplicable || want != "" && got != collect.Known(want) {
+			t.Errorf("%q: %+v, want %q", recording, got, want)
+		}
+	}
+}
+
+func FuzzRelease(f *testing.F) {
+	f.Add([]byte("ID=ubuntu\nVERSION_ID=\"24.04\"\nVERSION=\"24.04.1 LTS (Noble Numbat)\"\nLANG=de_DE@euro\n"))
+	f.Add([]byte("ID=sles\nVERSION_ID=15.5\n"))
+	f.Add([]byte("ID=openEuler\nVERSION=\"22.03 (LTS-SP3)\"\n"))
+	f.Add([]byte("ID=ubuntu\nVERSION_ID=.04\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r := release(parseAssignments(raw))
+		if r.name() == "" || r.vendor() == "" {
+			t.Error("no name, or no vendor")
+		}
+		if name, err := r.ecosystem(); err == nil && name == "" {
+			t.Error("an ecosystem without a name")
+		}
+		languageTag(r["LANG"])
+	})
+}
