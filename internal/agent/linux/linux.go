@@ -18,5 +18,8 @@ func Collectors(h *host.Host) []collect.Collector {
 		softwareCollector(h),
 		firewallCollector(h),
 		antimalwareCollector(h),
+		encryptionCollector(h),
+		updatesCollector(h),
+		passwordCollector(h),
 	}, common.Collectors(h, readers(h))...)
 }
