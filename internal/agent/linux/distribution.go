@@ -11,22 +11,15 @@ type distribution struct{ id, version string }
 
 // readDistribution reads os-release. A system without one is called linux, as its documentation says.
 func readDistribution(h *host.Host) distribution {
-	raw, err := readStart(h, "etc/os-release", 64<<10)
-	if err != nil {
-		raw, _ = readStart(h, "usr/lib/os-release", 64<<10) // without either it is linux
-	}
 	d := distribution{id: "linux"}
-	for line := range strings.Lines(string(raw)) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		value = strings.Trim(value, `"'`)
-		switch {
-		case value == "":
-		case key == "ID":
-			d.id = strings.ToLower(value)
-		case key == "VERSION_ID":
-			d.version = value
-		}
+	r, err := machine{h}.release()
+	if err != nil {
+		return d
 	}
+	if r["ID"] != "" {
+		d.id = strings.ToLower(r["ID"])
+	}
+	d.version = r["VERSION_ID"]
 	return d
 }
 
