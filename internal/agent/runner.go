@@ -294,9 +294,15 @@ func (r *runner) collectAll(ctx context.Context) {
 	r.wantReport = r.wantReport || r.host.Now().Sub(r.state.Reported) >= r.reportEvery()*9/10
 }
 
-// collect looks at the machine.
+// collect looks at the machine. Neighbours that were seen while they were asked for go with the wish for them.
 func (r *runner) collect(ctx context.Context, with []collect.Collector) {
+	if !r.wantsNeighbours() {
+		with = withoutNeighbours(with)
+	}
 	r.snapshot = collect.Gather(ctx, with, r.snapshot, r.host.Now(), r.log)
+	if !r.wantsNeighbours() {
+		r.snapshot.Neighbours = collect.DoesNotApply[[]collect.Neighbour]("they are not asked for")
+	}
 	r.noteNews()
 }
 

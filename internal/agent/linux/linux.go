@@ -15,6 +15,7 @@ func Collectors(h *host.Host) []collect.Collector {
 		hardware(h),
 		identity(h),
 		network(h),
+		neighbours(h),
 		softwareCollector(h),
 		firewallCollector(h),
 		antimalwareCollector(h),

@@ -22,9 +22,8 @@ func network(h *host.Host) collect.Collector {
 	}}
 }
 
-// Neighbours is the collector of other machines on the local network. It is none of Collectors: it tells of machines that
-// are not the reporter's, so somebody has to switch it on.
-func Neighbours(h *host.Host) collect.Collector {
+// neighbours reads which other machines are on the local network. It runs only where that is switched on.
+func neighbours(h *host.Host) collect.Collector {
 	return collect.Collector{Subject: "neighbours", Collect: func(_ context.Context, s *collect.Snapshot) error {
 		s.Neighbours = collect.Of(machine{h}.neighbours())
 		return nil
