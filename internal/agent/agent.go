@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"muster/internal/agent/script"
 	"muster/internal/agent/settings"
 )
 
@@ -41,6 +42,7 @@ func commands() []command {
 		{name: "identify", short: "say who uses this machine, where the administrator asks", run: runIdentify, long: identifyText},
 		{name: "retire", short: "take this machine out of the server's inventory", run: runRetire, long: retireText},
 		{name: "version", short: "the version", run: runVersion},
+		{name: script.CommandName, run: runScript, hidden: true},
 	}
 }
 

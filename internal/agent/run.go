@@ -3,12 +3,14 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 
 	"muster/internal/agent/collect"
 	"muster/internal/agent/host"
 	"muster/internal/agent/protocol"
+	"muster/internal/agent/script"
 	"muster/internal/agent/settings"
 	"muster/internal/agent/state"
 )
@@ -54,6 +56,11 @@ func runAgent(ctx context.Context, p *program, c *command, args []string) error 
 	return err
 }
 
+// runScript is how the agent starts itself to run a custom check.
+func runScript(ctx context.Context, p *program, _ *command, args []string) error {
+	return &exitError{status: script.Command(ctx, args, p.stderr)}
+}
+
 // newRunner makes an agent from its settings. It holds the state until that is closed.
 func newRunner(p *program, s *settings.Settings) (*runner, error) {
 	if err := s.Validate(); err != nil {
@@ -62,6 +69,10 @@ func newRunner(p *program, s *settings.Settings) (*runner, error) {
 	client, err := httpClient(s)
 	if err != nil {
 		return nil, err
+	}
+	keys, err := script.ReadKeys(s.ScriptKeys)
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("--script-keys: %w", err)}
 	}
 	held, err := state.Open(s.StateDir)
 	if err != nil {
@@ -72,6 +83,7 @@ func newRunner(p *program, s *settings.Settings) (*runner, error) {
 	r := &runner{
 		settings: s, client: protocol.New(client, s.Server), state: held, host: h, collectors: collectors(h),
 		log: log, logs: logs, random: rand.Float64,
+		checks: script.New(script.Settings{Keys: keys, User: s.ScriptUser, Now: h.Now}).Run,
 	}
 	if err := r.recognise(); err != nil {
 		return nil, errors.Join(err, held.Close())

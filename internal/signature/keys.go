@@ -57,6 +57,11 @@ func (p Purpose) FormatSecret(k ed25519.PrivateKey) string {
 	return p.secret + base64.StdEncoding.EncodeToString(k.Seed())
 }
 
+// IsKey reports whether a text begins as a key of this purpose does, public or secret.
+func (p Purpose) IsKey(s string) bool {
+	return strings.HasPrefix(s, p.public) || strings.HasPrefix(s, p.secret)
+}
+
 // ParsePublic reads what FormatPublic wrote.
 func (p Purpose) ParsePublic(s string) (ed25519.PublicKey, error) {
 	s = strings.TrimSpace(s)
