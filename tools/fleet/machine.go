@@ -87,6 +87,7 @@ func (m *Machine) guard(category string) *Product {
 func (m *Machine) own() {
 	m.Guards = append([]Product(nil), m.Guards...)
 	m.Software = append([]Product(nil), m.Software...)
+	m.Adapters = append([]Adapter(nil), m.Adapters...)
 	for i := range m.Guards {
 		if s := m.Guards[i].State; s != nil {
 			state := *s

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,7 +107,8 @@ func (m *Machine) age(d *dice) {
 }
 
 // Drift gives the machine as it is after so many changes, each of which makes a report that says something new: it was
-// rebooted, its definitions are others, a program was updated, sometimes the firewall is off. Step 0 changes nothing.
+// rebooted, its definitions are others, one more program was updated, sometimes the firewall is off, or it is on another
+// network. Step 0 changes nothing. Updates stay from step to step.
 func (m *Machine) Drift(step int) *Machine {
 	changed := *m
 	if step == 0 {
@@ -117,25 +119,57 @@ func (m *Machine) Drift(step int) *Machine {
 	// This alone would do: it differs from step to step.
 	changed.Health.Rebooted = m.Health.Rebooted.Add(time.Duration(step) * time.Minute)
 	changed.age(&d)
-	if n := len(changed.Software); n > 0 {
-		changed.update(changed.Software[d.below(n)].Version, step)
-	}
+	changed.update(m, step)
 	if g := changed.guard("firewall"); g != nil {
 		g.State.Enabled = !d.percent(6)
+	}
+	if d.percent(30) {
+		changed.move(&d)
 	}
 	return &changed
 }
 
-// update raises the last number of a version, in all products that have it: those of one source go together.
-func (m *Machine) update(version string, by int) {
+// update brings the programs to where they are after so many updates, of one program each. Products of one version go
+// together: packages of one source have it in common.
+func (m *Machine) update(before *Machine, updates int) {
+	var versions []string
+	for i := range before.Software {
+		if v := before.Software[i].Version; !slices.Contains(versions, v) {
+			versions = append(versions, v)
+		}
+	}
+	for i := range before.Software {
+		v := before.Software[i].Version
+		turn := (slices.Index(versions, v) + int(m.seed%97)) % len(versions)
+		if updates > turn {
+			m.Software[i].Version = raise(v, 1+(updates-1-turn)/len(versions))
+		}
+	}
+}
+
+// raise raises the last number of a version.
+func raise(version string, by int) string {
 	cut := len(strings.TrimRight(version, "0123456789"))
 	n, err := strconv.Atoi(version[cut:])
 	if err != nil {
+		return version
+	}
+	return fmt.Sprintf("%s%0*d", version[:cut], len(version)-cut, n+by)
+}
+
+// move has the machine on another network: it has another address, and where it has two adapters, on the other one.
+func (m *Machine) move(d *dice) {
+	if len(m.Adapters) == 0 {
 		return
 	}
-	for i := range m.Software {
-		if p := &m.Software[i]; p.Version == version {
-			p.Version = version[:cut] + strconv.Itoa(n+1+by%100)
+	id := identity{n: d.next() >> 40}
+	v4, v6 := id.addresses(0)
+	up := d.below(len(m.Adapters))
+	for i := range m.Adapters {
+		a := &m.Adapters[i]
+		a.Up, a.IPv4, a.IPv6 = i == up, "", ""
+		if a.Up {
+			a.IPv4, a.IPv6 = v4, v6
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,48 @@ func TestDrift(t *testing.T) {
 			t.Errorf("%s was changed itself", m.HostName)
 		}
 	}
+}
+
+// TestDriftGoesOn: what was updated stays updated, firewalls go off and on again, and machines move between networks.
+func TestDriftGoesOn(t *testing.T) {
+	off, moved := 0, 0
+	for _, m := range oneOfEach() {
+		last := map[string]string{}
+		for step := range 60 {
+			changed := m.Drift(step)
+			updated := 0
+			for _, p := range changed.Software {
+				if was := last[p.Name]; was != "" && was != p.Version {
+					updated++
+					if len(p.Version) < len(was) || len(p.Version) == len(was) && p.Version < was {
+						t.Errorf("%s: %s went from %s to %s at step %d", m.HostName, p.Name, was, p.Version, step)
+					}
+				}
+				last[p.Name] = p.Version
+			}
+			if step > 0 && len(changed.Software) > 0 && updated == 0 && !unnumbered(m) {
+				t.Errorf("%s: nothing was updated at step %d", m.HostName, step)
+			}
+			for _, g := range changed.Guards {
+				if g.Category == "firewall" && !g.State.Enabled {
+					off++
+				}
+			}
+			if len(m.Adapters) > 0 && changed.Adapters[0].IPv4 != m.Adapters[0].IPv4 {
+				moved++
+			}
+		}
+	}
+	if off == 0 || moved == 0 {
+		t.Errorf("firewalls were off %d times, machines moved %d times", off, moved)
+	}
+}
+
+// unnumbered reports whether a version of the machine's does not end in a number, so that it stays.
+func unnumbered(m *fleet.Machine) bool {
+	return slices.ContainsFunc(m.Software, func(p fleet.Product) bool {
+		return !strings.ContainsAny(p.Version[len(p.Version)-1:], "0123456789")
+	})
 }
 
 // TestReportsFollowTheSchema holds the bodies to the form that is documented.
