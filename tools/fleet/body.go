@@ -18,8 +18,8 @@ var looked = []string{
 func (m *Machine) Registration(deviceID string) []byte {
 	b := make([]byte, 0, 1<<10)
 	b = append(b, '{')
+	b = putText(b, "device_id", deviceID)
 	if m.mobile() {
-		b = putText(b, "device_id", deviceID)
 		b = putText(b, "device_name", m.HostName)
 		b = putText(b, "agent_version", mobileVersion)
 	} else {
