@@ -141,7 +141,7 @@ func (r *runner) step(ctx context.Context) error {
 		r.collect(ctx, collect.LightOnes(r.collectors))
 		r.look = now.Add(r.settings.LookEvery)
 	}
-	if stopped(ctx) || r.snapshot == nil || r.host.Now().Before(r.quietUntil) {
+	if stopped(ctx) || r.host.Now().Before(r.quietUntil) {
 		return nil
 	}
 	return r.after(ctx, r.talk(ctx))
