@@ -364,17 +364,20 @@ func (r *runner) about() report.About {
 func (r *runner) server() *protocol.Client { return r.client.As(r.state.Credentials) }
 
 func (r *runner) pingEvery() time.Duration {
-	return orSeconds(r.config.PingSeconds, r.settings.PingEvery)
+	return interval(r.settings.PingEvery, r.config.PingSeconds, time.Minute)
 }
 
 func (r *runner) reportEvery() time.Duration {
-	return orSeconds(r.config.ReportSeconds, r.settings.ReportEvery)
+	return interval(r.settings.ReportEvery, r.config.ReportSeconds, time.Hour)
 }
 
-// orSeconds is what the server says, within reason, or else what the settings say.
-func orSeconds(server int, own time.Duration) time.Duration {
-	if server <= 0 {
+// interval is what the settings of this machine say, or what the server says, within reason, or the usual.
+func interval(own time.Duration, server int, usual time.Duration) time.Duration {
+	switch {
+	case own > 0:
 		return own
+	case server > 0:
+		return min(max(time.Duration(server)*time.Second, 5*time.Second), 24*time.Hour)
 	}
-	return min(max(time.Duration(server)*time.Second, 5*time.Second), 24*time.Hour)
+	return usual
 }

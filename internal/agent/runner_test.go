@@ -160,7 +160,7 @@ func (l *lab) make(dir string) {
 	l.runner = &runner{
 		settings: &settings.Settings{
 			Server: "http://127.0.0.1:1", Code: "CODE", StateDir: dir,
-			PingEvery: time.Minute, ReportEvery: time.Hour, LookEvery: 5 * time.Minute,
+			LookEvery: 5 * time.Minute,
 		},
 		state: held, host: &host.Host{Now: time.Now}, log: slog.New(slog.DiscardHandler), logs: &recent{},
 		client: protocol.New(&http.Client{Transport: l.server}, "http://127.0.0.1:1"),
@@ -271,6 +271,36 @@ func TestReportsAtTheInterval(t *testing.T) {
 		}
 		if n := l.server.count("ping"); n < 1400 || n > 1480 {
 			t.Errorf("%d pings in a day", n)
+		}
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestIntervals: the server says how often, within reason; the settings of the machine count for more.
+func TestIntervals(t *testing.T) {
+	for _, c := range []struct {
+		own    time.Duration
+		server int
+		want   time.Duration
+	}{
+		{0, 0, time.Minute}, {0, 120, 2 * time.Minute}, {time.Second, 120, time.Second},
+		{0, 1, 5 * time.Second}, {0, 1 << 30, 24 * time.Hour}, {0, -3, time.Minute},
+	} {
+		if got := interval(c.own, c.server, time.Minute); got != c.want {
+			t.Errorf("own %v, server %d: %v, want %v", c.own, c.server, got, c.want)
+		}
+	}
+	inBubble(t, func(t *testing.T, l *lab) {
+		l.server.answer("config", 200, `{"ping_frequency":600,"report_frequency":7200}`)
+		l.start()
+		l.pass(6 * time.Hour)
+		if n := l.server.count("ping"); n < 34 || n > 38 {
+			t.Errorf("%d pings in six hours, one each ten minutes", n)
+		}
+		if n := l.server.count("report"); n != 3 && n != 4 {
+			t.Errorf("%d reports in six hours, one each two hours", n)
 		}
 		if err := l.end(); err != nil {
 			t.Error(err)

@@ -16,6 +16,9 @@ import (
 
 const (
 	callLimit = time.Minute
+	// answerLimit is how long a server may think about a request. It is also how long it takes to notice that the network
+	// is gone while a connection is open.
+	answerLimit = 20 * time.Second
 	// idleLimit is how long a connection is kept when nothing is said. It is for calls that follow each other at once:
 	// between two pings, a connection for each of a hundred thousand agents would cost the server more than a new one.
 	idleLimit = 10 * time.Second
@@ -37,7 +40,7 @@ func httpClient(s *settings.Settings) (*http.Client, error) {
 			DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSClientConfig:       tlsConfig,
 			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: callLimit,
+			ResponseHeaderTimeout: answerLimit,
 			ExpectContinueTimeout: time.Second,
 			MaxIdleConnsPerHost:   1,
 			IdleConnTimeout:       idleLimit,

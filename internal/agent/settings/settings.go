@@ -28,8 +28,8 @@ type Settings struct {
 	Proxy      string // URL; "none" for no proxy whatever the environment says; "" for what the environment says
 	PlainHTTP  bool   // allow http:// to other machines
 
-	PingEvery   time.Duration // where the server does not say
-	ReportEvery time.Duration // where the server does not say
+	PingEvery   time.Duration // 0: as the server says
+	ReportEvery time.Duration // 0: as the server says
 	LookEvery   time.Duration // how often to look for what changes quickly
 
 	Neighbours bool     // false: not even when the server asks for them
@@ -58,8 +58,8 @@ func (s *Settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.ClientKey, "client-key", "", "`FILE` with its key")
 	f.StringVar(&s.Proxy, "proxy", "", "`URL` of the proxy (http, https, socks5), or none; default: what HTTPS_PROXY says")
 	f.BoolVar(&s.PlainHTTP, "plain-http", false, "allow a server without TLS on another machine: everybody in between can read and change everything")
-	f.DurationVar(&s.PingEvery, "ping-every", time.Minute, "time between two signs of life, where the server does not say")
-	f.DurationVar(&s.ReportEvery, "report-every", time.Hour, "time between two full reports, where the server does not say")
+	f.DurationVar(&s.PingEvery, "ping-every", 0, "time between two signs of life; default: what the server says, or else a minute")
+	f.DurationVar(&s.ReportEvery, "report-every", 0, "time between two full reports; default: what the server says, or else an hour")
 	f.DurationVar(&s.LookEvery, "look-every", 5*time.Minute, "time between two looks at what changes quickly")
 	f.BoolVar(&s.Neighbours, "neighbours", true, "report neighbours on the local network when the server asks for them")
 	f.Var((*list)(&s.ScriptKeys), "script-keys", "public `KEYS` (or files of them), comma separated, of those whose custom checks may run")
@@ -112,7 +112,7 @@ func (s *Settings) Validate() error {
 		bad("code", "a machine enrols with a code or with a licence key, not with both")
 	}
 	for name, d := range map[string]time.Duration{"ping-every": s.PingEvery, "report-every": s.ReportEvery, "look-every": s.LookEvery} {
-		if d < time.Second || d > 24*time.Hour {
+		if d != 0 && d < time.Second || d > 24*time.Hour || d == 0 && name == "look-every" {
 			bad(name, "%v is not between 1s and 24h", d)
 		}
 	}

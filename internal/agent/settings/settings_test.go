@@ -42,7 +42,7 @@ func TestLaterCountsForMore(t *testing.T) {
 	for _, c := range []struct{ got, want any }{
 		{s.Server, "https://file.example.net"}, {s.DeviceName, "from the environment"}, {s.Code, "FLAG"},
 		{s.PingEvery, 2 * time.Minute}, {s.PlainHTTP, true}, {s.ScriptKeys, []string{"a", "b"}},
-		{s.ReportEvery, time.Hour}, {rest, []string{"more"}}, {f.File, file},
+		{s.LookEvery, 5 * time.Minute}, {rest, []string{"more"}}, {f.File, file},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Error(diff)

@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestCost measures what the agent costs its machine, as it is built for release: `make agent-cost`. Times of a processor
+// hang on the machine, so only the memory is held to its bound.
+func TestCost(t *testing.T) {
+	if os.Getenv("MUSTER_AGENT_COST") == "" {
+		t.Skip("set MUSTER_AGENT_COST=1 to measure what the agent costs")
+	}
+	needRoot(t)
+	program := filepath.Join(t.TempDir(), "muster-agent")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "muster/cmd/muster-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the program is %.1f MiB", float64(info.Size())/(1<<20))
+
+	once := exec.CommandContext(t.Context(), program, "once", "--json")
+	raw, err := once.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report struct {
+		SOH struct{ Applications []any } `json:"soh"`
+	}
+	if err := json.Unmarshal(raw, &report); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("looking at everything once: %v of a processor with its programs, %d packages and applications",
+		(once.ProcessState.UserTime() + once.ProcessState.SystemTime()).Round(time.Millisecond), len(report.SOH.Applications))
+
+	n := newNamespace(t, "cost")
+	s := serve(t, n, "127.0.0.1:8080")
+	measure := func(name string, looks time.Duration) time.Duration {
+		state := filepath.Join(t.TempDir(), "agent")
+		a := startProgram(t, n, program, "run", "--server", s.url(), "--code", s.code(), "--state", state,
+			"--status-file", filepath.Join(state, "status.json"), "--ping-every", "1s", "--look-every", looks.String(), "--log-level", "debug")
+		// Looking starts at once and takes some seconds; what is measured comes after it.
+		eventually(t, "the agent has reported", func() bool { return (&testAgent{process: a, t: t, state: state}).status().Verdict != "" })
+		before := spent(t, a.cmd.Process.Pid)
+		<-time.After(20 * time.Second)
+		used := spent(t, a.cmd.Process.Pid) - before
+		peak := memory(t, a.cmd.Process.Pid, "VmHWM")
+		t.Logf("%s: %v of a processor in 20 s; %d MiB at most, %d MiB now", name, used, peak>>10, memory(t, a.cmd.Process.Pid, "VmRSS")>>10)
+		if peak > 30<<10 {
+			t.Errorf("%s: it had %d MiB of memory at most", name, peak>>10)
+		}
+		return used
+	}
+	pings := measure("20 pings", time.Hour)
+	looks := measure("20 pings and 20 looks at what changes quickly", time.Second)
+	t.Logf("so a ping costs %v and a quick look %v", pings/20, (looks-pings)/20)
+}
+
+// startProgram starts a program that was built.
+func startProgram(t *testing.T, in namespace, program string, args ...string) *process {
+	t.Helper()
+	line := in.command(program, args...)
+	return startLine(t, filepath.Base(program), nil, line)
+}
+
+// spent is what a process and the programs that it ran and waited for have had of a processor.
+func spent(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	ticks := 0
+	for _, f := range fields[11:15] {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100
+}
+
+// memory is a line of a process's status, in KiB.
+func memory(t *testing.T, pid int, name string) int {
+	t.Helper()
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), name+":")
+	line, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(line), " kB"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
