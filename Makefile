@@ -31,6 +31,8 @@ FUZZTIME   ?= 20000x
 FUZZ_SLOW     := FuzzServer
 FUZZTIME_SLOW ?= 5000x
 TESTFLAGS  ?=
+# What is built for every system: CROSS=./cmd/muster-agent is the agent alone.
+CROSS      ?= ./cmd/...
 BENCHFLAGS ?=
 SOAKFLAGS  ?=
 
@@ -51,7 +53,7 @@ build: ## the programs, static, in bin/
 cross: ## see that they build for every system they are made for (in bin/cross/)
 	@set -e; for os in linux darwin windows; do for arch in amd64 arm64; do \
 		echo "$$os/$$arch"; mkdir -p $(BIN)/cross/$$os-$$arch; \
-		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/cross/$$os-$$arch/ ./cmd/...; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/cross/$$os-$$arch/ $(CROSS); \
 	done; done
 
 .PHONY: packages

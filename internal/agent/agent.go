@@ -10,7 +10,9 @@ import (
 	"os"
 	"strings"
 
+	"muster/internal/agent/host"
 	"muster/internal/agent/script"
+	"muster/internal/agent/service"
 	"muster/internal/agent/settings"
 )
 
@@ -21,6 +23,8 @@ var Version = "unknown"
 type program struct {
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
+	privileged     bool // it is run by an administrator
+	manager        func() service.Manager
 }
 
 // command is one of the words after the program's name.
@@ -36,11 +40,13 @@ type command struct {
 // commands are all of them, in the order of the help.
 func commands() []command {
 	return []command{
+		{name: "install", short: "enrol this machine, and report from now on", run: runInstall, long: installText},
 		{name: "run", short: "look and report until it is stopped; what the service runs", run: runAgent, long: runText},
 		{name: "once", short: "look at this machine once, and show what was found", run: runOnce, long: onceText},
 		{name: "status", short: "what the server thinks of this machine", run: runStatus, long: statusText},
 		{name: "identify", short: "say who uses this machine, where the administrator asks", run: runIdentify, long: identifyText},
 		{name: "retire", short: "take this machine out of the server's inventory", run: runRetire, long: retireText},
+		{name: "uninstall", short: "retire this machine, and remove the agent from it", run: runUninstall, long: uninstallText},
 		{name: "version", short: "the version", run: runVersion},
 		{name: script.CommandName, run: runScript, hidden: true},
 	}
@@ -48,7 +54,7 @@ func commands() []command {
 
 // Main runs the program and gives its exit status: 0 for success, 1 for failure, 2 for what was not understood.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := &program{stdout: stdout, stderr: stderr, env: os.LookupEnv}
+	p := &program{stdout: stdout, stderr: stderr, env: os.LookupEnv, privileged: host.System().Privileged, manager: service.System}
 	err := p.main(ctx, args)
 	var usage *usageError
 	var exit *exitError

@@ -11,6 +11,7 @@ import (
 	"muster/internal/agent/host"
 	"muster/internal/agent/protocol"
 	"muster/internal/agent/script"
+	"muster/internal/agent/service"
 	"muster/internal/agent/settings"
 	"muster/internal/agent/state"
 )
@@ -36,7 +37,12 @@ func runAgent(ctx context.Context, p *program, c *command, args []string) error 
 	}
 	debug.SetMemoryLimit(memoryAim)
 	debug.SetGCPercent(50)
-	r, err := newRunner(p, &f.Settings)
+	return service.Run(ctx, func(ctx context.Context) error { return p.work(ctx, &f.Settings) })
+}
+
+// work is what the service does.
+func (p *program) work(ctx context.Context, s *settings.Settings) error {
+	r, err := newRunner(p, s)
 	if err != nil {
 		return err
 	}

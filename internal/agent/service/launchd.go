@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"muster/internal/agent/host"
@@ -36,15 +35,17 @@ func (l launchd) path(name string) string { return filepath.Join(l.root, name) }
 
 func (l launchd) Check() error { return nil }
 
-func (l launchd) Install(ctx context.Context, program string) error {
-	if err := placeProgram(program, l.path(macProgram)); err != nil {
-		return err
+func (l launchd) Install(ctx context.Context, program string) (bool, error) {
+	copied, err := placeProgram(program, l.path(macProgram))
+	if err != nil {
+		return copied, err
 	}
-	if err := place(l.path(macPlist), strings.NewReader(plist), 0o644); err != nil {
-		return err
+	written, err := place(l.path(macPlist), []byte(plist), 0o644)
+	if err != nil {
+		return copied || written, err
 	}
 	// An administrator may have disabled it, which outlives the file.
-	return l.launchctl(ctx, "enable", macTarget)
+	return copied || written, l.launchctl(ctx, "enable", macTarget)
 }
 
 // Start loads the property list anew, which is how a changed one is read, and what starts the service.
@@ -102,7 +103,8 @@ func launchdRuns(out []byte) bool {
 }
 
 func (l launchd) Remove(context.Context) (string, error) {
-	return "", removeFiles(l.path(macPlist), l.path(macProgram))
+	_, err := removeFiles(l.path(macPlist), l.path(macProgram))
+	return "", err
 }
 
 func (l launchd) launchctl(ctx context.Context, args ...string) error {

@@ -2,9 +2,9 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,9 +17,10 @@ const Name = "muster-agent"
 type Manager interface {
 	// Check says why a service cannot be installed here; nil where it can.
 	Check() error
-	// Install puts the program and the service in place, so that it starts with the machine. It does not start it. The
-	// program is copied to where only administrators write, unless it is there already or came in a package.
-	Install(ctx context.Context, program string) error
+	// Install puts the program and the service in place, so that it starts with the machine, and reports whether that
+	// changed a file. It does not start it. The program is copied to where only administrators write, unless it is there
+	// already or came in a package.
+	Install(ctx context.Context, program string) (changed bool, err error)
 	// Start starts the service, anew where it runs already.
 	Start(ctx context.Context) error
 	// Stop stops the service and waits until it has ended. One that is not there is stopped.
@@ -49,59 +50,49 @@ const (
 	lookAgain = 200 * time.Millisecond
 )
 
-// place copies a program or writes a file so that whoever looks sees the old or the new, and never a half.
-func place(to string, content io.Reader, mode os.FileMode) (err error) {
+// place writes a file so that whoever looks sees the old or the new, and never a half. It gives false where there is
+// nothing to do.
+func place(to string, content []byte, mode os.FileMode) (changed bool, err error) {
+	if old, err := os.ReadFile(to); err == nil && bytes.Equal(old, content) {
+		return false, os.Chmod(to, mode)
+	}
 	dir := filepath.Dir(to)
 	if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // programs and units are for everybody to read
-		return err
+		return false, err
 	}
 	f, err := os.CreateTemp(dir, ".muster-agent-*")
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = io.Copy(f, content)
+	_, err = f.Write(content)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), to)
 	}
-	return os.Rename(f.Name(), to)
+	if err != nil {
+		return false, errors.Join(err, os.Remove(f.Name()))
+	}
+	return true, nil
 }
 
-// placeProgram copies a program unless it is there already.
-func placeProgram(from, to string) error {
-	if same(from, to) {
-		return nil
-	}
-	f, err := os.Open(from)
+// placeProgram copies a program.
+func placeProgram(from, to string) (changed bool, err error) {
+	content, err := os.ReadFile(from)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
-	return place(to, f, 0o755)
+	return place(to, content, 0o755)
 }
 
-// same reports whether two names are of one file.
-func same(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
-}
-
-// removeFiles removes files that may not be there.
-func removeFiles(names ...string) error {
+// removeFiles removes files that may not be there, and reports whether one was.
+func removeFiles(names ...string) (changed bool, err error) {
 	var errs []error
 	for _, name := range names {
-		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err := os.Remove(name)
+		changed = changed || err == nil
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return changed, errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -30,21 +31,22 @@ func program() (string, error) {
 	return filepath.Join(dir, "Muster Agent", "muster-agent.exe"), nil
 }
 
-func (c controlManager) Install(ctx context.Context, from string) error {
+func (c controlManager) Install(ctx context.Context, from string) (bool, error) {
 	to, err := program()
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !same(from, to) {
+	changed := false
+	if !strings.EqualFold(from, to) {
 		// A program that runs cannot be replaced.
 		if err = c.Stop(ctx); err != nil {
-			return err
+			return false, err
+		}
+		if changed, err = placeProgram(from, to); err != nil {
+			return false, err
 		}
 	}
-	if err = placeProgram(from, to); err != nil {
-		return err
-	}
-	return withService(func(m *mgr.Mgr, s *mgr.Service) error {
+	return changed, withService(func(m *mgr.Mgr, s *mgr.Service) error {
 		config := mgr.Config{
 			DisplayName: "Muster Agent", Description: "Reports the state of this machine to its Muster server.",
 			StartType: mgr.StartAutomatic, DelayedAutoStart: true,

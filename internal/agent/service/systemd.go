@@ -58,29 +58,36 @@ func (s systemd) packaged() bool {
 	return false
 }
 
-func (s systemd) Install(ctx context.Context, program string) error {
-	if err := s.Check(); err != nil {
-		return err
+func (s systemd) Install(ctx context.Context, program string) (changed bool, err error) {
+	if err = s.Check(); err != nil {
+		return false, err
 	}
 	if s.packaged() {
 		// What an earlier installation by hand left would be used in place of what the package brings.
-		if err := removeFiles(s.path(ownUnit), s.path(ownProgram)); err != nil {
-			return err
-		}
+		changed, err = s.removeOwn()
 	} else {
-		if err := placeProgram(program, s.path(ownProgram)); err != nil {
-			return err
-		}
-		text := strings.ReplaceAll(unit, packagedProgram, ownProgram)
-		if err := place(s.path(ownUnit), strings.NewReader(text), 0o644); err != nil {
-			return err
-		}
+		changed, err = s.placeOwn(program)
 	}
-	if err := s.systemctl(ctx, "daemon-reload"); err != nil {
-		return err
+	if err != nil {
+		return changed, err
 	}
-	return s.systemctl(ctx, "enable", Name)
+	if err = s.systemctl(ctx, "daemon-reload"); err != nil {
+		return changed, err
+	}
+	return changed, s.systemctl(ctx, "enable", Name)
 }
+
+func (s systemd) placeOwn(program string) (bool, error) {
+	copied, err := placeProgram(program, s.path(ownProgram))
+	if err != nil {
+		return copied, err
+	}
+	text := strings.ReplaceAll(unit, packagedProgram, ownProgram)
+	written, err := place(s.path(ownUnit), []byte(text), 0o644)
+	return copied || written, err
+}
+
+func (s systemd) removeOwn() (bool, error) { return removeFiles(s.path(ownUnit), s.path(ownProgram)) }
 
 // Start forgets earlier failures, which would delay it.
 func (s systemd) Start(ctx context.Context) error {
@@ -121,13 +128,15 @@ func systemdState(out []byte) State {
 
 func (s systemd) Remove(ctx context.Context) (string, error) {
 	if !s.booted() {
-		return "", removeFiles(s.path(ownUnit), s.path(ownProgram))
+		_, err := s.removeOwn()
+		return "", err
 	}
 	var errs []error
 	if state, err := s.State(ctx); err == nil && state != Absent {
 		errs = append(errs, s.systemctl(ctx, "disable", Name))
 	}
-	errs = append(errs, removeFiles(s.path(ownUnit), s.path(ownProgram)), s.systemctl(ctx, "daemon-reload"))
+	_, err := s.removeOwn()
+	errs = append(errs, err, s.systemctl(ctx, "daemon-reload"))
 	// A unit that failed is remembered until it is forgotten.
 	_ = s.systemctl(ctx, "reset-failed", Name)
 	kept := ""

@@ -58,7 +58,8 @@ func (f *Flags) Load(args []string) ([]string, error) {
 
 func (f *Flags) fromFile(path string) error {
 	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && path == defaultFile {
+	// Who may not read the settings may ask for the status all the same.
+	if path == defaultFile && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
 		return nil
 	}
 	if err != nil {
