@@ -122,6 +122,10 @@ bytes: ## what a device takes on disk, by table, and what lists of software and 
 	MUSTER_BYTES=$${MUSTER_BYTES:-1000} $(GO) test -run 'TestBytesPerDevice|TestListCosts' -timeout 60m -v ./internal/store
 	MUSTER_BYTES=$${MUSTER_BYTES:-1000} MUSTER_BYTES_DRIFT=1 $(GO) test -run TestBytesPerDevice -timeout 60m -v ./internal/store
 
+.PHONY: agent-cost
+agent-cost: ## what the agent costs the machine that it runs on: processor and memory (a minute, as root)
+	MUSTER_AGENT_COST=1 $(GO) test -count=1 -v -run TestCost ./test/agent
+
 .PHONY: bench-million
 bench-million: ## the same, and at 1 000 000 devices: takes long
 	$(GO) run ./tools/bench -devices 1000,100000,1000000 $(BENCHFLAGS)

@@ -48,7 +48,7 @@ func softwareCollector(h *host.Host) collect.Collector {
 		{name: "npm", marks: npmMarks, read: readNPM, most: maxModules},
 		{name: "go", marks: goMarks, read: readGo, most: maxModules},
 	}
-	return collect.Collector{Subject: "software", Collect: func(ctx context.Context, s *collect.Snapshot) error {
+	return collect.Collector{Subject: "software", Light: true, Collect: func(ctx context.Context, s *collect.Snapshot) error {
 		found := make(map[string]collect.Fact[[]collect.Application], len(sources))
 		for _, src := range sources {
 			found[src.name] = src.look(ctx, h)
