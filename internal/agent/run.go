@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/devinfo"
 	"muster/internal/agent/host"
 	"muster/internal/agent/protocol"
 	"muster/internal/agent/script"
@@ -90,6 +91,14 @@ func newRunner(p *program, s *settings.Settings) (*runner, error) {
 		settings: s, client: protocol.New(client, s.Server), state: held, host: h, collectors: collectors(h),
 		log: log, logs: logs, random: rand.Float64,
 		checks: script.New(script.Settings{Keys: keys, User: s.ScriptUser, Now: h.Now}).Run,
+	}
+	if s.CrossDomain {
+		r.door, err = devinfo.New(devinfo.Settings{
+			Origins: s.CrossDomainOrigins, CertFile: s.CrossDomainCert, KeyFile: s.CrossDomainKey, StateDir: s.StateDir, Now: h.Now, Log: log,
+		})
+		if err != nil {
+			return nil, errors.Join(&usageError{fmt.Errorf("--cross-domain-origins: %w", err)}, held.Close())
+		}
 	}
 	if err := r.recognise(); err != nil {
 		return nil, errors.Join(err, held.Close())

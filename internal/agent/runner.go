@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/devinfo"
 	"muster/internal/agent/host"
 	"muster/internal/agent/protocol"
 	"muster/internal/agent/report"
@@ -29,6 +30,7 @@ type runner struct {
 
 	snapshot *collect.Snapshot
 	checks   checkRunner
+	door     *devinfo.Door // nil unless the settings let web pages ask
 	// config is how the server wants it, once it has said so. Nothing is reported before: what is private is in it.
 	config     protocol.Config
 	configured bool
@@ -61,6 +63,9 @@ var errRetired = errors.New("the server has retired this device")
 
 // run works until the context ends or the server retires the device.
 func (r *runner) run(ctx context.Context) error {
+	if r.door != nil {
+		defer r.door.Close()
+	}
 	r.working, r.results, r.checked = map[string]bool{}, make(chan done), make(chan []collect.CustomResult)
 	now := r.host.Now()
 	r.ping = now.Add(schedule.First(r.pingEvery(), r.random))
@@ -253,6 +258,7 @@ func (r *runner) enrol(ctx context.Context) error {
 	r.state.HardwareID = r.snapshot.Identity.HardwareID.Value
 	r.state.Digest, r.wantReport = "", true
 	r.log.Info("enrolled", "device_id", who.DeviceID)
+	r.answerPages()
 	return r.state.Save()
 }
 
@@ -349,8 +355,21 @@ func (r *runner) refreshConfig(ctx context.Context) error {
 		return err
 	}
 	r.config, r.configured = c, true
+	r.answerPages()
 	r.carryOut(ctx, c.Commands)
 	return nil
+}
+
+// answerPages lets web pages ask which device this is where the server wants it, and the settings do.
+func (r *runner) answerPages() {
+	if r.door == nil {
+		return
+	}
+	w := devinfo.Wanted{DeviceID: r.state.Credentials.DeviceID}
+	if c := r.config.CrossDomain; c != nil {
+		w.Enabled, w.Port = c.Enabled == 1, c.Port
+	}
+	r.door.Become(w)
 }
 
 // about is what reports say besides what was found.
