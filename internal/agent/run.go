@@ -24,9 +24,6 @@ between. It ends with success when it is stopped, or when the server retires the
 // checkRunner runs custom checks.
 type checkRunner func(context.Context, []protocol.CustomCheck) []collect.CustomResult
 
-// memoryAim is how much memory the agent tries to make do with. The lists of a large machine are some megabytes.
-const memoryAim = 20 << 20
-
 func runAgent(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
 	rest, err := p.load(c, f, args)
@@ -36,8 +33,7 @@ func runAgent(ctx context.Context, p *program, c *command, args []string) error 
 	if len(rest) > 0 {
 		return usagef("run takes no arguments, and got %q", rest[0])
 	}
-	debug.SetMemoryLimit(memoryAim)
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(50) // memory is dearer here than the little time that the agent needs
 	return service.Run(ctx, func(ctx context.Context) error { return p.work(ctx, &f.Settings) })
 }
 

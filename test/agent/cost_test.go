@@ -31,7 +31,14 @@ func TestCost(t *testing.T) {
 	}
 	t.Logf("the program is %.1f MiB", float64(info.Size())/(1<<20))
 
-	once := exec.CommandContext(t.Context(), program, "once", "--json")
+	n := newNamespace(t, "cost")
+	// A machine with as many packages as the budget is for: the list of installed ones is another, for the agent alone.
+	list := manyPackages(t, 2500)
+	crowded := func(args ...string) []string {
+		return n.command("unshare", append([]string{"--mount", "sh", "-c", `mount --bind "$0" /var/lib/dpkg/status && exec "$@"`, list, program}, args...)...)
+	}
+	line := crowded("once", "--json")
+	once := exec.CommandContext(t.Context(), line[0], line[1:]...)
 	raw, err := once.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -42,15 +49,14 @@ func TestCost(t *testing.T) {
 	if err := json.Unmarshal(raw, &report); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("looking at everything once: %v of a processor with its programs, %d packages and applications",
-		(once.ProcessState.UserTime() + once.ProcessState.SystemTime()).Round(time.Millisecond), len(report.SOH.Applications))
+	t.Logf("looking at everything once: %v of a processor with its programs, %d packages and applications, a report of %d bytes",
+		(once.ProcessState.UserTime() + once.ProcessState.SystemTime()).Round(time.Millisecond), len(report.SOH.Applications), len(raw))
 
-	n := newNamespace(t, "cost")
 	s := serve(t, n, "127.0.0.1:8080")
 	measure := func(name string, looks time.Duration) time.Duration {
 		state := filepath.Join(t.TempDir(), "agent")
-		a := startProgram(t, n, program, "run", "--server", s.url(), "--code", s.code(), "--state", state,
-			"--status-file", filepath.Join(state, "status.json"), "--ping-every", "1s", "--look-every", looks.String(), "--log-level", "debug")
+		a := startLine(t, "muster-agent", nil, crowded("run", "--server", s.url(), "--code", s.code(), "--state", state,
+			"--status-file", filepath.Join(state, "status.json"), "--ping-every", "1s", "--look-every", looks.String(), "--log-level", "debug"))
 		// Looking starts at once and takes some seconds; what is measured comes after it.
 		eventually(t, "the agent has reported", func() bool { return (&testAgent{process: a, t: t, state: state}).status().Verdict != "" })
 		before := spent(t, a.cmd.Process.Pid)
@@ -68,11 +74,21 @@ func TestCost(t *testing.T) {
 	t.Logf("so a ping costs %v and a quick look %v", pings/20, (looks-pings)/20)
 }
 
-// startProgram starts a program that was built.
-func startProgram(t *testing.T, in namespace, program string, args ...string) *process {
+// manyPackages is this machine's list of packages, filled up with copies under other names.
+func manyPackages(t *testing.T, n int) string {
 	t.Helper()
-	line := in.command(program, args...)
-	return startLine(t, filepath.Base(program), nil, line)
+	raw, err := os.ReadFile("/var/lib/dpkg/status")
+	need(t, err == nil, "a list of packages")
+	entries := strings.Split(strings.TrimSpace(string(raw)), "\n\n")
+	for i := 0; len(entries) < n; i++ {
+		name, rest, _ := strings.Cut(strings.TrimPrefix(entries[i], "Package: "), "\n")
+		entries = append(entries, "Package: "+name+"-again\n"+rest)
+	}
+	path := filepath.Join(t.TempDir(), "status")
+	if err := os.WriteFile(path, []byte(strings.Join(entries, "\n\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // spent is what a process and the programs that it ran and waited for have had of a processor.
