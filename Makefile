@@ -134,6 +134,13 @@ bench-million: ## the same, and at 1 000 000 devices: takes long
 soak: ## a million emulated devices that ping every minute and report every hour for ten minutes (20 minutes, 6 GB; SOAKFLAGS="-devices 100000")
 	$(GO) run ./tools/bench -devices 1000000 -engines sqlite -connections 256 -soak 10m $(SOAKFLAGS)
 
+.PHONY: test-wine
+test-wine: ## the tests of what the agent asks of Windows, under Wine (apt-get install wine wine64), in bin/wine
+	@mkdir -p $(BIN)/wine
+	WINEPREFIX=$(BIN)/wine WINEDEBUG=-all wine cmd /c ver
+	$(GO) run ./tools/winedll $(BIN)/wine/drive_c/windows/system32/bcryptprimitives.dll
+	WINEPREFIX=$(BIN)/wine WINEDEBUG=-all GOOS=windows $(GO) test -exec wine ./internal/agent/host ./internal/agent/windows
+
 ##@ To check
 
 .PHONY: lint

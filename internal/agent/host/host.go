@@ -115,3 +115,13 @@ func (h *Host) Exists(name string) bool {
 func (h *Host) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return h.Programs.Run(ctx, name, args...)
 }
+
+// RunBoth is Run for a program that answers on its standard error: what it writes there is given too.
+func (h *Host) RunBoth(ctx context.Context, name string, args ...string) ([]byte, error) {
+	if p, ok := h.Programs.(interface {
+		RunBoth(ctx context.Context, name string, args ...string) ([]byte, error)
+	}); ok {
+		return p.RunBoth(ctx, name, args...)
+	}
+	return h.Programs.Run(ctx, name, args...)
+}

@@ -27,6 +27,15 @@ type programs struct {
 
 // Run is as Programs says.
 func (p programs) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return p.run(ctx, false, name, args)
+}
+
+// RunBoth is as Host says.
+func (p programs) RunBoth(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return p.run(ctx, true, name, args)
+}
+
+func (p programs) run(ctx context.Context, both bool, name string, args []string) ([]byte, error) {
 	path, err := lookUp(name)
 	if err != nil {
 		return nil, err
@@ -37,6 +46,9 @@ func (p programs) Run(ctx context.Context, name string, args ...string) ([]byte,
 	out := &bounded{most: p.maxOutput, full: stop}
 	said := &bounded{most: maxStderr}
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = out, said, environment(), rootFolder()
+	if both {
+		cmd.Stderr = out
+	}
 	// What the program leaves behind must not hold the agent by an open pipe.
 	cmd.WaitDelay = time.Second
 	together := aloneInGroup(cmd)

@@ -155,3 +155,22 @@ func batteryOf(p host.Power, err error) (collect.Battery, error) {
 		return collect.Battery{Percent: min(p.Percent, 100), Charging: p.Mains}, nil
 	}
 }
+
+// cpu reads what Windows noted of the processors as it started: a key for each logical one. The speed is measured at every start,
+// and never quite the same.
+func (m *machine) cpu(context.Context) (collect.CPU, error) {
+	const processors = localMachine + `HARDWARE\DESCRIPTION\System\CentralProcessor`
+	all, err := m.subkeys(processors)
+	if err != nil {
+		return collect.CPU{}, err
+	}
+	model, err := m.text(processors+`\0`, "ProcessorNameString")
+	if err != nil {
+		return collect.CPU{}, err
+	}
+	speed, err := m.number(processors+`\0`, "~MHz")
+	if err != nil {
+		speed = 0 // it is not told
+	}
+	return collect.CPU{Model: plain(model), Cores: len(all), MaxMHz: int(min(speed, 100_000)+50) / 100 * 100}, nil
+}

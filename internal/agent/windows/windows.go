@@ -16,21 +16,26 @@ import (
 func Collectors(h *host.Host) []collect.Collector {
 	m := &machine{h: h}
 	readers := psutil.Readers()
-	readers.Users = m.users
+	readers.Users, readers.CPU = m.users, m.cpu
 	return append(m.own(), common.Collectors(h, readers)...)
+}
+
+// Neighbours is the collector of other machines on the local network. It is none of Collectors: it tells of machines that
+// are not the reporter's, so somebody has to switch it on.
+func Neighbours(h *host.Host) collect.Collector {
+	return collect.Collector{Subject: "neighbours", Collect: (&machine{h: h}).neighbours}
 }
 
 // own are those that only Windows has.
 func (m *machine) own() []collect.Collector {
 	return []collect.Collector{
-		{Subject: "system", Light: true, Collect: m.system},
+		{Subject: "operating system", Light: true, Collect: m.system},
 		{Subject: "machine", Light: true, Collect: m.hardware},
-		{Subject: "adapters", Light: true, Collect: m.adapters},
+		{Subject: "network", Light: true, Collect: m.adapters},
 		{Subject: "software", Collect: m.software},
 		{Subject: "screen lock", Light: true, Collect: m.screenLock},
 		{Subject: "protection", Collect: m.protection},
 		{Subject: "updates", Collect: m.updates},
-		{Subject: "neighbours", Collect: m.neighbours},
 	}
 }
 

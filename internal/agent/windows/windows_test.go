@@ -38,7 +38,7 @@ func load(t testing.TB, name string) *machine {
 // collected runs all that is Windows' own.
 func collected(t testing.TB, m *machine, before *collect.Snapshot) *collect.Snapshot {
 	t.Helper()
-	return collect.Gather(t.Context(), m.own(), before, m.h.Now(), slog.New(slog.DiscardHandler))
+	return collect.Gather(t.Context(), append(m.own(), Neighbours(m.h)), before, m.h.Now(), slog.New(slog.DiscardHandler))
 }
 
 func known[T any](v T) collect.Fact[T] { return collect.Known(v) }
@@ -107,6 +107,8 @@ func TestLaptopItself(t *testing.T) {
 		{MAC: mac("02:00:5e:10:00:01"), Address: netip.MustParseAddr("192.0.2.1"), Adapter: "Wi-Fi"},
 		{MAC: mac("02:00:5e:10:00:01"), Address: netip.MustParseAddr("fe80::1"), Adapter: "Wi-Fi"},
 	}))
+	cpu, err := load(t, "laptop").cpu(t.Context())
+	same(t, "processor", collect.Of(cpu, err), known(collect.CPU{Model: "13th Gen Intel(R) Core(TM) i5-1335U", Cores: 2, MaxMHz: 2500}))
 	who, err := load(t, "laptop").users(t.Context())
 	same(t, "users", collect.Of(who, err), known([]collect.User{{Name: "kari", Domain: "LAB"}}))
 }

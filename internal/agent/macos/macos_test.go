@@ -1,0 +1,281 @@
+package macos
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"muster/internal/agent/collect"
+	"muster/internal/agent/host"
+	"muster/internal/agent/host/hosttest"
+	"muster/internal/posture"
+)
+
+func load(t testing.TB, name string) *machine {
+	t.Helper()
+	m := &machine{h: hosttest.Load(t, "testdata/"+name+".txtar")}
+	if name == "laptop" {
+		m.h.Volumes = func() ([]host.Volume, error) {
+			return []host.Volume{
+				{Name: "/", Device: "/dev/disk3s1s1", System: true}, {Name: "/System/Volumes/Data", Device: "/dev/disk3s5"},
+				{Name: "/Volumes/Backup", Device: "/dev/disk5s1"},
+			}, nil
+		}
+	}
+	return m
+}
+
+// collected runs all that is macOS' own.
+func collected(t testing.TB, m *machine, before *collect.Snapshot) *collect.Snapshot {
+	t.Helper()
+	return collect.Gather(t.Context(), append(m.own(), Neighbours(m.h)), before, m.h.Now(), slog.New(slog.DiscardHandler))
+}
+
+func known[T any](v T) collect.Fact[T] { return collect.Known(v) }
+
+func none[T any](why string) collect.Fact[T] { return collect.DoesNotApply[T](why) }
+
+func unread[T any](why string) collect.Fact[T] { return collect.CouldNotReadf[T]("%s", why) }
+
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func at(text string) time.Time {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func mac(text string) posture.MAC {
+	m, ok := posture.ParseMAC(text)
+	if !ok {
+		panic(text)
+	}
+	return m
+}
+
+func TestLaptopItself(t *testing.T) {
+	t.Parallel()
+	s := collected(t, load(t, "laptop"), nil)
+	same(t, "failures", s.Failed, map[string]string{})
+	same(t, "system", s.OS, collect.OS{
+		Family: posture.MacOS, Vendor: known("Apple Inc."), Name: known("macOS"), Version: known("15.1.1"), Build: known("24B91"),
+		Architecture: known("arm64"), Language: known("en-GB"), Distribution: none[string]("macOS is no distribution of packages"),
+	})
+	same(t, "hardware", s.Hardware, collect.Hardware{
+		Type: known(posture.Laptop), Virtual: known(""), Vendor: known("Apple Inc."), Model: known("Mac14,2"),
+		Battery: known(collect.Battery{Percent: 81, Charging: true}),
+	})
+	same(t, "identity", s.Identity, collect.Identity{
+		HostName: known("Karis-MBP.local"), Domain: known("lab.example.net"), Serial: known("C02XK1ZHJG5M"),
+		// The same as a laptop with Windows whose firmware and system have these ids.
+		HardwareID: known("dea93c326a2d619f3c5b4b2246382cc3"), MachineID: known("d336d58d4c95aa01b937de900d3a56e4"),
+	})
+	same(t, "neighbours", s.Neighbours, known([]collect.Neighbour{
+		{MAC: mac("02:00:5e:10:00:01"), Address: netip.MustParseAddr("192.0.2.1"), Adapter: "en0"},
+		{MAC: mac("02:00:5e:10:00:01"), Address: netip.MustParseAddr("fe80::1"), Adapter: "en0"},
+	}))
+}
+
+func TestLaptopNetwork(t *testing.T) {
+	t.Parallel()
+	s := collected(t, load(t, "laptop"), nil)
+	same(t, "adapters", s.Adapters, known([]collect.Adapter{
+		{
+			Name: "en0", MAC: mac("5a:2d:11:00:00:01"), HasMAC: true, PermanentMAC: known(mac("8c:16:45:00:00:01")), Enabled: true, Connected: true,
+			Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.33/24"), netip.MustParsePrefix("2001:db8::33/64"), netip.MustParsePrefix("fe80::1c2d:3e4f:5a6b:7c8d/64")},
+			Gateway:   known(netip.MustParseAddr("192.0.2.1")), DNS: known([]netip.Addr{netip.MustParseAddr("192.0.2.53"), netip.MustParseAddr("2001:db8::53")}),
+			DHCP: known(collect.DHCP{
+				Enabled: true, Server: netip.MustParseAddr("192.0.2.1"),
+				Obtained: at("2026-11-29T06:00:00Z"), Expires: at("2026-11-30T06:00:00Z"),
+			}),
+		},
+		{
+			Name: "en1", MAC: mac("36:aa:00:00:00:40"), HasMAC: true, PermanentMAC: known(mac("36:aa:00:00:00:40")), Enabled: true,
+			Gateway: none[netip.Addr]("the adapter has no gateway"), DNS: known([]netip.Addr(nil)),
+			DHCP: none[collect.DHCP]("the adapter has no IPv4 address"),
+		},
+		{
+			Name: "utun4", PermanentMAC: none[posture.MAC]("no address is burnt into the adapter"), Enabled: true, Connected: true,
+			Addresses: []netip.Prefix{netip.MustParsePrefix("10.8.0.2/32")}, Gateway: none[netip.Addr]("the adapter has no gateway"),
+			DNS: known([]netip.Addr(nil)), DHCP: known(collect.DHCP{}),
+		},
+	}))
+}
+
+func TestLaptopSoftware(t *testing.T) {
+	t.Parallel()
+	s := collected(t, load(t, "laptop"), nil)
+	same(t, "software", s.Software, map[string]collect.Fact[[]collect.Application]{
+		"applications": known([]collect.Application{
+			{Name: "Editor", Version: "7"}, {Name: "Own", Version: "0.1"},
+			{Name: "TeamViewer", Version: "15.59.5", Category: posture.RemoteControl},
+			{Name: "Terminal", Version: "2.14", Vendor: "Apple Inc."},
+		}),
+		"receipts": known([]collect.Application{{Name: "org.example.tool", Version: "1.23"}}),
+		"homebrew": known([]collect.Application{
+			{Name: "jq", Version: "1.7.1", PURL: "pkg:brew/jq@1.7.1"}, {Name: "openssl@3", Version: "3.4.0", PURL: "pkg:brew/openssl%403@3.4.0"},
+		}),
+	})
+}
+
+func TestLaptopProtection(t *testing.T) {
+	t.Parallel()
+	s := collected(t, load(t, "laptop"), nil)
+	same(t, "encryption", s.Encryption, known([]collect.Product{{
+		Name: "FileVault", Vendor: "Apple Inc.", Running: known(true), Enabled: known(true), Definitions: noDefinitions, LastScan: noScans,
+		Volumes: []collect.Volume{
+			{Name: "/", Encrypted: known(true), System: true}, {Name: "/System/Volumes/Data", Encrypted: known(true)},
+			{Name: "/Volumes/Backup", Encrypted: known(false)},
+		},
+	}}))
+	same(t, "firewall", s.Firewalls, known([]collect.Product{{
+		Name: "Application Firewall", Vendor: "Apple Inc.", Running: known(true), Enabled: known(true), Definitions: noDefinitions, LastScan: noScans,
+	}}))
+	service := func(name, vendor string, running bool) collect.Product {
+		return collect.Product{
+			Name: name, Vendor: vendor, Running: known(running), Enabled: unread[bool]("its service does not tell what it guards"),
+			Definitions: unread[time.Time]("its service does not tell the date of its definitions"),
+			LastScan:    unread[time.Time]("its service does not tell when it scanned"),
+		}
+	}
+	written := known(hosttest.Now.Add(-time.Hour))
+	same(t, "antimalware", s.Antimalware, known([]collect.Product{
+		service("CrowdStrike Falcon", "CrowdStrike", true),
+		service("Malwarebytes", "Malwarebytes", false),
+		{
+			Name: "XProtect", Vendor: "Apple Inc.", Version: "5287", Running: known(true), Enabled: known(true), Definitions: written,
+			LastScan: none[time.Time]("it looks at programs as they are started"),
+		},
+		{
+			Name: "XProtect Remediator", Vendor: "Apple Inc.", Version: "149", Running: known(true), Enabled: known(true), Definitions: written,
+			LastScan: unread[time.Time]("macOS does not tell when it scanned"),
+		},
+	}))
+	same(t, "threats", s.Threats, none[collect.Threats]("macOS keeps no list of the malware that it found"))
+	same(t, "updates", s.Updates, known(collect.Updates{Pending: 2, Security: 1, Checked: known(at("2026-11-30T03:00:12Z"))}))
+	same(t, "patches", s.Patches, known([]collect.Patch{
+		{Title: "Printer Drivers 5.1", Product: "macOS", Vendor: "Apple Inc.", Category: "update"},
+		{Title: "macOS Sequoia 15.2", Product: "macOS", Vendor: "Apple Inc.", Category: "security"},
+	}))
+	same(t, "password", s.PasswordSet, known(true))
+	same(t, "screen lock", s.ScreenLock, known(collect.ScreenLock{Enabled: true, After: 15 * time.Minute}))
+}
+
+func TestVirtualMachine(t *testing.T) {
+	t.Parallel()
+	m := load(t, "vm")
+	m.h.Privileged = false
+	s := collected(t, m, nil)
+	same(t, "architecture", s.OS.Architecture, known("amd64"))
+	same(t, "type", s.Hardware.Type, known(posture.VM))
+	same(t, "virtual", s.Hardware.Virtual, known("vmware"))
+	same(t, "battery", s.Hardware.Battery, none[collect.Battery]("there is no battery"))
+	same(t, "host name", s.Identity.HostName, known("build-3.example.net"))
+	same(t, "domain", s.Identity.Domain, none[string]("the machine is bound to no directory domain"))
+	same(t, "adapters", len(s.Adapters.Value), 1)
+	a := s.Adapters.Value[0]
+	same(t, "gateway", a.Gateway, known(netip.MustParseAddr("198.51.100.1")))
+	same(t, "addresses", a.Addresses, []netip.Prefix{netip.MustParsePrefix("198.51.100.3/28")})
+	same(t, "permanent MAC", a.PermanentMAC.State, collect.Unreadable) // networksetup is not recorded
+	same(t, "name servers", a.DNS.State, collect.Unreadable)
+	same(t, "DHCP", a.DHCP, known(collect.DHCP{}))
+	same(t, "homebrew", s.Software["homebrew"], none[[]collect.Application]("Homebrew is not installed"))
+	same(t, "encryption", s.Encryption.Value[0].Volumes, []collect.Volume{{Name: "/", Encrypted: known(false), System: true}})
+	same(t, "firewall", s.Firewalls.Value[0].Enabled, known(false))
+	same(t, "antimalware", s.Antimalware, known([]collect.Product{{
+		Name: "XProtect", Vendor: "Apple Inc.", Version: "2175", Running: known(true), Enabled: known(false),
+		Definitions: known(hosttest.Now.Add(-time.Hour)), LastScan: none[time.Time]("it looks at programs as they are started"),
+	}}))
+	same(t, "updates", s.Updates, unread[collect.Updates]("macOS has noted no search for updates"))
+	same(t, "password", s.PasswordSet, known(false))
+	same(t, "screen lock", s.ScreenLock, known(collect.ScreenLock{Enabled: true, After: 10*time.Minute + 5*time.Second}))
+}
+
+// With nothing there, each fact says so and none is taken for an answer.
+func TestNothingCanBeRead(t *testing.T) {
+	t.Parallel()
+	s := collected(t, &machine{h: hosttest.Of(t, "")}, nil)
+	for what, state := range map[string]collect.State{
+		"name": s.OS.Name.State, "version": s.OS.Version.State, "architecture": s.OS.Architecture.State, "language": s.OS.Language.State,
+		"host name": s.Identity.HostName.State, "domain": s.Identity.Domain.State, "hardware id": s.Identity.HardwareID.State,
+		"machine id": s.Identity.MachineID.State, "serial": s.Identity.Serial.State, "type": s.Hardware.Type.State,
+		"virtual": s.Hardware.Virtual.State, "battery": s.Hardware.Battery.State, "adapters": s.Adapters.State,
+		"applications": s.Software["applications"].State, "encryption": s.Encryption.State, "antimalware": s.Antimalware.State,
+		"firewall": s.Firewalls.Value[0].Running.State, "updates": s.Updates.State, "patches": s.Patches.State,
+		"password": s.PasswordSet.State, "screen lock": s.ScreenLock.State, "neighbours": s.Neighbours.State,
+	} {
+		if state != collect.Unreadable {
+			t.Errorf("%s has state %d", what, state)
+		}
+	}
+}
+
+// What did not change reads the same; the adapters that are plugged in are not listed again.
+func TestSecondLook(t *testing.T) {
+	t.Parallel()
+	m := load(t, "laptop")
+	first := collected(t, m, nil)
+	m.h.Programs = without{m.h.Programs, "networksetup"}
+	second := collected(t, m, first)
+	same(t, "second look", second, first)
+	m.portsFor = "en7 "
+	if s := collected(t, m, second); s.Adapters.Value[0].PermanentMAC.State != collect.Unreadable {
+		t.Errorf("after another adapter came: %+v", s.Adapters.Value[0])
+	}
+}
+
+// without has one program not installed.
+type without struct {
+	host.Programs
+	name string
+}
+
+func (w without) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	if name == w.name {
+		return nil, host.ErrNoProgram
+	}
+	return w.Programs.Run(ctx, name, args...)
+}
+
+func TestScreenLockOfUsers(t *testing.T) {
+	t.Parallel()
+	const console = "-- run stat -f %u /dev/console --\n501\n"
+	const asked = "-- run launchctl asuser 501 sudo -n -u #501 /usr/sbin/sysadminctl -screenLock status --\n"
+	for name, c := range map[string]struct {
+		recording string
+		want      collect.Fact[collect.ScreenLock]
+	}{
+		"off":                {console + asked + "2026-11-30 12:00:00.123 sysadminctl[1:2] screenLock is off\n", known(collect.ScreenLock{})},
+		"at once, no time":   {console + asked + "screenLock delay is immediate\n", known(collect.ScreenLock{Enabled: true})},
+		"display never off":  {console + asked + "screenLock delay is immediate\n-- run pmset -g --\n displaysleep 0\n", unread[collect.ScreenLock]("the display never goes off, and whether a screen saver starts is not known")},
+		"other words":        {console + asked + "screenLock is what it is\n", unread[collect.ScreenLock]("sysadminctl does not tell whether the screen locks")},
+		"nobody is there":    {"-- run stat -f %u /dev/console --\n0\n", unread[collect.ScreenLock]("it is a setting of each user, and nobody is logged on")},
+		"profile: passwords": {"-- file Library/Managed Preferences/com.apple.mobiledevice.passwordpolicy.plist --\n<plist><dict><key>maxInactivity</key><integer>5</integer><key>maxGracePeriod</key><integer>1</integer></dict></plist>\n", known(collect.ScreenLock{Enabled: true, After: 6 * time.Minute})},
+	} {
+		m := &machine{h: hosttest.Of(t, c.recording)}
+		s := &collect.Snapshot{}
+		if err := m.screenLock(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		same(t, name, s.ScreenLock, c.want)
+	}
+	m := &machine{h: hosttest.Of(t, console)}
+	m.h.Privileged = false
+	s := &collect.Snapshot{}
+	if err := m.screenLock(t.Context(), s); err != nil || !strings.HasPrefix(s.ScreenLock.Why, "needs root") {
+		t.Errorf("without root: %+v, %v", s.ScreenLock, err)
+	}
+}

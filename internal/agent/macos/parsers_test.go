@@ -1,0 +1,181 @@
+package macos
+
+import (
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"muster/internal/agent/collect"
+	"muster/internal/agent/host"
+	"muster/internal/agent/host/hosttest"
+)
+
+// seed adds every section of the recordings.
+func seed(f *testing.F) {
+	f.Helper()
+	for _, name := range []string{"laptop", "vm"} {
+		raw, err := os.ReadFile("testdata/" + name + ".txtar")
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, section := range txtar.Parse(raw).Files {
+			f.Add(section.Data)
+		}
+	}
+}
+
+func TestStates(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]collect.Fact[bool]{
+		"FileVault is On.\n":  known(true),
+		"FileVault is Off.\n": known(false),
+		"FileVault is On.\nEncryption in progress: Percent completed = 34\n": known(false),
+		"FileVault is Off, but needs to be restarted to finish.\n":           known(false),
+		"": unread[bool]("fdesetup does not tell whether FileVault is on"),
+	} {
+		same(t, "FileVault: "+text, collect.Of(parseFileVault([]byte(text))), want)
+	}
+	for text, want := range map[string]collect.Fact[bool]{
+		"Firewall is enabled. (State = 1) \n":    known(true),
+		"Firewall is enabled. (State = 2)\n":     known(true),
+		"Firewall is disabled. (State = 0)\n":    known(false),
+		"Firewall is what it is. (State = x)":    unread[bool]("the firewall does not tell its state"),
+		"Firewall is enabled. (State = 1\nState": unread[bool]("the firewall does not tell its state"),
+		"":                                       unread[bool]("the firewall does not tell its state"),
+	} {
+		same(t, "firewall: "+text, collect.Of(parseFirewall([]byte(text))), want)
+	}
+}
+
+func TestHypervisors(t *testing.T) {
+	t.Parallel()
+	const silent = "macOS does not tell whether it runs in a virtual machine"
+	for _, c := range []struct {
+		model, present string
+		want           collect.Fact[string]
+	}{
+		{"Mac14,2", "0", known("")}, {"iMac19,1", "1", known("vm-other")}, {"VirtualMac2,1", "1", known("apple")},
+		{"Parallels16,1", "", known("parallels")}, {"VMware7,1", "1", known("vmware")}, {"MacBookPro11,1", "", unread[string](silent)},
+	} {
+		same(t, c.model, collect.Of(hypervisor(c.model, c.present, nil)), c.want)
+	}
+}
+
+func TestBatteries(t *testing.T) {
+	t.Parallel()
+	entry := func(inner string) []byte { return []byte("<plist><array><dict>" + inner + "</dict></array></plist>") }
+	const silent = "ioreg does not tell the charge of the battery"
+	for text, want := range map[string]collect.Fact[collect.Battery]{
+		"<key>CurrentCapacity</key><integer>4000</integer><key>MaxCapacity</key><integer>6000</integer><key>ExternalConnected</key><false/>": known(collect.Battery{Percent: 67}),
+		"<key>CurrentCapacity</key><integer>9</integer><key>MaxCapacity</key><integer>0</integer><key>ExternalConnected</key><true/>":        unread[collect.Battery](silent),
+		"<key>BatteryInstalled</key><false/>": none[collect.Battery]("there is no battery"),
+		"":                                    unread[collect.Battery](silent),
+	} {
+		same(t, text, collect.Of(parseBattery(entry(text))), want)
+	}
+}
+
+func TestPrefixLengths(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"0xffffff00": 24, "0xffffffff": 32, "0x0": 0, "0xff00ff00": -1, "255.255.255.0": -1} {
+		n, ok := prefixLength([]string{"inet", "192.0.2.1", "netmask", text}, 32)
+		if !ok {
+			n = -1
+		}
+		if n != want {
+			t.Errorf("%s is %d", text, n)
+		}
+	}
+}
+
+// A folder may be what it is not: nothing in it holds the agent or leads it elsewhere.
+func TestFoldersOfUsers(t *testing.T) {
+	t.Parallel()
+	m := &machine{h: hosttest.Of(t, "-- file Applications/x --\n-- file Users/a/Applications --\n-- file Users/b/Applications/A.app --\n"+
+		"-- file Users/c/Applications/B.app/Contents --\n-- file Users/d/Applications/C.app/Contents/Info.plist/x --\n")}
+	same(t, "applications", collect.Of(m.applications()), known([]collect.Application(nil)))
+}
+
+func FuzzNetwork(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, l := range parseIfconfig(raw) {
+			for _, p := range l.addresses {
+				if !p.IsValid() || p.Addr().Zone() != "" {
+					t.Errorf("%s has %v", l.name, p)
+				}
+			}
+		}
+		routes, err := parseRoutes(raw)
+		if err != nil && routes != nil {
+			t.Errorf("both %v and %v", routes, err)
+		}
+		valid := func(what string, at netip.Addr) {
+			if !at.IsValid() || at.Zone() != "" {
+				t.Errorf("%s: %v", what, at)
+			}
+		}
+		for _, at := range routes {
+			valid("gateway", at)
+		}
+		for _, all := range parseDNS(raw) {
+			for _, at := range all {
+				valid("name server", at)
+			}
+		}
+		for _, n := range append(parseARP(raw), parseNDP(raw)...) {
+			valid("neighbour", n.Address)
+		}
+		if d, lasts := parsePacket(raw); lasts < 0 || lasts > 200*365*24*time.Hour {
+			t.Errorf("%+v lasts %v", d, lasts)
+		}
+		parsePorts(raw)
+	})
+}
+
+func FuzzAnswers(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		_, _ = parseFileVault(raw)
+		_, _ = parseFirewall(raw)
+		if on, delay, err := parseScreenLock(raw); delay < 0 || err != nil && on {
+			t.Errorf("%v, %v, %v", on, delay, err)
+		}
+		if minutes, told := parseDisplaySleep(raw); told && minutes < 0 {
+			t.Errorf("%d minutes", minutes)
+		}
+		for _, p := range parseServices(raw) {
+			if p.Running.State != collect.IsKnown {
+				t.Errorf("%+v", p)
+			}
+		}
+		values(raw)
+	})
+}
+
+func FuzzPropertyLists(f *testing.F) {
+	seed(f)
+	mounted := []host.Volume{{Name: "/", Device: "/dev/disk3s1s1", System: true}, {Name: "/Volumes/B", Device: "/dev/disk5s1"}}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for _, among := range [][]host.Volume{nil, mounted} {
+			all, _ := parseAPFS(raw, among)
+			for _, v := range all {
+				if v.Name == "" || v.Encrypted.State == collect.NotLooked {
+					t.Errorf("%+v", v)
+				}
+			}
+		}
+		if b, err := parseBattery(raw); b.Percent < 0 || b.Percent > 100 {
+			t.Errorf("%+v, %v", b, err)
+		}
+		_, _ = parseDomain(raw)
+		if d, err := parseDict(raw); err == nil {
+			if u, patches, err := updatesOf(d); err == nil && (u.Pending < u.Security || u.Pending < len(patches)) {
+				t.Errorf("%+v, %d patches", u, len(patches))
+			}
+		}
+	})
+}

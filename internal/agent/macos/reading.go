@@ -1,0 +1,77 @@
+package macos
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// maxPlist bounds a property list, in bytes. Those that are read here have some kilobytes.
+	maxPlist = 1 << 20
+	// maxText bounds a text, in bytes, that goes into a report.
+	maxText = 512
+)
+
+// plist reads a file that is a property list with a dictionary. It must be a regular one: to open a FIFO in somebody's
+// folder would wait for its other end.
+func (m *machine) plist(name string) (dict, error) {
+	info, err := fs.Stat(m.h.Files, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxPlist {
+		return nil, fmt.Errorf("/%s is no file that could be a property list", name)
+	}
+	f, err := m.h.Files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	raw, err := io.ReadAll(io.LimitReader(f, maxPlist))
+	if err != nil {
+		return nil, err
+	}
+	d, err := parseDict(raw)
+	if err != nil {
+		return nil, fmt.Errorf("/%s: %w", name, err)
+	}
+	return d, nil
+}
+
+// plain makes a text fit for a report.
+func plain(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
+	}
+	return strings.TrimSpace(s)
+}
+
+// entries lists what is in a folder, sorted by name, at most so many of it; nothing in one that is not there or may not be
+// read, nor in a link to one, which may lead anywhere.
+func (m *machine) entries(dir string, most int) []fs.DirEntry {
+	if info, err := fs.Lstat(m.h.Files, dir); err != nil || !info.IsDir() {
+		return nil
+	}
+	f, err := m.h.Files.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	folder, ok := f.(fs.ReadDirFile)
+	if !ok {
+		return nil
+	}
+	all, _ := folder.ReadDir(most) // what could be read of it
+	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return all
+}
