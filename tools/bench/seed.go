@@ -31,6 +31,8 @@ type fleet struct {
 	cluster           *testpg.Server
 	program, listen   string
 	programArgs       []string
+	flags             []string  // of the server, besides the usual ones
+	made              time.Time // the reports
 	bodies            *bodies
 	account           identity.Account
 	app               identity.Application
@@ -51,7 +53,8 @@ func (b *bench) newFleet(ctx context.Context, engine string, size int) (*fleet, 
 		f.programArgs = []string{profiledMode}
 	}
 	var err error
-	f.bodies, err = newBodies(b.root, time.Now())
+	f.made = time.Now()
+	f.bodies, err = newBodies(b.root, f.made)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +116,7 @@ func (f *fleet) makeAccount(ctx context.Context) (err error) {
 // serve starts the server on the fleet.
 func (f *fleet) serve() (*process.Server, error) {
 	args := append(f.programArgs, "serve", "--listen", f.listen, "--rate-limit", "0", "--data", f.data) //nolint:gocritic // a new slice is meant
+	args = append(args, f.flags...)
 	if f.url != "" {
 		args = append(args, "--database", f.url)
 	}

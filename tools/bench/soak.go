@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,15 +20,22 @@ import (
 // soakOptions are what the flags say about a soak.
 type soakOptions struct {
 	length, outage time.Duration
+	after          time.Duration
 	ping, report   time.Duration
 	changed        int // of a hundred reports
+	keep           string
+	fresh, tls     bool
 }
 
 func (o *soakOptions) flags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.length, "soak", 0, "in place of the table, have each device ping and report by the clock for so long, at least a minute")
-	fs.DurationVar(&o.outage, "outage", 3*time.Second, "of a soak: kill the server after it, start it again after this time, and go on for a minute; 0 for not")
+	fs.DurationVar(&o.outage, "outage", 3*time.Second, "of a soak: kill the server after it, start it again after this time, and go on; 0 for not")
+	fs.DurationVar(&o.after, "after", time.Minute, "of a soak: how long to go on then")
 	fs.DurationVar(&o.ping, "ping", time.Minute, "of a soak: how often a device pings")
 	fs.DurationVar(&o.report, "report", time.Hour, "of a soak: how often a device reports")
+	fs.BoolVar(&o.fresh, "fresh", false, "of a soak: a connection of its own for each call")
+	fs.BoolVar(&o.tls, "tls", false, "of a soak: over TLS")
+	fs.StringVar(&o.keep, "keep", "", "of a soak on SQLite: leave the fleet in this `directory`, and take up the one that is there")
 	fs.IntVar(&o.changed, "changed", 10, "of a soak: how many of a hundred reports say something new")
 }
 
@@ -52,7 +60,8 @@ type soak struct {
 	program *process.Server
 	devices []soaked
 	began   time.Time
-	killed  time.Time // the last time
+	killed  time.Time      // the last time
+	roots   *x509.CertPool // of a server that speaks TLS
 	phase   atomic.Int32
 	figures [phases]figures
 	callers []*soakCaller
@@ -64,11 +73,11 @@ const (
 	firstMinute = iota // after the start: the server has seen no device yet
 	steady
 	outage
-	minuteAfter // the first after it was killed
+	back // after it was started again
 	phases
 )
 
-var phaseNames = [phases]string{"the first minute", "then", "the server is killed and away", "the first minute after"}
+var phaseNames = [phases]string{"the first minute", "then", "the server is killed and away", "it is back"}
 
 // figures are those of one phase.
 type figures struct {
@@ -105,14 +114,24 @@ func (b *bench) soak(ctx context.Context, engine string, size int) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.close(), os.RemoveAll(f.data)) }()
+	defer func() { err = errors.Join(err, f.close()) }()
 	began := time.Now()
-	err = f.seed(ctx, size)
+	s := &soak{fleet: f, options: b.soaking}
+	err = s.makeOrTake(ctx, b, size)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "%s with %d devices is made, after %s\n", engine, size, time.Since(began).Round(time.Second))
-	s := &soak{fleet: f, options: b.soaking, devices: make([]soaked, size)}
+	if s.options.keep == "" {
+		defer os.RemoveAll(f.data) //nolint:errcheck // what is left lies among the temporary files
+	}
+	fmt.Fprintf(os.Stderr, "%s with %d devices is there, after %s\n", engine, size, time.Since(began).Round(time.Second))
+	s.devices = make([]soaked, size)
+	if s.options.tls {
+		err = s.secure()
+		if err != nil {
+			return err
+		}
+	}
 	err = s.remember(ctx)
 	if err != nil {
 		return err
@@ -165,7 +184,7 @@ func (s *soak) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.pass(ctx, minuteAfter, time.Minute)
+	return s.pass(ctx, back, s.options.after)
 }
 
 func (s *soak) start() (err error) {

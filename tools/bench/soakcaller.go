@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -68,12 +69,14 @@ type soakCaller struct {
 	answers *bufio.Reader
 	request []byte
 	body    []byte
+	// sessions are those of TLS.
+	sessions tls.ClientSessionCache
 }
 
 // newSoakCaller makes the caller of every step-th device. Each device has pinged some time within the interval, and so
 // with reports.
 func newSoakCaller(s *soak, addr string, from, step int) *soakCaller {
-	c := &soakCaller{soak: s, addr: addr, rng: rand.New(rand.NewPCG(uint64(from), 6))}
+	c := &soakCaller{soak: s, addr: addr, sessions: tls.NewLRUClientSessionCache(1), rng: rand.New(rand.NewPCG(uint64(from), 6))}
 	for i := from; i < len(s.devices); i += step {
 		c.turns = append(c.turns,
 			turn{schedule.First(s.options.ping, c.rng.Float64), int32(i), false},
@@ -163,9 +166,8 @@ const patience = 30 * time.Second
 // exchange sends the request, on a new connection where the last one broke.
 func (c *soakCaller) exchange() (err error) {
 	if c.conn == nil {
-		c.conn, err = net.DialTimeout("tcp", c.addr, time.Second)
+		err = c.dial()
 		if err != nil {
-			c.conn = nil
 			return err
 		}
 		c.answers = bufio.NewReaderSize(c.conn, 4<<10)
@@ -177,7 +179,7 @@ func (c *soakCaller) exchange() (err error) {
 	if err == nil && string(c.body) != "{}" {
 		err = fmt.Errorf("an answer is %.100s", c.body)
 	}
-	if err != nil {
+	if err != nil || c.options.fresh {
 		c.hangUp()
 	}
 	return err
