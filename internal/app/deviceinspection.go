@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
+	"muster/internal/device"
 	"muster/internal/posture"
 )
 
@@ -15,6 +17,23 @@ type inspection struct {
 	Virtual  *string          `json:"virtual,omitempty"` // the hypervisor, "" for none
 	Hardware *hardwareView    `json:"hardware,omitempty"`
 	Unread   []posture.Unread `json:"unread,omitempty"`
+	// SeenBy is which machine saw one that has no agent.
+	SeenBy *witnessView `json:"seen_by,omitempty"`
+}
+
+type witnessView struct {
+	DeviceID string    `json:"device_id"`
+	Adapter  string    `json:"adapter,omitempty"`
+	At       time.Time `json:"at"`
+}
+
+// witness takes by whom a device was seen.
+func (i *inspection) witness(d *device.Device) error {
+	p, err := d.Profile()
+	if err == nil && p.Witness.Device != "" && !d.Managed {
+		i.SeenBy = &witnessView{p.Witness.Device, p.Witness.Adapter, p.Witness.At}
+	}
+	return err
 }
 
 type hardwareView struct {
@@ -46,6 +65,9 @@ func (i *inspection) printMachine(t *table) {
 	}
 	if i.Virtual != nil {
 		t.row("virtual", cmp.Or(*i.Virtual, "no"))
+	}
+	if w := i.SeenBy; w != nil {
+		t.row("seen on the network by", strings.TrimSuffix(w.DeviceID+" on "+w.Adapter, " on ")+", "+stamp(w.At))
 	}
 	h := i.Hardware
 	if h == nil {

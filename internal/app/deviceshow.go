@@ -115,6 +115,10 @@ func fullView(env *environment, s *services, account posture.AccountID, d *devic
 		return v, err
 	}
 	v.Group = groups[d.Cell.Group]
+	err = v.witness(d)
+	if err != nil {
+		return v, err
+	}
 	verdict, err := s.devices.Verdict(env.ctx, account, d.ID)
 	if errs.Is(err, errs.NotFound) {
 		return v, nil

@@ -19,13 +19,18 @@ func deviceRules(ids *identity.Service) func(context.Context, posture.AccountID)
 		now, err := ids.Settings(ctx, account)
 		r := now.Removal
 		return device.Rules{
-			Privacy: device.Privacy(now.Privacy), RefuseAtLimit: now.Licence.AtLimit == identity.RefuseAtLimit,
+			Privacy: device.Privacy(now.Privacy), Discover: discovers(&now), RefuseAtLimit: now.Licence.AtLimit == identity.RefuseAtLimit,
 			Removal: device.Removal{
 				Unseen: r.Unseen.After(), NonCompliant: r.NonCompliant.After(), WithoutAgent: r.WithoutAgent.After(),
 				UninstallUnseen: r.Unseen.Uninstall, UninstallNonCompliant: r.NonCompliant.Uninstall, Erase: r.Erase,
 			},
 		}, err
 	}
+}
+
+// discovers reports whether agents are to tell which machines they see. Who keeps addresses private wants none of others either.
+func discovers(s *identity.Settings) bool {
+	return s.Agents.DiscoverNeighbours && !s.Privacy.LocalIP && !s.Privacy.MACAddress
 }
 
 // private tells the API what an account keeps from those who call it.
@@ -102,8 +107,7 @@ func (s *services) agentSettings(ctx context.Context, account posture.AccountID)
 			SerialNumber: p.SerialNumber, LocalIP: p.LocalIP, HostName: p.HostName, PublicIP: p.PublicIP,
 			MAC: p.MACAddress, Username: p.UserName,
 		},
-		// Who keeps these private wants no addresses of other machines either.
-		Neighbours:   a.DiscoverNeighbours && !p.LocalIP && !p.MACAddress,
+		Neighbours:   discovers(&now),
 		UserIdentity: gears.UserIdentity{Ask: a.AskUser.Enabled, Pattern: a.AskUser.Pattern, Message: a.AskUser.Message},
 	}, nil
 }

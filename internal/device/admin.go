@@ -196,18 +196,7 @@ func (s *Service) importOne(ctx context.Context, tx Tx, account posture.AccountI
 			return false, nil
 		}
 	}
-	d := Device{
-		Account: account, ID: posture.NewID(at, s.random), EnrolledAt: at, RemoveAt: removeAt, Name: sighting.Name, Type: sighting.Type,
-		Cell: posture.Cell{Group: posture.DefaultGroup, Status: posture.StatusUnknown},
-	}
-	s.describe(&d, func(p *Profile) { p.Adapters = []Interface{{MAC: sighting.MAC.String()}} })
-	err = tx.Insert(ctx, &d)
-	if err != nil {
-		return false, err
-	}
-	err = tx.PutAdapters(ctx, account, d.ID, []posture.MAC{sighting.MAC}, at)
-	if err != nil {
-		return false, err
-	}
-	return true, tx.Record(ctx, s.newEvent(at, event.Imported, &d, d.Cell.Status))
+	d := s.unknownDevice(account, sighting.MAC, at, removeAt)
+	d.Name, d.Type = sighting.Name, sighting.Type
+	return true, s.insertUnknown(ctx, tx, &d, sighting.MAC, note{at: at, kind: event.Imported})
 }

@@ -236,6 +236,8 @@ type Submission struct {
 	// Body is the report as received, for keeping: it holds members that Muster does not know.
 	Body   []byte
 	Decode func() (*posture.Report, error)
+	// Around is what the report says of other machines, which Digest and Body leave out; nil for nothing.
+	Around *Around
 	// Hide gives the body without what is private. It must be there where accounts keep anything private.
 	Hide func(Privacy) []byte
 }

@@ -28,6 +28,8 @@ type Rules struct {
 	Removal Removal
 	// RefuseAtLimit keeps nothing of a device that is new and has no place; otherwise it is kept as one out of licence.
 	RefuseAtLimit bool
+	// Discover adds the machines that agents see on their networks.
+	Discover bool
 }
 
 // rules gives what an account decided; nothing where nobody was asked.

@@ -23,6 +23,7 @@ type Profile struct {
 	Adapters      []Interface  `json:"adapters,omitempty"`
 	PublicIP      string       `json:"public_ip,omitempty"` // where the report came from
 	EngineVersion string       `json:"engine,omitempty"`    // of the library that inspects products
+	Witness       Witness      `json:"witness,omitzero"`    // of a device without an agent
 }
 
 // Interface is one network adapter of a profile.

@@ -19,6 +19,19 @@ func (s *Service) Report(ctx context.Context, ref Ref, sub Submission) error {
 	if err != nil {
 		return err
 	}
+	neighbours, fresh, err := s.neighboursOf(ref, &sub, &rules, at)
+	if err != nil {
+		return err
+	}
+	err = s.take(ctx, ref, sub, &rules, at)
+	if err == nil && fresh {
+		s.meet(ctx, ref, sub.Around.Set, neighbours, at)
+	}
+	return err
+}
+
+// take stores what a report says of its own machine, unless it is known.
+func (s *Service) take(ctx context.Context, ref Ref, sub Submission, rules *Rules, at time.Time) error {
 	sub.Digest = rules.Privacy.digest(sub.Digest)
 	var j judged
 	for range maxJudgings {

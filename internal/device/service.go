@@ -24,6 +24,7 @@ type Service struct {
 	auth   *credentialCache
 	watch  *commandWatch
 	joins  *joiner
+	around *surroundings
 
 	decided func(ctx context.Context, account posture.AccountID) (Rules, error) // may be nil
 
@@ -69,6 +70,7 @@ func New(o Options) *Service {
 	s.seen = newSeenLog(o.Store)
 	s.auth = newCredentialCache(o.Store, s.now)
 	s.watch = newCommandWatch(o.Store, s.now)
+	s.around = newSurroundings()
 	if o.CompileJoin == nil {
 		o.CompileJoin = func(string) (JoinRule, error) { return nil, errs.New(errs.Invalid, "there are no joining rules here") }
 	}

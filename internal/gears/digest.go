@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"hash/maphash"
 	"io"
 	"slices"
 	"sync"
@@ -26,13 +27,29 @@ const digestVersion = "muster report 5\n"
 // could be wrong with it would have been wrong then. The volatile members are checked here, since they may be wrong where
 // the report is not new: the time of the scan, which is read, in full; of the others, that no number is negative.
 func digestOf(body []byte) ([sha256.Size]byte, error) {
+	d, err := digestReport(body)
+	return d.sum, err
+}
+
+// digested is a body that was digested. Its neighbours, which the digest leaves out, are a volatile member of the state of
+// health that is handled nevertheless: from and to are the end of its name and of its value, zero where there is none, and
+// set tells one list from another.
+type digested struct {
+	sum      [sha256.Size]byte
+	from, to int64
+	set      uint64
+}
+
+// digestReport is digestOf for who wants to know of neighbours too.
+func digestReport(body []byte) (digested, error) {
 	s := newScanner(body)
 	defer s.release()
 	s.out = append(s.out, digestVersion...)
 	if err := s.scan(); err != nil {
-		return [sha256.Size]byte{}, err
+		return digested{}, err
 	}
-	return sha256.Sum256(s.out), nil
+	s.around.sum = sha256.Sum256(s.out)
+	return s.around, nil
 }
 
 // checkJSON checks a body as digestOf does.
@@ -51,6 +68,7 @@ type scanner struct {
 	spare   []byte   // room for putting members in order
 	frames  []frame  // the open objects and arrays
 	members []member // of the open objects
+	around  digested // the neighbours so far
 }
 
 // frame is one open object or array.
@@ -84,6 +102,7 @@ func newScanner(body []byte) *scanner {
 	s.src = *bytes.NewBuffer(body)
 	s.dec.Reset(&s.src, scanOptions...)
 	s.out, s.frames, s.members = s.out[:0], s.frames[:0], s.members[:0]
+	s.around = digested{}
 	return s
 }
 
@@ -213,6 +232,9 @@ func (s *scanner) name(f *frame, raw jsontext.Value) error {
 	if isScanTime {
 		return s.scanTime()
 	}
+	if f.next == zoneAround {
+		s.around.from = s.dec.InputOffset()
+	}
 	return nil
 }
 
@@ -242,9 +264,16 @@ func (s *scanner) valueDone() {
 	s.out = append(s.out, ',')
 	if f := s.top(); f.object {
 		f.inValue = false
-		s.members[len(s.members)-1].end = len(s.out)
+		m := &s.members[len(s.members)-1]
+		m.end = len(s.out)
+		if f.next == zoneAround {
+			s.around.to, s.around.set = s.dec.InputOffset(), maphash.Bytes(setSeed, s.out[m.nameEnd:m.end])
+		}
 	}
 }
+
+// setSeed is that of what tells lists of neighbours apart, which is kept in memory only.
+var setSeed = maphash.MakeSeed()
 
 // arrange puts the members of an object in order and leaves out the volatile ones. A name that occurs twice is refused:
 // programs differ in which of the two they believe, and what was stored must not depend on that.

@@ -11,12 +11,14 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"muster/internal/errs"
 )
 
 // volatileMembers are those that may change without the digest changing, as docs/agent-protocol.md lists them.
 var volatileMembers = []string{
 	"scan_time", "last_time_ip_scanning",
-	"soh.last_time_ip_scanning",
+	"soh.last_time_ip_scanning", "soh.neighbours",
 	"soh.system.battery", "soh.system.device_up_time", "soh.system.memory.available_memory_mb", "soh.system.disk_space.available_size_mb",
 	"soh.os_info.system.battery", "soh.os_info.system.device_up_time", "soh.os_info.system.memory.available_memory_mb",
 	"soh.os_info.system.disk_space.available_size_mb",
@@ -197,6 +199,11 @@ func TestDigestOfALease(t *testing.T) {
 		same(t, in(`"dhcp_server":"192.0.2.1"`), in(`"dhcp_server":"192.0.2.2"`), false)
 	}
 	same(t, `{"soh":{}}`, `{"soh":{"dhcp_obtained":1}}`, false)
+	for _, bad := range []string{`-1`, `"1969-01-01"`, `7258118400000`} { // where nothing else is new, nothing else would read it
+		if _, err := digestOf([]byte(adapter(`"dhcp_expires":` + bad))); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
 }
 
 func same(t *testing.T, a, b string, want bool) {

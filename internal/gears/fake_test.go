@@ -90,6 +90,8 @@ type fakeDevices struct {
 	bodies   [][]byte
 	known    map[[32]byte]bool
 	touched  bool // Report was called at all
+	around   [][]device.Neighbour
+	sets     []uint64
 	commands []device.Command
 }
 
@@ -141,6 +143,14 @@ func (f *fakeDevices) Ping(_ context.Context, ref device.Ref) { f.called("ping "
 
 func (f *fakeDevices) Report(_ context.Context, _ device.Ref, sub device.Submission) error {
 	f.touched = true
+	if sub.Around != nil {
+		list, err := sub.Around.Decode()
+		if err != nil {
+			return err
+		}
+		f.around = append(f.around, list)
+		f.sets = append(f.sets, sub.Around.Set)
+	}
 	if f.known[sub.Digest] {
 		return f.called("report unchanged")
 	}

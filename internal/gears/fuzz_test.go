@@ -27,7 +27,7 @@ func seed(f *testing.F, pattern string) {
 func FuzzReport(f *testing.F) {
 	seed(f, "testdata/reports/*.json")
 	f.Fuzz(func(t *testing.T, body []byte) {
-		digest, err := digestOf(body)
+		digest, err := digestReport(body)
 		if err != nil {
 			mustBeInvalid(t, err)
 			return
@@ -39,9 +39,21 @@ func FuzzReport(f *testing.F) {
 		if err := compact.Compact(); err != nil {
 			t.Fatalf("not JSON, and accepted: %v", err)
 		}
-		again, err := digestOf(compact)
-		if err != nil || again != digest {
-			t.Fatalf("digest without white space: %v, the same: %v", err, again == digest)
+		again, err := digestReport(compact)
+		if err != nil || again.sum != digest.sum || again.set != digest.set {
+			t.Fatalf("digest without white space: %v, the same: %v", err, again.sum == digest.sum)
+		}
+		around, body := aroundOf(body, &digest)
+		if err := checkJSON(body); err != nil {
+			t.Fatalf("without neighbours it is broken: %v", err)
+		}
+		if around != nil {
+			neighbours, err := around.Decode()
+			if err != nil {
+				mustBeInvalid(t, err)
+			}
+			mustBeStorable(t, reflect.ValueOf(neighbours))
+			_, compact = aroundOf(compact, &again)
 		}
 		r, err := decodeReport(body)
 		if err != nil {

@@ -23,6 +23,7 @@ const (
 	maxProcesses   = 10_000
 	maxDisks       = 1000
 	maxCustom      = 1000
+	maxNeighbours  = 1000
 	maxUnread      = 200
 	maxFact        = 64 // characters of the name of a fact
 	maxCount       = 1_000_000_000

@@ -16,9 +16,9 @@ func TestWithoutPrivate(t *testing.T) {
 	const body = `{"device_name":"vm","hostname":"host-7","Hostname":"HOST-8","user_identity":"kari@example.com","serial_number":"SN-1",
 		"geo_info":{"lat":59.9,"lng":10.7},"vendor_extra":{"computer_name":"host-9","keep":[1,true,null,"x"]},
 		"soh":{"local_user":[{"name":"kari","domain":"CORP"}],"os_info":[{"network_adapter_info":[{"mac":"00:0c:29:00:00:01",
-		"ipv4":["192.0.2.2"],"ipv6":[{"ip":"2001:db8::1"}],"default_gateway":["192.0.2.1"],"description":"eth0"}]}],
+		"ipv4":["192.0.2.2"],"ipv6":[{"ip":"2001:db8::1"}],"default_gateway":["192.0.2.1"],"permanent_mac":"00:0c:29:00:00:99","description":"eth0"}]}],
 		"threats":[{"file":"C:\\Users\\kari\\Downloads\\x.exe","name":"/home/kari/.x and /Users/kari"}]}}`
-	all := []string{"vm", "host-7", "HOST-8", "host-9", "kari", "CORP", "SN-1", "59.9", "00:0c:29:00:00:01", "192.0.2.2", "2001:db8::1", "192.0.2.1"}
+	all := []string{"vm", "host-7", "HOST-8", "host-9", "kari", "CORP", "SN-1", "59.9", "00:0c:29:00:00:01", "00:0c:29:00:00:99", "192.0.2.2", "2001:db8::1", "192.0.2.1"}
 	for _, c := range []struct {
 		name string
 		p    device.Privacy
@@ -29,7 +29,7 @@ func TestWithoutPrivate(t *testing.T) {
 		{"user name", device.Privacy{UserName: true}, []string{"kari", "CORP"}},
 		{"serial number", device.Privacy{SerialNumber: true}, []string{"SN-1"}},
 		{"geolocation", device.Privacy{Geolocation: true}, []string{"59.9"}},
-		{"MAC address", device.Privacy{MACAddress: true}, []string{"00:0c:29:00:00:01"}},
+		{"MAC address", device.Privacy{MACAddress: true}, []string{"00:0c:29:00:00:01", "00:0c:29:00:00:99"}},
 		{"local IP", device.Privacy{LocalIP: true}, []string{"192.0.2.2", "2001:db8::1", "192.0.2.1"}},
 		{"everything", device.Privacy{UserName: true, HostName: true, PublicIP: true, MACAddress: true, LocalIP: true, Geolocation: true, SerialNumber: true}, all},
 	} {

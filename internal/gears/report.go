@@ -15,13 +15,15 @@ func (d *door) report(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	if err != nil {
 		return err
 	}
-	digest, err := digestOf(raw)
+	digest, err := digestReport(raw)
 	if err != nil {
 		return err
 	}
+	around, raw := aroundOf(raw, &digest)
 	err = d.Devices.Report(r.Context(), ref, device.Submission{
-		Digest: digest,
+		Digest: digest.sum,
 		Body:   raw,
+		Around: around,
 		Decode: func() (*posture.Report, error) { return decodeFrom(r, raw) },
 		Hide:   func(p device.Privacy) []byte { return withoutPrivate(raw, p) },
 	})

@@ -116,7 +116,8 @@ func TestReportForms(t *testing.T) {
 			if diff := cmp.Diff([]*posture.Report{&want}, v.devices.reports); diff != "" {
 				t.Error(diff)
 			}
-			if !bytes.Equal(v.devices.bodies[0], []byte(body)) {
+			body, _, _ = strings.Cut(body, `"neighbours"`)
+			if !bytes.HasPrefix(v.devices.bodies[0], []byte(body)) {
 				t.Error("the body that is kept is not the one received")
 			}
 		})

@@ -13,6 +13,7 @@ const (
 	zoneMemory  // "memory" of system
 	zoneDisk    // "disk_space" of system
 	zonePower   // "battery" of system
+	zoneAround  // "neighbours" of soh
 	zoneAdapter // an element of a list of network adapters
 )
 
@@ -32,6 +33,8 @@ func (z zone) child(name []byte) zone {
 		}
 	case zoneSOH:
 		switch string(name) {
+		case `"neighbours"`:
+			return zoneAround
 		case `"os_info"`:
 			return zoneOSInfo
 		case `"system"`:
@@ -68,7 +71,10 @@ func (z zone) volatile(name []byte) bool {
 			return true
 		}
 	case zoneSOH:
-		return string(name) == `"last_time_ip_scanning"`
+		switch string(name) {
+		case `"last_time_ip_scanning"`, `"neighbours"`: // what other machines do is no news of this one
+			return true
+		}
 	case zoneSystem:
 		switch string(name) {
 		case `"battery"`, `"device_up_time"`:
