@@ -1,7 +1,10 @@
 package gears
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"muster/internal/device"
@@ -12,7 +15,7 @@ import (
 
 // config tells an agent how to behave. The request may list what it wants to know; the answer always says everything,
 // because agents rely on user_identity and privacy being there, whatever they asked for; but for what it is to do, if there
-// is something.
+// is something, and for scripts, which only agents get that ask for them.
 func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) error {
 	if r.ContentLength > maxSmallBody {
 		return errs.New(errs.TooLarge, "The body is larger than %d bytes", maxSmallBody)
@@ -29,9 +32,12 @@ func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 	if err != nil {
 		return err
 	}
-	checks, err := d.checks(r.Context(), ref)
-	if err != nil {
-		return err
+	var checks []CustomCheck
+	if includes(r, "custom_checks") {
+		checks, err = d.checks(r.Context(), ref)
+		if err != nil {
+			return err
+		}
 	}
 	web.WriteJSON(w, http.StatusOK, struct {
 		UserIdentity  identityAnswer  `json:"user_identity"`
@@ -49,6 +55,16 @@ func (d *door) config(w http.ResponseWriter, r *http.Request, ref device.Ref) er
 		number(s.Neighbours), crossDomainOf(account.CrossDomain), checks, commandAnswers(commands),
 	})
 	return nil
+}
+
+// includes reports whether a request lists a member as wanted. A body that cannot be read wants nothing: to most agents it
+// makes no difference.
+func includes(r *http.Request, member string) bool {
+	text, err := io.ReadAll(io.LimitReader(r.Body, maxSmallBody))
+	var body struct {
+		Include []string `json:"include"`
+	}
+	return err == nil && json.Unmarshal(text, &body) == nil && slices.Contains(body.Include, member)
 }
 
 // crossDomain says at which port of its machine the agent answers web pages that ask which device it is.
