@@ -40,6 +40,7 @@ type installation struct {
 
 func runInstall(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
+	f.Writes = true
 	noService := f.Bool("no-service", false, "only write the settings and enrol; have `muster-agent run` started by other means")
 	rest, err := p.load(c, f, args)
 	if err != nil {

@@ -135,10 +135,11 @@ func runRetire(ctx context.Context, p *program, c *command, args []string) error
 		return err
 	}
 	defer held.Close() //nolint:errcheck // the process ends and its lock with it
+	server := held.Server
 	if err := retire(ctx, &f.Settings, held); err != nil {
 		return err
 	}
-	p.say("The device is retired: %s\n", held.Server)
+	p.say("%s has retired this device. `muster-agent install` enrols it again.\n", server)
 	return nil
 }
 

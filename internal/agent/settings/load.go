@@ -22,6 +22,8 @@ type Flags struct {
 	*flag.FlagSet
 	Settings Settings
 	File     string
+	// Writes: the command writes the file, so that it need not be there yet.
+	Writes bool
 	env      func(string) (string, bool)
 }
 
@@ -59,7 +61,8 @@ func (f *Flags) Load(args []string) ([]string, error) {
 func (f *Flags) fromFile(path string) error {
 	raw, err := os.ReadFile(path)
 	// Who may not read the settings may ask for the status all the same.
-	if path == defaultFile && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
+	absent := errors.Is(err, fs.ErrNotExist)
+	if path == defaultFile && (absent || errors.Is(err, fs.ErrPermission)) || f.Writes && absent {
 		return nil
 	}
 	if err != nil {

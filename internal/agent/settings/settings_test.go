@@ -76,6 +76,11 @@ func TestMistakesInTheFile(t *testing.T) {
 	if err == nil {
 		t.Error("a file that was asked for and is not there is no mistake")
 	}
+	f = NewFlags("install", environment(nil))
+	f.Writes = true
+	if _, err := f.Load([]string{"--settings", filepath.Join(t.TempDir(), "none.json")}); err != nil {
+		t.Errorf("a file that is to be written has to be there: %v", err)
+	}
 }
 
 func TestValidate(t *testing.T) {
