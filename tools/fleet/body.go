@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // agentVersion is that of the agents of computers, mobileVersion that of phones.
 const (
@@ -12,6 +15,31 @@ const (
 var looked = []string{
 	"anti-malware", "firewall", "encryption", "patch_management", "user_authentication", "operating_system",
 	"public_file_sharing", "remote_control", "toolbars", "unclassified_pua",
+}
+
+// looked gives the categories that the agent had a look at.
+func (m *Machine) looked() []string {
+	if len(m.Unread) == 0 {
+		return looked
+	}
+	return slices.DeleteFunc(slices.Clone(looked), func(category string) bool {
+		return slices.ContainsFunc(m.Unread, func(u Unread) bool { return u.Fact == category })
+	})
+}
+
+func (m *Machine) putUnread(b []byte) []byte {
+	if len(m.Unread) == 0 {
+		return b
+	}
+	b = open(b, "unread", '[')
+	for _, u := range m.Unread {
+		b = append(next(b), '{')
+		b = putText(b, "fact", u.Fact)
+		b = putText(b, "state", u.State)
+		b = putText(b, "why", u.Why)
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }
 
 // Registration is the body with which the machine registers; the device id is that of an earlier registration, or "".
@@ -61,6 +89,7 @@ func (m *Machine) computerReport(b []byte, at time.Time) []byte {
 	b = putText(b, "core_version", engineVersion)
 	b = putText(b, "hostname", m.HostName)
 	b = putText(b, "hardware_id", m.HardwareID)
+	b = putText(b, "machine_id", m.MachineID)
 	b = putText(b, "serial_number", m.Serial)
 	b = putTime(b, "scan_time", at)
 	if m.User != "" {
@@ -74,7 +103,8 @@ func (m *Machine) computerReport(b []byte, at time.Time) []byte {
 	b = m.putAdapters(b, "network_adapter_info")
 	b = m.putSystem(b, at)
 	b = append(b, '}', ']')
-	b = putList(b, "collected", looked...)
+	b = putList(b, "collected", m.looked()...)
+	b = m.putUnread(b)
 	b = m.putHealth(b)
 	b = m.putFindings(b)
 	b = open(b, "applications", '[')
@@ -97,6 +127,10 @@ func (m *Machine) putOS(b []byte) []byte {
 	b = putText(b, "family", m.OS.Family)
 	b = putText(b, "name", m.OS.Name)
 	b = putText(b, "version", m.OS.Version)
+	b = putText(b, "build", m.OS.Build)
+	if !m.mobile() {
+		b = text(name(b, "virtual"), m.OS.Virtual)
+	}
 	b = putText(b, "vendor", m.OS.Vendor)
 	b = putText(b, "architecture", m.OS.Architecture)
 	return putText(b, "distribution", m.OS.Distribution)

@@ -65,6 +65,11 @@ func (id identity) hardwareID(hyphens bool) string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
+// machineID is a hash, as agents make it of an id of the system.
+func (id identity) machineID() string {
+	return fmt.Sprintf("%016x%016x", mix(id.seed^0x3ac41d, id.n), mix(^id.seed^0x3ac41d, id.n))
+}
+
 func (id identity) serial() string {
 	return strings.ToUpper(strconv.FormatUint(mix(id.seed^0x5e71a1, id.n), 36))
 }

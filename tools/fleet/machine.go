@@ -7,12 +7,15 @@ import "time"
 type Machine struct {
 	HostName   string
 	HardwareID string // "" on phones and tablets, which do not tell
+	MachineID  string // of the installed system; the same
 	Serial     string
 	Type       string // in the protocol's words: desktop, laptop, server, vm, phone, tablet
 	OS         OS
 	User       string // "" where nobody signs in
 	Adapters   []Adapter
 	Health     Health
+	// Unread is what the agent could not find out.
+	Unread []Unread
 	// Guards are the products that protect the machine, or ought to, and those it should not have.
 	Guards []Product
 	// Software is everything else that is installed, besides the sections.
@@ -28,7 +31,13 @@ type OS struct {
 	Family, Name, Version, Vendor, Architecture string
 	// Distribution is the ecosystem of the packages of a Linux system, in OSV's spelling.
 	Distribution string
+	Build        string
+	// Virtual is the hypervisor; "" on a physical machine. Phones do not tell.
+	Virtual string
 }
+
+// Unread is a fact that an agent has no value of, and why.
+type Unread struct{ Fact, State, Why string }
 
 // Adapter is a network adapter.
 type Adapter struct {

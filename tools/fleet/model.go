@@ -19,9 +19,9 @@ var (
 	windowsOS = OS{Family: "Windows", Name: "Windows 11 Pro", Vendor: "Microsoft Corporation", Architecture: "64-bit"}
 	serverOS  = OS{Family: "Windows", Name: "Windows Server 2022 Standard", Vendor: "Microsoft Corporation", Architecture: "64-bit"}
 	macOS     = OS{Family: "macOS", Name: "macOS", Vendor: "Apple Inc.", Architecture: "arm64"}
-	debianOS  = OS{Family: "linux", Name: "Debian GNU/Linux 12 (bookworm)", Vendor: "Debian", Architecture: "x86_64", Distribution: "Debian:12"}
-	ubuntuOS  = OS{Family: "linux", Name: "Ubuntu 24.04 LTS", Vendor: "Canonical", Architecture: "x86_64", Distribution: "Ubuntu:24.04:LTS"}
-	almaOS    = OS{Family: "linux", Name: "AlmaLinux 9", Vendor: "AlmaLinux OS Foundation", Architecture: "x86_64", Distribution: "AlmaLinux:9"}
+	debianOS  = OS{Family: "linux", Build: "6.1.0-40-amd64", Name: "Debian GNU/Linux 12 (bookworm)", Vendor: "Debian", Architecture: "x86_64", Distribution: "Debian:12"}
+	ubuntuOS  = OS{Family: "linux", Build: "6.8.0-85-generic", Name: "Ubuntu 24.04 LTS", Vendor: "Canonical", Architecture: "x86_64", Distribution: "Ubuntu:24.04:LTS"}
+	almaOS    = OS{Family: "linux", Build: "5.14.0-570.58.1.el9_6.x86_64", Name: "AlmaLinux 9", Vendor: "AlmaLinux OS Foundation", Architecture: "x86_64", Distribution: "AlmaLinux:9"}
 	androidOS = OS{Family: "android", Name: "Android", Vendor: "Google Inc."}
 	phoneOS   = OS{Family: "iOS", Name: "iOS", Vendor: "Apple Inc."}
 	tabletOS  = OS{Family: "iOS", Name: "iPadOS", Vendor: "Apple Inc."}
@@ -135,6 +135,10 @@ func (mo *model) machine(id identity, host string, now time.Time) *Machine {
 	m.OS.Version = mo.versions[len(mo.versions)-1]
 	if !m.mobile() {
 		m.HardwareID = id.hardwareID(m.OS.Family != "linux")
+		m.MachineID = id.machineID()
+	}
+	if m.Type == "vm" {
+		m.OS.Virtual = "vmware"
 	}
 	if m.OS.Family != "android" {
 		m.Serial = id.serial()

@@ -49,7 +49,19 @@ func Random(seed uint64, n int, now time.Time) *Machine {
 		}
 	}
 	m.neglect(&d)
+	if m.OS.Family == "linux" && d.percent(15) {
+		m.lackRoot()
+	}
 	return m
+}
+
+// lackRoot has the agent run without privileges: it cannot say whether there is a firewall.
+func (m *Machine) lackRoot() {
+	m.Guards = slices.DeleteFunc(m.Guards, func(p Product) bool { return p.Category == "firewall" })
+	m.Unread = []Unread{
+		{"firewall", "unreadable", "needs root: nft was refused"},
+		{"threats", "not_applicable", "no anti-malware is installed"},
+	}
 }
 
 func draw(d *dice) *model {

@@ -63,7 +63,7 @@ func TestFleet(t *testing.T) {
 
 func liveAndDie(t *testing.T, database string) {
 	t.Parallel()
-	const devices = 150
+	const devices = 200
 	o := options{
 		devices: devices, connections: 32, seed: 4, length: 8 * time.Second, ping: 500 * time.Millisecond, report: 1500 * time.Millisecond,
 		changed: 30, kills: 1, lag: 3 * time.Second, faults: shares(t, "all=5"), engine: "sqlite", database: database, program: build(t),
