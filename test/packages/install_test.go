@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -33,7 +34,7 @@ func (s *server) devices() []device {
 	return out
 }
 
-// await waits until the server has one device, of which something is so and which has reported.
+// await waits until the server has one device, of which something is so and which has reported since.
 func (s *server) await(what string, so func(device) bool) device {
 	s.m.t.Helper()
 	var d device
@@ -42,7 +43,7 @@ func (s *server) await(what string, so func(device) bool) device {
 		if len(all) == 1 {
 			d = all[0]
 		}
-		return len(all) == 1 && d.ReportedAt != "" && so(d)
+		return len(all) == 1 && d.ReportedAt > s.since && so(d)
 	})
 	return d
 }
@@ -75,7 +76,8 @@ func (m *machine) wantNothing() {
 	m.want("state of the unit", m.show("LoadState")+" "+m.show("ActiveState"), "not-found inactive")
 }
 
-// TestInstall is the life of an agent on a machine with systemd: by deb package, by hand, by rpm package.
+// TestInstall is the life of an agent on a machine with systemd: by deb package, by hand, by rpm package; and what it may do
+// there.
 func TestInstall(t *testing.T) {
 	older, newer := built(t, "v0.9.1"), built(t, "v0.9.2")
 	m := boot(t)
@@ -90,12 +92,14 @@ func TestInstall(t *testing.T) {
 		{"deb", func(m *machine, s *server, code string) { byDeb(m, s, code, deb, newDeb) }},
 		{"hand", func(m *machine, s *server, code string) { byHand(m, s, code, deb, newDeb) }},
 		{"rpm", func(m *machine, s *server, code string) { byRPM(m, s, code, rpm, newRPM) }},
+		{"custom check", func(m *machine, s *server, code string) { customCheck(m, s, code, deb) }},
+		{"same facts", func(m *machine, _ *server, _ string) { sameFacts(m, rpm) }},
 	} {
 		if !t.Run(part.name, func(t *testing.T) {
 			mine := *m
 			mine.t = t
 			theirs := *s
-			theirs.m = &mine
+			theirs.m, theirs.since = &mine, time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 			defer mine.explain()
 			part.test(&mine, &theirs, code)
 		}) {
@@ -244,6 +248,7 @@ func byRPM(m *machine, s *server, code, rpm, newRPM string) {
 	}
 	m.run("rpm", "-e", "muster-agent")
 	m.wantNothing()
+	s.muster("device", "delete", first.ID, "--mode", "data")
 }
 
 // explain shows the agent's log of a test that failed.
