@@ -36,7 +36,8 @@ type source struct {
 	last remembered[[]collect.Application]
 }
 
-// softwareCollector lists what is installed, by where it is written.
+// softwareCollector lists what is installed, by where it is written. It is light: as long as nothing was installed or
+// removed it looks at the dates of some files, and what is forbidden is seen soon after it was installed.
 func softwareCollector(h *host.Host) collect.Collector {
 	sources := []*source{
 		{name: "dpkg", marks: dpkgMarks, read: readDpkg, most: maxPackages, products: true},

@@ -213,6 +213,16 @@ func BenchmarkSoftware(b *testing.B) {
 	}
 }
 
+// BenchmarkSoftwareUnchanged is what a look costs while nothing is installed or removed, on the machine at hand.
+func BenchmarkSoftwareUnchanged(b *testing.B) {
+	h := host.System()
+	collectors := []collect.Collector{softwareCollector(h), updatesCollector(h), firewallCollector(h), antimalwareCollector(h)}
+	s := collect.Gather(b.Context(), collectors, nil, h.Now(), slog.New(slog.DiscardHandler))
+	for b.Loop() {
+		s = collect.Gather(b.Context(), collectors, s, h.Now(), slog.New(slog.DiscardHandler))
+	}
+}
+
 func FuzzPackageLists(f *testing.F) {
 	for _, seed := range []string{
 		"Package: a\nStatus: install ok installed\nVersion: 1:2-3\nSource: b (4)\n\nPackage: c\nStatus: deinstall ok config-files\nVersion: 1\n",

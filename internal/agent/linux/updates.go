@@ -21,9 +21,10 @@ type updater struct {
 }
 
 // updatesCollector counts the updates that wait. Of a Linux system they have no names of their own beside their packages'.
+// It is light as that of software is: who installs what was waiting need not wait an hour for the verdict.
 func updatesCollector(h *host.Host) collect.Collector {
 	var last remembered[collect.Updates]
-	return collect.Collector{Subject: "updates", Collect: func(ctx context.Context, s *collect.Snapshot) error {
+	return collect.Collector{Subject: "updates", Light: true, Collect: func(ctx context.Context, s *collect.Snapshot) error {
 		s.Patches = collect.DoesNotApply[[]collect.Patch]("updates of a Linux system are those of its packages")
 		u, ok := updaterOf(h)
 		if !ok {
