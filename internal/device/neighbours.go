@@ -83,6 +83,9 @@ func (s *Service) meet(ctx context.Context, ref Ref, set uint64, list []Neighbou
 		for _, n := range fresh {
 			s.around.giveBack(ref.Account, n.MAC)
 		}
+		if ctx.Err() != nil {
+			return // the agent does not wait for the answer any more
+		}
 		s.log.Error("neighbours that a device saw could not be noted; they are when they are seen again", "device", ref.ID, "error", err)
 		return
 	}

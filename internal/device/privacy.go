@@ -82,7 +82,8 @@ func (p Privacy) report(r *posture.Report) {
 	}
 	if p.MACAddress {
 		for i := range r.Adapters {
-			r.Adapters[i].MAC, r.Adapters[i].HasMAC = posture.MAC{}, false
+			a := &r.Adapters[i]
+			a.MAC, a.HasMAC, a.Permanent, a.HasPermanent = posture.MAC{}, false, posture.MAC{}, false
 		}
 	}
 	if !p.UserName {
@@ -94,6 +95,9 @@ func (p Privacy) report(r *posture.Report) {
 	}
 	for i := range r.Processes {
 		r.Processes[i] = HideUser(r.Processes[i])
+	}
+	for i := range r.Unread {
+		r.Unread[i].Why = HideUser(r.Unread[i].Why)
 	}
 }
 

@@ -112,6 +112,16 @@ func checkKept(t *testing.T, body []byte) {
 	}
 }
 
+// TestVeilOfAnEarlierReport: what was stored before it was private is not shown either.
+func TestVeilOfAnEarlierReport(t *testing.T) {
+	r := decoded(t, `{"soh":{"os_info":[{"network_adapter_info":[{"mac":"00:0c:29:00:00:01","permanent_mac":"00:0c:29:00:00:02"}]}],
+		"unread":[{"fact":"x","why":"/home/kari/.x may not be read"}]}}`)
+	hideEverything.VeilReport(r)
+	if a := r.Adapters[0]; a.HasMAC || a.HasPermanent || r.Unread[0].Why != "/home/<private>/.x may not be read" {
+		t.Errorf("%+v, %+v", a, r.Unread)
+	}
+}
+
 func FuzzWithoutPrivate(f *testing.F) {
 	f.Add([]byte(`{"hostname":"a","soh":{"local_user":[{"name":"b"}]}}`))
 	f.Add([]byte(`{"user":{"user":[]},"x":"C:\\Users\\a\\b","x2":"/home/"}`))
