@@ -24,7 +24,7 @@ type Flags struct {
 	File     string
 	// Writes: the command writes the file, so that it need not be there yet.
 	Writes bool
-	env      func(string) (string, bool)
+	env    func(string) (string, bool)
 }
 
 // NewFlags makes the flags of a command.
