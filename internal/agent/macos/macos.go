@@ -25,12 +25,6 @@ func Collectors(h *host.Host) []collect.Collector {
 	return append(m.own(), common.Collectors(h, readers)...)
 }
 
-// Neighbours is the collector of other machines on the local network. It is none of Collectors: it tells of machines that
-// are not the reporter's, so somebody has to switch it on.
-func Neighbours(h *host.Host) collect.Collector {
-	return collect.Collector{Subject: "neighbours", Collect: (&machine{h: h}).neighbours}
-}
-
 // own are those that only macOS has.
 func (m *machine) own() []collect.Collector {
 	return []collect.Collector{
@@ -45,5 +39,6 @@ func (m *machine) own() []collect.Collector {
 		{Subject: "updates", Light: true, Collect: m.updates},
 		{Subject: "password", Collect: m.password},
 		{Subject: "screen lock", Collect: m.screenLock},
+		{Subject: "neighbours", Collect: m.neighbours}, // runs only where that is switched on
 	}
 }

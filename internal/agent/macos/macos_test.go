@@ -34,7 +34,7 @@ func load(t testing.TB, name string) *machine {
 // collected runs all that is macOS' own.
 func collected(t testing.TB, m *machine, before *collect.Snapshot) *collect.Snapshot {
 	t.Helper()
-	return collect.Gather(t.Context(), append(m.own(), Neighbours(m.h)), before, m.h.Now(), slog.New(slog.DiscardHandler))
+	return collect.Gather(t.Context(), m.own(), before, m.h.Now(), slog.New(slog.DiscardHandler))
 }
 
 func known[T any](v T) collect.Fact[T] { return collect.Known(v) }

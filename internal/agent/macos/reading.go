@@ -1,6 +1,7 @@
 package macos
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -56,22 +57,27 @@ func plain(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// entries lists what is in a folder, sorted by name, at most so many of it; nothing in one that is not there or may not be
-// read, nor in a link to one, which may lead anywhere.
-func (m *machine) entries(dir string, most int) []fs.DirEntry {
+var errTooMany = errors.New("more programs are listed than there can be")
+
+// entries lists what is in a folder, sorted by name; nothing in one that is not there or may not be read, nor in a link to one,
+// which may lead anywhere. One with more than so many is not cut, since a part of it would pass for the whole.
+func (m *machine) entries(dir string, most int) ([]fs.DirEntry, error) {
 	if info, err := fs.Lstat(m.h.Files, dir); err != nil || !info.IsDir() {
-		return nil
+		return nil, nil
 	}
 	f, err := m.h.Files.Open(dir)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	folder, ok := f.(fs.ReadDirFile)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	all, _ := folder.ReadDir(most) // what could be read of it
+	all, _ := folder.ReadDir(most + 1) // what could be read of it
+	if len(all) > most {
+		return nil, errTooMany
+	}
 	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return all
+	return all, nil
 }

@@ -18,6 +18,7 @@ const (
 	maxApps     = 5000
 	maxReceipts = 10_000
 	maxFormulae = 10_000
+	maxVersions = 50 // of one formula
 	maxPeople   = 500
 )
 
@@ -44,23 +45,35 @@ func (m *machine) applications() ([]collect.Application, error) {
 		return nil, err
 	}
 	folders := []string{"Applications", "System/Applications"}
-	for _, person := range m.entries("Users", maxPeople) {
+	people, err := m.entries("Users", maxPeople)
+	if err != nil {
+		return nil, err
+	}
+	for _, person := range people {
 		if person.IsDir() {
 			folders = append(folders, "Users/"+person.Name()+"/Applications")
 		}
 	}
 	var out []collect.Application
 	for _, folder := range folders {
-		out = append(out, m.bundles(folder, true)...)
+		found, err := m.bundles(folder, true)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
 	}
 	return tidyList(out), nil
 }
 
 // bundles are those in a folder and, as programs of one maker often share one, in those in it. A bundle is a real folder: a
 // link may lead anywhere.
-func (m *machine) bundles(folder string, deeper bool) []collect.Application {
+func (m *machine) bundles(folder string, deeper bool) ([]collect.Application, error) {
+	entries, err := m.entries(folder, maxApps)
+	if err != nil {
+		return nil, err
+	}
 	var out []collect.Application
-	for _, e := range m.entries(folder, maxApps) {
+	for _, e := range entries {
 		path := folder + "/" + e.Name()
 		name, isBundle := strings.CutSuffix(e.Name(), ".app")
 		switch {
@@ -70,13 +83,17 @@ func (m *machine) bundles(folder string, deeper bool) []collect.Application {
 				out = append(out, app)
 			}
 		case deeper:
-			out = append(out, m.bundles(path, false)...)
+			inner, err := m.bundles(path, false)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, inner...)
 		}
-		if len(out) >= maxApps {
-			return out[:maxApps]
+		if len(out) > maxApps {
+			return nil, errTooMany
 		}
 	}
-	return out
+	return out, nil
 }
 
 // bundle goes by the name of its folder, which is what people see.
@@ -104,8 +121,12 @@ func (m *machine) receipts() ([]collect.Application, error) {
 		}
 		return nil, err
 	}
+	entries, err := m.entries(folder, maxReceipts)
+	if err != nil {
+		return nil, err
+	}
 	var out []collect.Application
-	for _, e := range m.entries(folder, maxReceipts) {
+	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), ".plist") || strings.HasPrefix(e.Name(), "com.apple.") {
 			continue
 		}
@@ -129,12 +150,17 @@ func (m *machine) homebrew() ([]collect.Application, error) {
 			continue
 		}
 		found = true
-		for _, formula := range m.entries(cellar, maxFormulae) {
-			if !formula.IsDir() {
-				continue
+		formulae, err := m.entries(cellar, maxFormulae)
+		if err != nil {
+			return nil, err
+		}
+		for _, formula := range formulae {
+			versions, err := m.entries(cellar+"/"+formula.Name(), maxVersions)
+			if err != nil {
+				return nil, err
 			}
-			for _, version := range m.entries(cellar+"/"+formula.Name(), 50) {
-				if version.IsDir() && len(out) < maxFormulae {
+			for _, version := range versions {
+				if version.IsDir() {
 					out = append(out, formulaOf(formula.Name(), version.Name()))
 				}
 			}
@@ -142,6 +168,9 @@ func (m *machine) homebrew() ([]collect.Application, error) {
 	}
 	if !found {
 		return nil, collect.NotApplicableError("Homebrew is not installed")
+	}
+	if len(out) > maxFormulae {
+		return nil, errTooMany
 	}
 	return tidyList(out), nil
 }

@@ -14,6 +14,9 @@ const (
 	groupPolicy    = localMachine + `SOFTWARE\Policies\Microsoft\WindowsFirewall`
 )
 
+// firewallKeys are where group policy, device management and the machine's own settings are, in the order in which they count.
+var firewallKeys = []string{groupPolicy, firewallPolicy + `\Mdm`, firewallPolicy}
+
 // profiles of the firewall by the names of their keys; that for private networks has two.
 var profiles = [][]string{{"DomainProfile"}, {"StandardProfile", "PrivateProfile"}, {"PublicProfile"}}
 
@@ -47,10 +50,9 @@ func (m *machine) firewallOn() (bool, error) {
 	return true, nil
 }
 
-// profileOn looks where group policy, device management and the machine's own settings are, in the order in which they
-// count.
+// profileOn gives the setting that counts.
 func (m *machine) profileOn(names []string) (bool, error) {
-	for _, where := range []string{groupPolicy, firewallPolicy + `\Mdm`, firewallPolicy} {
+	for _, where := range firewallKeys {
 		for _, name := range names {
 			n, err := m.number(where+`\`+name, "EnableFirewall")
 			if err == nil {

@@ -12,6 +12,7 @@ import (
 // protection collects what guards the machine. All that only PowerShell tells is asked in one go, as each start of it costs
 // half a second.
 func (m *machine) protection(ctx context.Context, s *collect.Snapshot) error {
+	m.protectionMarks = m.marksOfProtection()
 	found, err := m.powershell(ctx, protectionScript)
 	if err != nil {
 		err = fmt.Errorf("PowerShell: %w", err)

@@ -3,6 +3,7 @@ package windows
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +19,15 @@ const (
 	appx      = localMachine + `SOFTWARE\Microsoft\Windows\CurrentVersion\Appx\AppxAllUserStore`
 )
 
-// maxPrograms bounds each list: users write to theirs what they like.
+// maxPrograms bounds each list: users write to theirs what they like. One that is longer is not cut, since a part of it would
+// pass for the whole.
 const maxPrograms = 10_000
+
+var errTooMany = errors.New("more programs are listed than there can be")
 
 // software collects the installed programs: those of the list of the Control Panel, and those of the Store.
 func (m *machine) software(_ context.Context, s *collect.Snapshot) error {
+	m.softwareMarks = m.marksOfSoftware()
 	s.Software = map[string]collect.Fact[[]collect.Application]{
 		"registry": collect.Of(m.programs()),
 		"store":    collect.Of(m.storePackages()),
@@ -30,13 +35,18 @@ func (m *machine) software(_ context.Context, s *collect.Snapshot) error {
 	return nil
 }
 
-// programs are those with an uninstall key: of the machine, in both views of the registry, and of the people whose hives
-// are loaded.
-func (m *machine) programs() ([]collect.Application, error) {
-	keys := []string{
+// machineLists are the uninstall keys of the machine, in both views of the registry.
+func machineLists() []string {
+	return []string{
 		localMachine + uninstall,
 		localMachine + `SOFTWARE\WOW6432Node\` + strings.TrimPrefix(uninstall, `Software\`),
 	}
+}
+
+// programs are those with an uninstall key: of the machine, in both views of the registry, and of the people whose hives
+// are loaded.
+func (m *machine) programs() ([]collect.Application, error) {
+	keys := machineLists()
 	hives, err := m.hives()
 	if err != nil {
 		return nil, err
@@ -50,7 +60,10 @@ func (m *machine) programs() ([]collect.Application, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range names[:min(len(names), maxPrograms)] {
+		if len(names) > maxPrograms {
+			return nil, errTooMany
+		}
+		for _, name := range names {
 			if app, ok := m.program(key + `\` + name); ok {
 				out = append(out, app)
 			}
@@ -112,7 +125,10 @@ func (m *machine) storePackages() ([]collect.Application, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, full := range packages[:min(len(packages), maxPrograms)] {
+		if len(packages) > maxPrograms {
+			return nil, errTooMany
+		}
+		for _, full := range packages {
 			app, ok := parsePackage(full)
 			if old, known := newest[app.Name]; ok && (!known || olderVersion(old.Version, app.Version)) {
 				newest[app.Name] = app

@@ -20,12 +20,6 @@ func Collectors(h *host.Host) []collect.Collector {
 	return append(m.own(), common.Collectors(h, readers)...)
 }
 
-// Neighbours is the collector of other machines on the local network. It is none of Collectors: it tells of machines that
-// are not the reporter's, so somebody has to switch it on.
-func Neighbours(h *host.Host) collect.Collector {
-	return collect.Collector{Subject: "neighbours", Collect: (&machine{h: h}).neighbours}
-}
-
 // own are those that only Windows has.
 func (m *machine) own() []collect.Collector {
 	return []collect.Collector{
@@ -33,9 +27,12 @@ func (m *machine) own() []collect.Collector {
 		{Subject: "machine", Light: true, Collect: m.hardware},
 		{Subject: "network", Light: true, Collect: m.adapters},
 		{Subject: "software", Collect: m.software},
+		{Subject: "software", Light: true, Collect: m.watchSoftware},
 		{Subject: "screen lock", Light: true, Collect: m.screenLock},
 		{Subject: "protection", Collect: m.protection},
+		{Subject: "protection", Light: true, Collect: m.watchProtection},
 		{Subject: "updates", Collect: m.updates},
+		{Subject: "neighbours", Collect: m.neighbours}, // runs only where that is switched on
 	}
 }
 
@@ -45,4 +42,6 @@ type machine struct {
 	// When Windows Update was last asked, and under which version of Windows.
 	searched    time.Time
 	searchedFor string
+	// What was cheap to see when software and protection were last looked at as a whole.
+	softwareMarks, protectionMarks string
 }

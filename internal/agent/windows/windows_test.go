@@ -2,6 +2,7 @@ package windows
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -38,7 +39,7 @@ func load(t testing.TB, name string) *machine {
 // collected runs all that is Windows' own.
 func collected(t testing.TB, m *machine, before *collect.Snapshot) *collect.Snapshot {
 	t.Helper()
-	return collect.Gather(t.Context(), append(m.own(), Neighbours(m.h)), before, m.h.Now(), slog.New(slog.DiscardHandler))
+	return collect.Gather(t.Context(), m.own(), before, m.h.Now(), slog.New(slog.DiscardHandler))
 }
 
 func known[T any](v T) collect.Fact[T] { return collect.Known(v) }
@@ -284,6 +285,7 @@ func (f failing) Run(ctx context.Context, name string, args ...string) ([]byte, 
 func TestLightOnesStartNothing(t *testing.T) {
 	t.Parallel()
 	m := load(t, "laptop")
+	m.protectionMarks = m.marksOfProtection()
 	m.h.Programs = forbidden{t}
 	for _, c := range collect.LightOnes(m.own()) {
 		if err := c.Collect(t.Context(), &collect.Snapshot{}); err != nil {
@@ -297,6 +299,40 @@ type forbidden struct{ t *testing.T }
 func (f forbidden) Run(_ context.Context, name string, _ ...string) ([]byte, error) {
 	f.t.Errorf("%s is started", name)
 	return nil, host.ErrNoProgram
+}
+
+// Between full looks a service that stops, a switch of the firewall and a new program are noticed all the same.
+func TestWatches(t *testing.T) {
+	t.Parallel()
+	m := load(t, "laptop")
+	s := collected(t, m, nil)
+	light := func() {
+		t.Helper()
+		s = collect.Gather(t.Context(), collect.LightOnes(m.own()), s, m.h.Now(), slog.New(slog.DiscardHandler))
+	}
+	native, ok := m.h.Native.(*hosttest.Native)
+	if !ok {
+		t.Fatalf("%T", m.h.Native)
+	}
+	native.Services["MpsSvc"] = false
+	light()
+	same(t, "firewall", s.Firewalls.Value[0].Running, known(false))
+
+	other := hosttest.Of(t, "-- registry "+localMachine+uninstall+"\\New --\nDisplayName=New\n")
+	m.h.Registry = other.Registry
+	light()
+	same(t, "programs", s.Software["registry"], known([]collect.Application{{Name: "New"}}))
+	same(t, "firewall", s.Firewalls.Value[0].Enabled.State, collect.Unreadable) // its keys are gone
+}
+
+func TestListsThatAreTooLong(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for i := range maxPrograms + 1 {
+		fmt.Fprintf(&b, "-- registry HKEY_USERS\\S-1-5-21-1-2-3-1001\\%s\\%d --\nDisplayName=P\n", uninstall, i)
+	}
+	m := &machine{h: hosttest.Of(t, b.String())}
+	same(t, "programs", collect.Of(m.programs()), unread[[]collect.Application](errTooMany.Error()))
 }
 
 // Whose settings are not there any more are remembered, and of a stranger nothing is guessed.
