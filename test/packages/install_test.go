@@ -79,6 +79,7 @@ func (m *machine) wantNothing() {
 // TestInstall is the life of an agent on a machine with systemd: by deb package, by hand, by rpm package; and what it may do
 // there.
 func TestInstall(t *testing.T) {
+	needPrograms(t, "nft")
 	older, newer := built(t, "v0.9.1"), built(t, "v0.9.2")
 	m := boot(t)
 	deb, rpm, newDeb, newRPM := m.copyIn(older.deb), m.copyIn(older.rpm), m.copyIn(newer.deb), m.copyIn(newer.rpm)
