@@ -10,6 +10,9 @@ import (
 // the settings let it.
 const neighbours = "neighbours"
 
+// notAsked is the fact of neighbours that nobody wants to know of.
+var notAsked = collect.DoesNotApply[[]collect.Neighbour]("they are not asked for")
+
 func withoutNeighbours(all []collect.Collector) []collect.Collector {
 	return slices.DeleteFunc(slices.Clone(all), func(c collect.Collector) bool { return c.Subject == neighbours })
 }

@@ -307,7 +307,7 @@ func (r *runner) collect(ctx context.Context, with []collect.Collector) {
 	}
 	r.snapshot = collect.Gather(ctx, with, r.snapshot, r.host.Now(), r.log)
 	if !r.wantsNeighbours() {
-		r.snapshot.Neighbours = collect.DoesNotApply[[]collect.Neighbour]("they are not asked for")
+		r.snapshot.Neighbours = notAsked
 	}
 	r.noteNews()
 }

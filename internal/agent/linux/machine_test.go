@@ -198,7 +198,7 @@ func TestNamesThatWereCut(t *testing.T) {
 	add("10", "systemd-journal", "/usr/lib/systemd/systemd-journald")
 	add("11", "unattended-upgr", "/usr/bin/python3.11")
 	add("12", "NetworkManager-", "/usr/libexec/NetworkManager-dispatcher (deleted)")
-	add("13", "sh", "/usr/bin/dash")
+	add("13", "sh", "/usr/bin/sh-of-another-kind")
 	add("14", "fifteen-letters", "")
 	h := &host.Host{Files: files, Now: func() time.Time { return hosttest.Now }}
 	all, err := machine{h}.processes(t.Context())
@@ -249,6 +249,19 @@ func TestUsers(t *testing.T) {
 		if got, err := (machine{hosttest.Of(t, recording)}).users(context.Background()); err == nil {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// Beside each session lies a FIFO, whose readers wait.
+func TestFIFOOfASessionIsNotRead(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{
+		"run/systemd/sessions/1":     {Data: []byte("USER=kari\nSTATE=active\nCLASS=user\n")},
+		"run/systemd/sessions/1.ref": {Data: []byte("USER=ghost\nSTATE=active\nCLASS=user\n"), Mode: fs.ModeNamedPipe},
+	}
+	got, err := machine{&host.Host{Files: files}}.users(t.Context())
+	if diff := cmp.Diff([]collect.User{{Name: "kari"}}, got); diff != "" || err != nil {
+		t.Errorf("%v: %s", err, diff)
 	}
 }
 

@@ -201,8 +201,8 @@ func (n *net) gateway(index int) collect.Fact[netip.Addr] {
 	return collect.Known(best.gateway)
 }
 
-// maxNeighbours bounds the list: a table of the kernel's may hold more on a large router.
-const maxNeighbours = 1024
+// maxNeighbours is how many a report takes. A table of the kernel's may hold more on a large router.
+const maxNeighbours = 1000
 
 func (m machine) neighbours() ([]collect.Neighbour, error) {
 	n, err := m.net()

@@ -77,6 +77,45 @@ func TestAdaptersOfTheMachine(t *testing.T) {
 	}
 }
 
+func TestWhatIsAnAdapter(t *testing.T) {
+	t.Parallel()
+	address4 := []address{{prefix: netip.MustParsePrefix("192.0.2.10/24"), settled: true}}
+	local := []address{{prefix: netip.MustParsePrefix("fe80::1/64"), settled: true}, {prefix: netip.MustParsePrefix("169.254.3.4/16"), settled: true}}
+	leads := []route{{gateway: netip.MustParseAddr("192.0.2.1")}}
+	for name, c := range map[string]struct {
+		link      link
+		other     link // another one of the machine
+		addresses []address
+		routes    []route
+		physical  []int
+		want      bool
+	}{
+		"physical, down":              {link: link{index: 2}, physical: []int{2}, want: true},
+		"a container's own":           {link: link{index: 2, kind: "veth", up: true, elsewhere: true}, addresses: address4, want: true},
+		"the other end of it":         {link: link{index: 2, kind: "veth", up: true, elsewhere: true}, addresses: local},
+		"virtual, down":               {link: link{index: 2, kind: "dummy"}, addresses: address4},
+		"a port of a bridge":          {link: link{index: 2, kind: "veth", up: true, master: 3}, other: link{index: 3, kind: "bridge"}, addresses: address4},
+		"a part of a virtual router":  {link: link{index: 2, kind: "veth", up: true, master: 3}, other: link{index: 3, kind: "vrf"}, addresses: address4, want: true},
+		"a physical port of a bridge": {link: link{index: 2, up: true, master: 3}, other: link{index: 3, kind: "bridge"}, physical: []int{2}, want: true},
+		"a bridge that leads nowhere": {link: link{index: 2, kind: "bridge", up: true}, other: link{index: 3, kind: "veth", master: 2}, addresses: address4},
+		"a bridge with an adapter":    {link: link{index: 2, kind: "bridge", up: true}, other: link{index: 3, master: 2}, physical: []int{3}, want: true},
+		"a bridge with a bond":        {link: link{index: 2, kind: "bridge", up: true}, other: link{index: 3, kind: "bond", master: 2}, want: true},
+		"a bridge that leads out":     {link: link{index: 2, kind: "openvswitch", up: true}, addresses: address4, routes: leads, want: true},
+		"a bond":                      {link: link{index: 2, kind: "bond", up: true}, want: true},
+		"a VPN":                       {link: link{index: 2, kind: "wireguard", up: true}, addresses: address4, want: true},
+		"loopback with an address":    {link: link{index: 2, up: true, loopback: true}, addresses: address4},
+		"an address that is on trial": {link: link{index: 2, kind: "vlan", up: true}, addresses: []address{{prefix: netip.MustParsePrefix("192.0.2.10/24")}}},
+	} {
+		n := &net{links: []link{c.link, c.other}, addresses: map[int][]address{2: c.addresses}, routes: map[int][]route{2: c.routes}, physical: map[int]bool{}}
+		for _, index := range c.physical {
+			n.physical[index] = true
+		}
+		if got := n.isAdapter(&c.link); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 func TestNeighboursThatAreThere(t *testing.T) {
 	t.Parallel()
 	h := hosttest.Load(t, "testdata/network.txtar")
@@ -91,6 +130,34 @@ func TestNeighboursThatAreThere(t *testing.T) {
 	})
 	if diff := cmp.Diff(want, s.Neighbours, equalAddresses); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestNeighboursThatAreNone(t *testing.T) {
+	t.Parallel()
+	header := func(index uint32, state uint16) []byte {
+		return append(binary.NativeEndian.AppendUint16(append([]byte{familyIPv4, 0, 0, 0}, uint32s(index)...), state), 0, 0)
+	}
+	one := func(index uint32, state uint16, mac ...byte) []byte {
+		return message(28, header(index, state), attribute(neighbourAddress, []byte{192, 0, 2, byte(state)}), attribute(neighbourMAC, mac))
+	}
+	links := append(message(16, linkHeader(hardwareEther, 2, flagUp), attribute(linkName, []byte("eth0\x00"))),
+		message(16, linkHeader(hardwareEther, 3, flagUp), attribute(linkName, []byte("docker0\x00")), attribute(linkInfo, attribute(infoKind, []byte("bridge\x00"))))...)
+	var raw []byte
+	for _, m := range [][]byte{
+		one(2, reachable, 2, 0, 0, 0, 0, 1), one(2, stale, 1, 0, 0x5e, 0, 0, 1), one(2, delay), one(2, probe, 0, 0, 0, 0, 0, 0), one(2, 0x20, 2, 0, 0, 0, 0, 3),
+		one(3, reachable, 2, 0, 0, 0, 0, 4), one(2, 0x80, 2, 0, 0, 0, 0, 5), one(2, reachable, 2, 0, 0, 0, 0, 6, 7, 8),
+	} {
+		raw = append(raw, m...)
+	}
+	h := hosttest.Of(t, "-- file sys/class/net/eth0/device --\n")
+	h.Netlink = func(request uint16) ([]byte, error) {
+		return map[uint16][]byte{getLink: links, getNeighbour: raw}[request], nil
+	}
+	got, err := machine{h}.neighbours()
+	want := []collect.Neighbour{{MAC: posture.MAC{2, 0, 0, 0, 0, 1}, Address: netip.MustParseAddr("192.0.2.2"), Adapter: "eth0"}}
+	if diff := cmp.Diff(want, got, equalAddresses); diff != "" || err != nil {
+		t.Errorf("%v: %s", err, diff)
 	}
 }
 
@@ -198,8 +265,8 @@ func TestDefaultRoutes(t *testing.T) {
 	six := netip.MustParseAddr("fe80::1").As16()
 	var raw []byte
 	for _, m := range [][]byte{
-		message(24, header(familyIPv4, 0, mainTable, unicast), attribute(routeOut, uint32s(2)), attribute(routeGateway, two), attribute(routePriority, uint32s(600))),
-		message(24, header(familyIPv4, 0, mainTable, unicast), attribute(routeOut, uint32s(2)), attribute(routeGateway, one), attribute(routePriority, uint32s(100))),
+		message(24, header(familyIPv4, 0, mainTable, unicast), attribute(routeOut, uint32s(2)), attribute(routeGateway, one), attribute(routePriority, uint32s(600))),
+		message(24, header(familyIPv4, 0, mainTable, unicast), attribute(routeOut, uint32s(2)), attribute(routeGateway, two), attribute(routePriority, uint32s(100))),
 		message(24, header(familyIPv6, 0, mainTable, unicast), attribute(routeOut, uint32s(2)), attribute(routeGateway, six[:])),
 		message(24, header(familyIPv6, 0, mainTable, unicast), attribute(routeOut, uint32s(3)), attribute(routeGateway, six[:])),
 		message(24, header(familyIPv4, 0, 0, unicast), attribute(routeTable, uint32s(mainTable)), attribute(routeHops, append(hop(4, one), hop(5, two)...))),
@@ -219,7 +286,7 @@ func TestDefaultRoutes(t *testing.T) {
 	for _, r := range all {
 		n.routes[r.index] = append(n.routes[r.index], r)
 	}
-	for index, want := range map[int]string{2: "192.0.2.1", 3: "fe80::1", 4: "192.0.2.1", 5: "192.0.2.2", 6: "", 7: "fe80::1", 8: "", 9: "", 10: ""} {
+	for index, want := range map[int]string{2: "192.0.2.2", 3: "fe80::1", 4: "192.0.2.1", 5: "192.0.2.2", 6: "", 7: "fe80::1", 8: "", 9: "", 10: ""} {
 		got := n.gateway(index)
 		if want == "" && got.State != collect.NotApplicable || want != "" && (got.State != collect.IsKnown || got.Value.String() != want) {
 			t.Errorf("the gateway of adapter %d is %+v, want %q", index, got, want)
