@@ -76,6 +76,11 @@ func FuzzRegistration(f *testing.F) {
 			mustBeInvalid(t, err)
 			return
 		}
+		key, err := licenseKeyOf(body)
+		if err != nil {
+			mustBeInvalid(t, err)
+		}
+		mustBeStorable(t, reflect.ValueOf(key))
 		r, err := decodeRegistration(body)
 		if err != nil {
 			mustBeInvalid(t, err)

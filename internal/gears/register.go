@@ -58,16 +58,11 @@ func (d *door) registerByLicenseKey(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	var in struct {
-		LicenseKey text `json:"license_key"`
-	}
-	if err := unmarshal(raw, &in); err != nil {
+	key, err := licenseKeyOf(raw)
+	if err != nil {
 		return err
 	}
-	if in.LicenseKey == "" {
-		return errNoCode
-	}
-	account, err := d.accountByCode(r, string(in.LicenseKey), d.Accounts.EnrolmentByLicenseKey)
+	account, err := d.accountByCode(r, key, d.Accounts.EnrolmentByLicenseKey)
 	if err != nil {
 		return err
 	}
@@ -77,6 +72,18 @@ func (d *door) registerByLicenseKey(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	return d.enrol(w, r, account, reg)
+}
+
+// licenseKeyOf gives the key that a registration names its account by.
+func licenseKeyOf(raw []byte) (string, error) {
+	var in struct {
+		LicenseKey text `json:"license_key"`
+	}
+	err := unmarshal(raw, &in)
+	if err == nil && in.LicenseKey == "" {
+		err = errNoCode
+	}
+	return string(in.LicenseKey), err
 }
 
 func (d *door) enrol(w http.ResponseWriter, r *http.Request, account identity.Account, reg device.Registration) error {
