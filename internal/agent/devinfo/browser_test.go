@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -42,16 +43,16 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no chromium here (Debian: chromium)")
 	}
-	var port int
+	var port atomic.Int64
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprintf(w, page, port)
+		_, _ = fmt.Fprintf(w, page, port.Load())
 	}))
 	defer site.Close()
 	_, sitePort, _ := strings.Cut(strings.TrimPrefix(site.URL, "http://"), ":")
 	allowed, other := "http://portal.example.net:"+sitePort, "http://other.example.net:"+sitePort
 	d, at := opened(t, Settings{Origins: []string{allowed}})
-	port = at
+	port.Store(int64(at))
 	cert, err := d.certs.current()
 	if err != nil {
 		t.Fatal(err)
