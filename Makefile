@@ -34,6 +34,7 @@ TESTFLAGS  ?=
 # What is built for every system: CROSS=./cmd/muster-agent is the agent alone.
 CROSS      ?= ./cmd/...
 BENCHFLAGS ?=
+FLEETFLAGS ?=
 SOAKFLAGS  ?=
 
 # A copy of the public Go vulnerability database, for machines without a network.
@@ -130,8 +131,12 @@ agent-cost: ## what the agent costs the machine that it runs on: processor and m
 bench-million: ## the same, and at 1 000 000 devices: takes long
 	$(GO) run ./tools/bench -devices 1000,100000,1000000 $(BENCHFLAGS)
 
+.PHONY: fleet
+fleet: ## emulated devices, some of which misbehave, on a server that is killed meanwhile (FLEETFLAGS='-devices 5000 -for 2m')
+	$(GO) run ./tools/fleet/emulate -kills 2 $(FLEETFLAGS)
+
 .PHONY: soak
-soak: ## a million emulated devices that ping every minute and report every hour for ten minutes (20 minutes, 6 GB; SOAKFLAGS="-devices 100000")
+soak: ## a million emulated devices that ping every minute and report every hour for ten minutes (20 minutes, 6 GB; SOAKFLAGS='-devices 100000')
 	$(GO) run ./tools/bench -devices 1000000 -engines sqlite -connections 256 -soak 10m $(SOAKFLAGS)
 
 .PHONY: test-wine

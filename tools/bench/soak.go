@@ -56,6 +56,7 @@ func (b *bench) soakAll(ctx context.Context) error {
 // up or not.
 type soak struct {
 	*fleet
+	bench   *bench
 	options soakOptions
 	program *process.Server
 	devices []soaked
@@ -116,7 +117,7 @@ func (b *bench) soak(ctx context.Context, engine string, size int) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
 	began := time.Now()
-	s := &soak{fleet: f, options: b.soaking}
+	s := &soak{fleet: f, bench: b, options: b.soaking}
 	err = s.makeOrTake(ctx, b, size)
 	if err != nil {
 		return err
@@ -167,10 +168,14 @@ func (s *soak) run(ctx context.Context, connections int) error {
 }
 
 func (s *soak) live(ctx context.Context) error {
-	err := s.pass(ctx, firstMinute, time.Minute)
+	endProfile, err := s.bench.beginProfile(s.program, "soak")
+	if err == nil {
+		err = s.pass(ctx, firstMinute, time.Minute)
+	}
 	if err == nil {
 		err = s.pass(ctx, steady, s.options.length-time.Minute)
 	}
+	err = errors.Join(err, endProfile())
 	if err != nil || s.options.outage == 0 {
 		return err
 	}
