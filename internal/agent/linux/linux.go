@@ -22,5 +22,6 @@ func Collectors(h *host.Host) []collect.Collector {
 		encryptionCollector(h),
 		updatesCollector(h),
 		passwordCollector(h),
+		screenLockCollector(h),
 	}, common.Collectors(h, readers(h))...)
 }
