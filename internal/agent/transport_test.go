@@ -176,13 +176,16 @@ func tunnel(t *testing.T, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer there.Close()
-	w.WriteHeader(http.StatusOK)
-	here, _, err := http.NewResponseController(w).Hijack()
+	here, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer here.Close()
-	go func() { _, _ = io.Copy(there, here) }()
+	if _, err := io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		t.Error(err)
+		return
+	}
+	go func() { _, _ = io.Copy(there, buffered) }() // what was read ahead is in it
 	_, _ = io.Copy(here, there)
 }
