@@ -17,10 +17,11 @@ var volatile = regexp.MustCompile(`^\s*"(scan_time|available_memory_mb|device_up
 // root runs it.
 func sameFacts(m *machine, rpm string) {
 	t := m.t
-	// By rpm, so that there is a database of rpm to read too, where other systems have it; and a firewall.
+	// By rpm, so that there is a database of rpm to read too, where other systems have it; and two kinds of firewall.
 	m.run("sh", "-c", "mkdir -p /etc/rpm && echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros")
 	m.run("rpm", "-i", "--nodeps", rpm)
 	m.run("nft", "add table inet t; add chain inet t in { type filter hook input priority 0; policy drop; }; add rule inet t in iif lo accept")
+	m.run("iptables-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "23", "-j", "DROP")
 	text := m.run("cat", "/usr/lib/systemd/system/muster-agent.service")
 	for from, to := range map[string]string{
 		"/usr/bin/muster-agent run\n": "/usr/bin/muster-agent once --json\nStandardOutput=file:/mnt/inside\nStandardError=file:/mnt/said\n",

@@ -79,7 +79,7 @@ func (m *machine) wantNothing() {
 // TestInstall is the life of an agent on a machine with systemd: by deb package, by hand, by rpm package; and what it may do
 // there.
 func TestInstall(t *testing.T) {
-	needPrograms(t, "nft")
+	needPrograms(t, "nft", "iptables-legacy")
 	older, newer := built(t, "v0.9.1"), built(t, "v0.9.2")
 	m := boot(t)
 	deb, rpm, newDeb, newRPM := m.copyIn(older.deb), m.copyIn(older.rpm), m.copyIn(newer.deb), m.copyIn(newer.rpm)
@@ -166,8 +166,8 @@ func (m *machine) confined() {
 	status := m.run("cat", "/proc/"+m.show("MainPID")+"/status")
 	for _, want := range []string{
 		"NoNewPrivs:\t1\n", "Seccomp:\t2\n",
-		// DAC_READ_SEARCH, KILL, SETGID, SETUID, NET_ADMIN, SYS_PTRACE and no other
-		"CapBnd:\t00000000000810e4\n", "CapEff:\t00000000000810e4\n",
+		// DAC_READ_SEARCH, KILL, SETGID, SETUID, NET_ADMIN, NET_RAW, SYS_PTRACE and no other
+		"CapBnd:\t00000000000830e4\n", "CapEff:\t00000000000830e4\n",
 	} {
 		if !strings.Contains(status, want) {
 			m.t.Errorf("no %q in\n%s", want, status)
