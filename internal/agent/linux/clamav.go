@@ -155,7 +155,7 @@ type clamLog struct {
 // read reads the ends of ClamAV's logs.
 func (c *clamav) read(h *host.Host) collect.Fact[clamLog] {
 	names := clamLogs(h)
-	return c.logs.get(fingerprint(h, names), func() collect.Fact[clamLog] {
+	return c.logs.get(fingerprint(h, names), h.Now(), func() collect.Fact[clamLog] {
 		var all clamLog
 		for _, name := range names {
 			raw, err := readEnd(h, name, maxLogTail)

@@ -24,7 +24,7 @@ const defenderInterval = 15 * time.Minute
 // askDefender fills in what Defender says of itself.
 func (c *antimalware) askDefender(ctx context.Context, p *collect.Product) {
 	now := c.h.Now()
-	health := c.defender.get(now.Truncate(defenderInterval).String(), func() collect.Fact[defenderHealth] {
+	health := c.defender.get(now.Truncate(defenderInterval).String(), now, func() collect.Fact[defenderHealth] {
 		out, err := c.h.Run(ctx, "mdatp", "health", "--output", "json")
 		if err != nil {
 			return collect.CouldNotRead[defenderHealth](err)

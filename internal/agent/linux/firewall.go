@@ -78,7 +78,12 @@ func firewalls(ctx context.Context, h *host.Host, s *collect.Snapshot) ([]collec
 // of iptables' older form, which lie beside them.
 func readFilter(ctx context.Context, h *host.Host) (packetFilter, error) {
 	p := packetFilter{chains: map[string]bool{}}
-	out, err := h.Run(ctx, "nft", "-j", "list", "ruleset")
+	// Without what is in the sets: lists of addresses may be longer than everything else.
+	out, err := h.Run(ctx, "nft", "-j", "-t", "list", "ruleset")
+	var exit *host.ExitError
+	if errors.As(err, &exit) { // a version that cannot leave it out
+		out, err = h.Run(ctx, "nft", "-j", "list", "ruleset")
+	}
 	if errors.Is(err, host.ErrNoProgram) {
 		err = p.addIptables(ctx, h, "iptables-save")
 		return p, err

@@ -80,7 +80,7 @@ func TestNftFilters(t *testing.T) {
 		{"a table that is put to sleep", strings.Replace(nft(closed), `"name":"t"`, `"name":"t","flags":"dormant"`, 1), false, false},
 		{"a statement of tomorrow", nft(open, `{"frobnicate":{}},`+drop), true, false},
 	} {
-		got := firewallsOf(t, "-- file usr/sbin/nft --\n-- run nft -j list ruleset --\n"+c.json+"\n")
+		got := firewallsOf(t, "-- file usr/sbin/nft --\n-- run nft -j -t list ruleset --\n"+c.json+"\n")
 		if want := [2]collect.Fact[bool]{collect.Known(c.asked), collect.Known(c.filters)}; got["nftables"] != want {
 			t.Errorf("%s: %+v", c.what, got)
 		}
@@ -131,7 +131,7 @@ func TestFirewallsThatLookAfterIt(t *testing.T) {
 		of        = "-- file proc/77/comm --\nfirewalld\n-- file proc/77/status --\nName:\tfirewalld\nUid:\t1000\t1000\t1000\t1000\n"
 		legacy    = "-- file proc/self/net/ip_tables_names --\nfilter\n-- run iptables-legacy-save -t filter --\n*filter\n:INPUT DROP [0:0]\n:ufw-user-input - [0:0]\nCOMMIT\n"
 	)
-	nftSays := func(json string) string { return "-- run nft -j list ruleset --\n" + json + "\n" }
+	nftSays := func(json string) string { return "-- run nft -j -t list ruleset --\n" + json + "\n" }
 	known := func(running, enabled bool) [2]collect.Fact[bool] {
 		return [2]collect.Fact[bool]{collect.Known(running), collect.Known(enabled)}
 	}
@@ -154,7 +154,7 @@ func TestFirewallsThatLookAfterIt(t *testing.T) {
 
 // TestFirewallThatCannotBeRead is never one that is off.
 func TestFirewallThatCannotBeRead(t *testing.T) {
-	h := hosttest.Of(t, "-- file usr/sbin/nft --\n-- run exit 1 nft -j list ruleset --\n")
+	h := hosttest.Of(t, "-- file usr/sbin/nft --\n-- run exit 1 nft -j -t list ruleset --\n-- run exit 1 nft -j list ruleset --\n")
 	h.Privileged = false
 	p := gathered(t, h, firewallCollector(h)).Firewalls.Value[0]
 	if p.Enabled.State != collect.Unreadable || p.Running.State != collect.Unreadable || !strings.HasPrefix(p.Enabled.Why, "needs root: ") {
@@ -164,7 +164,7 @@ func TestFirewallThatCannotBeRead(t *testing.T) {
 	if f := gathered(t, h, firewallCollector(h)).Firewalls; f.State != collect.Unreadable {
 		t.Errorf("no program to ask: %+v", f)
 	}
-	h = hosttest.Of(t, "-- run nft -j list ruleset --\nnot json\n")
+	h = hosttest.Of(t, "-- run nft -j -t list ruleset --\nnot json\n")
 	if p := gathered(t, h, firewallCollector(h)).Firewalls.Value[0]; p.Enabled.State != collect.Unreadable {
 		t.Errorf("not to be understood: %+v", p)
 	}

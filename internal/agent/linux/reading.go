@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"time"
 
 	"muster/internal/agent/collect"
 	"muster/internal/agent/host"
@@ -47,16 +48,20 @@ func fingerprint(h *host.Host, names []string) string {
 }
 
 // remembered is a fact that is read anew only when what it is read from has changed, so that looking costs next to nothing.
-// What could not be read is tried again each time.
 type remembered[T any] struct {
 	of   string
 	fact collect.Fact[T]
+	at   time.Time
 }
 
-func (r *remembered[T]) get(of string, read func() collect.Fact[T]) collect.Fact[T] {
-	known := r.fact.State == collect.IsKnown || r.fact.State == collect.NotApplicable
-	if !known || r.of != of {
-		r.of, r.fact = of, read()
+// tryAgain is when what could not be read is tried again although nothing has changed: a package manager that fails may
+// take a second of a processor to do so.
+const tryAgain = time.Hour
+
+func (r *remembered[T]) get(of string, now time.Time, read func() collect.Fact[T]) collect.Fact[T] {
+	failed := r.fact.State == collect.NotLooked || r.fact.State == collect.Unreadable && now.Sub(r.at).Abs() >= tryAgain
+	if failed || r.of != of {
+		r.of, r.at, r.fact = of, now, read()
 	}
 	return r.fact
 }

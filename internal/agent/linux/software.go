@@ -61,7 +61,7 @@ func softwareCollector(h *host.Host) collect.Collector {
 
 func (src *source) look(ctx context.Context, h *host.Host) collect.Fact[[]collect.Application] {
 	marks := append([]string{"etc/os-release", "usr/lib/os-release"}, src.marks(h)...)
-	return src.last.get(fingerprint(h, marks), func() collect.Fact[[]collect.Application] {
+	return src.last.get(fingerprint(h, marks), h.Now(), func() collect.Fact[[]collect.Application] {
 		apps, err := src.read(ctx, h, readDistribution(h))
 		if err == nil && len(apps) > src.most {
 			err = fmt.Errorf("there are more than %d entries", src.most)

@@ -129,6 +129,24 @@ func TestSoftwareIsRemembered(t *testing.T) {
 	}
 }
 
+// TestFailuresAreTriedAgain sees that what could not be read is not tried at every look, and not forgotten either.
+func TestFailuresAreTriedAgain(t *testing.T) {
+	var r remembered[int]
+	tries := 0
+	look := func(of string, after time.Duration) {
+		r.get(of, hosttest.Now.Add(after), func() collect.Fact[int] { tries++; return collect.CouldNotReadf[int]("broken") })
+	}
+	for _, step := range []struct {
+		of    string
+		after time.Duration
+		tries int
+	}{{"a", 0, 1}, {"a", 5 * time.Minute, 1}, {"b", 6 * time.Minute, 2}, {"b", time.Hour, 2}, {"b", 66 * time.Minute, 3}, {"b", 67 * time.Minute, 3}} {
+		if look(step.of, step.after); tries != step.tries {
+			t.Errorf("after %v with %s: %d tries, want %d", step.after, step.of, tries, step.tries)
+		}
+	}
+}
+
 type countingFS struct {
 	fstest.MapFS
 	opened map[string]int

@@ -31,7 +31,7 @@ func updatesCollector(h *host.Host) collect.Collector {
 			s.Updates = collect.CouldNotReadf[collect.Updates]("there is no package manager that can be asked: apt, dnf, yum, zypper or apk")
 			return nil
 		}
-		s.Updates = last.get(fingerprint(h, u.marks(h)), func() collect.Fact[collect.Updates] {
+		s.Updates = last.get(fingerprint(h, u.marks(h)), h.Now(), func() collect.Fact[collect.Updates] {
 			return collect.Of(u.read(ctx, h))
 		})
 		return nil
