@@ -10,8 +10,9 @@ import (
 	"muster/internal/agent/host"
 )
 
-// The accounts of people begin with the first; from the second on there are accounts of services again.
-const firstPerson, firstTransient = 1000, 60_000
+// The accounts of people begin with the first; from the second to the third are those that systemd makes for a service
+// while it runs. Above these are people again: those of a directory, and what users have for containers of their own.
+const firstPerson, firstTransient, lastTransient = 1000, 61_184, 65_519
 
 // systemProcesses reports which of some programs run, by the first 15 characters of their names, which is all that the
 // kernel keeps. Programs of ordinary users do not count: anybody may call a program what they like.
@@ -52,25 +53,33 @@ func systemProcesses(h *host.Host, wanted ...string) (map[string]bool, error) {
 
 func comm(name string) string { return name[:min(len(name), 15)] }
 
-// ofSystem reports whether a process is of an account of the system.
+// ofSystem reports whether a process is of an account of the system, and was not started by somebody else: a program that
+// bears the rights of its owner (setuid) takes its name from the link by which it was started, which anybody can make.
 func ofSystem(h *host.Host, pid string) bool {
 	raw, err := readStart(h, "proc/"+pid+"/status", 4096)
-	if err != nil {
+	if err != nil || !systemAccounts(raw) {
 		return false
 	}
-	for line := range strings.Lines(string(raw)) {
+	info, err := fs.Stat(h.Files, "proc/"+pid+"/exe")
+	return err != nil || info.Mode()&(fs.ModeSetuid|fs.ModeSetgid) == 0
+}
+
+// systemAccounts reports whether both who started a process and as whom it acts are accounts of the system.
+func systemAccounts(status []byte) bool {
+	for line := range strings.Lines(string(status)) {
 		ids, ok := strings.CutPrefix(line, "Uid:")
 		if !ok {
 			continue
 		}
 		f := strings.Fields(ids)
-		if len(f) < 2 {
-			return false
-		}
-		uid, err := strconv.Atoi(f[1]) // the effective one
-		return err == nil && (uid < firstPerson || uid >= firstTransient)
+		return len(f) == 4 && isSystem(f[0]) && isSystem(f[1])
 	}
 	return false
+}
+
+func isSystem(id string) bool {
+	uid, err := strconv.Atoi(id)
+	return err == nil && (uid < firstPerson || uid >= firstTransient && uid <= lastTransient)
 }
 
 // packageVersion gives the version of the first of some packages that the distribution's list of software has; "" where
