@@ -84,11 +84,15 @@ func goModules(h *host.Host, name string) []collect.Application {
 		return nil
 	}
 	// A program of another kind would be searched to its end.
-	program, err := elf.NewFile(r)
+	own, ok := newELF(r)
+	if !ok {
+		return nil
+	}
+	program, err := elf.NewFile(own)
 	if err != nil || program.Section(".go.buildinfo") == nil {
 		return nil
 	}
-	info, err := buildinfo.Read(r)
+	info, err := buildinfo.Read(own)
 	if err != nil {
 		return nil
 	}
