@@ -50,6 +50,14 @@ func TestStates(t *testing.T) {
 	}
 }
 
+func TestEncryptionStates(t *testing.T) {
+	t.Parallel()
+	same(t, "on", fileVaultOf(dict{"FileVault": true, "CryptoMigrationOn": false}), known(true))
+	same(t, "at work", fileVaultOf(dict{"FileVault": true, "CryptoMigrationOn": true}), known(false))
+	same(t, "off", fileVaultOf(dict{"FileVault": false}), known(false))
+	same(t, "nothing", fileVaultOf(dict{}), unread[bool]("diskutil does not tell whether the volume is encrypted"))
+}
+
 func TestHypervisors(t *testing.T) {
 	t.Parallel()
 	const silent = "macOS does not tell whether it runs in a virtual machine"

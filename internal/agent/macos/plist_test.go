@@ -128,10 +128,22 @@ func TestPlistsThatAreHostile(t *testing.T) {
 	end := uint64(len(doubling))
 	doubling = join(doubling, table, trailer(1, 1, 31, 0, end))
 
+	chain := join(head) // lists in each other, none of them twice
+	table = nil
+	for i := range byte(maxDepth + 1) {
+		table = append(table, byte(len(chain)))
+		chain = append(chain, 0xa1, i+1)
+	}
+	table = append(table, byte(len(chain)))
+	chain = append(chain, 0x09)
+	end = uint64(len(chain))
+	chain = join(chain, table, trailer(1, 1, maxDepth+2, 0, end))
+
 	for name, c := range map[string]struct {
 		raw  []byte
 		want error
 	}{
+		"lists within lists":         {chain, errLarge},
 		"a list of itself":           {join(head, []byte{0xa1, 0x00, 0x08}, trailer(1, 1, 1, 0, 10)), errLarge},
 		"lists that double":          {doubling, errLarge},
 		"more objects than octets":   {join(head, []byte{0x09, 0x08}, trailer(1, 1, 1<<40, 0, 9)), errPlist},

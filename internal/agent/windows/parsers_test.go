@@ -1,10 +1,12 @@
 package windows
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -47,6 +49,13 @@ func TestFirmwareThatIsBroken(t *testing.T) {
 		if err == nil && f.vendor != "LENOVO" {
 			t.Errorf("after %d octets: %+v", n, f)
 		}
+	}
+	// The chassis of a machine with a lock is what it is without.
+	chassis := bytes.Index(whole, []byte{smbiosChassis, 21, 3, 0, 1, 10})
+	locked := bytes.Clone(whole)
+	locked[chassis+5] |= 0x80
+	if f, err := parseFirmware(locked); err != nil || !bytes.Equal(f.chassis, []byte{10}) {
+		t.Errorf("%+v, %v", f, err)
 	}
 	// Before version 2.6 the octets of the UUID stand in their order.
 	old := append([]byte{0, 2, 4, 0}, whole[4:]...)
@@ -101,6 +110,35 @@ func TestProductStates(t *testing.T) {
 	}
 	if p := (registered{Name: "X"}).scanner(); p.Running.State != collect.Unreadable {
 		t.Errorf("no state: %+v", p)
+	}
+}
+
+func TestScreenSavers(t *testing.T) {
+	t.Parallel()
+	const who, other = `HKEY_USERS\S-1-5-21-1-2-3-1001`, `HKEY_USERS\S-1-5-21-1-2-3-1002`
+	desktop := func(hive, active, secure, after, program string) string {
+		return "-- registry " + hive + "\\Control Panel\\Desktop --\nScreenSaveActive=" + active + "\nScreenSaverIsSecure=" + secure +
+			"\nScreenSaveTimeOut=" + after + "\nSCRNSAVE.EXE=" + program + "\n"
+	}
+	for name, c := range map[string]struct {
+		recording string
+		want      collect.ScreenLock
+	}{
+		"on":                 {desktop(who, "1", "1", "300", "x.scr"), collect.ScreenLock{Enabled: true, After: 5 * time.Minute}},
+		"not asked":          {desktop(who, "1", "0", "300", "x.scr"), collect.ScreenLock{}},
+		"switched off":       {desktop(who, "0", "1", "300", "x.scr"), collect.ScreenLock{}},
+		"never":              {desktop(who, "1", "1", "0", "x.scr"), collect.ScreenLock{}},
+		"no time":            {desktop(who, "1", "1", "soon", "x.scr"), collect.ScreenLock{}},
+		"no screen saver":    {desktop(who, "1", "1", "300", ""), collect.ScreenLock{}},
+		"nothing there":      {"-- registry " + who + " --\n", collect.ScreenLock{}},
+		"the longest counts": {desktop(who, "1", "1", "300", "x.scr") + desktop(other, "1", "1", "600", "x.scr"), collect.ScreenLock{Enabled: true, After: 10 * time.Minute}},
+		"one has none":       {desktop(who, "1", "1", "300", "x.scr") + desktop(other, "1", "0", "600", "x.scr"), collect.ScreenLock{}},
+	} {
+		s := &collect.Snapshot{}
+		if err := (&machine{h: hosttest.Of(t, c.recording)}).screenLock(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		same(t, name, s.ScreenLock, known(c.want))
 	}
 }
 
