@@ -228,7 +228,7 @@ func (s *server) muster(args ...string) string {
 // await waits until something is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(250 * time.Millisecond) // what is asked may start a program
 	defer tick.Stop()
 	for deadline := time.Now().Add(limit); !so(); <-tick.C {
 		if time.Now().After(deadline) {
