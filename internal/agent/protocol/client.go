@@ -106,12 +106,12 @@ func (c *Client) call(ctx context.Context, call, method, address string, header 
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, content)
 	if err != nil {
-		return fmt.Errorf("%s: %w", call, err)
+		return fmt.Errorf("%s: %w", call, withoutAddress(err))
 	}
 	req.Header = header
 	answer, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %w", call, err)
+		return fmt.Errorf("%s: %w", call, withoutAddress(err))
 	}
 	// Read to its end, the connection can be used again.
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
@@ -126,6 +126,16 @@ func (c *Client) call(ctx context.Context, call, method, address string, header 
 		return fmt.Errorf("%s: the answer (status %d) cannot be read: %w", call, answer.StatusCode, err)
 	}
 	return nil
+}
+
+// withoutAddress takes the address out of an error of an HTTP client: the licence key is in it, and what fails is told to
+// everybody on the machine.
+func withoutAddress(err error) error {
+	var where *url.Error
+	if errors.As(err, &where) {
+		return where.Err
+	}
+	return err
 }
 
 // errorOf reads an error in the three forms of the protocol, or what a proxy in between says.
