@@ -84,6 +84,10 @@ type reportedAdapter struct {
 	Gateway    string   `json:"default_gateway"`
 	DNS        []string `json:"dns_addresses"`
 	DHCP       *bool    `json:"dhcp_enabled"`
+
+	DHCPServer   string    `json:"dhcp_server"`
+	DHCPObtained time.Time `json:"dhcp_obtained"`
+	DHCPExpires  time.Time `json:"dhcp_expires"`
 }
 
 // unread gives why a fact is not in the report, "" if nothing is said about it.

@@ -329,6 +329,8 @@ func TestNameServers(t *testing.T) {
 	}
 }
 
+// The second lease of dhclient and that of systemd-networkd were recorded on Debian 12 and moved to another address and
+// time; what NetworkManager notes is written after the names of its options, dhcp-options(5).
 const (
 	dhclientLeases = `
 lease {
@@ -340,16 +342,23 @@ lease {
 lease {
   interface "eth0";
   fixed-address 192.0.2.10;
-  filename "pxelinux.0";
   option subnet-mask 255.255.255.0;
+  option routers 192.0.2.1;
   option dhcp-lease-time 86400;
+  option dhcp-message-type 5;
+  option domain-name-servers 192.0.2.53;
   option dhcp-server-identifier 192.0.2.1;
-  renew 1 2026/11/30 18:00:00;
+  option dhcp-renewal-time 43200;
+  option broadcast-address 192.0.2.255;
+  option dhcp-rebinding-time 75600;
+  renew 1 2026/11/30 16:50:52;
+  rebind 2 2026/12/01 03:00:00;
   expire 2 2026/12/01 06:00:00;
 }
 `
-	networkdLease = "# This is private data. Do not parse.\nADDRESS=192.0.2.10\nNETMASK=255.255.255.0\nROUTER=192.0.2.1\nSERVER_ADDRESS=192.0.2.1\nLIFETIME=86400\n"
-	managerState  = "[device]\nmanaged=1\nconnection-uuid=5f2a6c1e-0000-4000-8000-000000000001\n\n[dhcp4]\ndhcp_lease_time=86400\ndhcp_server_identifier=192.0.2.1\nexpiry=1796104800\nip_address=192.0.2.10\n"
+	networkdLease = "# This is private data. Do not parse.\nADDRESS=192.0.2.10\nNETMASK=255.255.255.0\nROUTER=192.0.2.1\nSERVER_ADDRESS=192.0.2.1\n" +
+		"NEXT_SERVER=192.0.2.1\nBROADCAST=192.0.2.255\nT1=43200\nT2=75600\nLIFETIME=86400\nDNS=192.0.2.53\nHOSTNAME=vm\n"
+	managerState = "[device]\nmanaged=1\nconnection-uuid=5f2a6c1e-0000-4000-8000-000000000001\n\n[dhcp4]\ndhcp_lease_time=86400\ndhcp_server_identifier=192.0.2.1\nexpiry=1796104800\nip_address=192.0.2.10\n"
 )
 
 func TestDHCP(t *testing.T) {
@@ -360,6 +369,7 @@ func TestDHCP(t *testing.T) {
 	message := make([]byte, 240, 300)
 	copy(message[16:], []byte{192, 0, 2, 10})
 	copy(message[236:], []byte{99, 130, 83, 99})
+	// The options as dhcpcd keeps them.
 	message = append(message, 53, 1, 5, 0, 54, 4, 192, 0, 2, 1, 51, 4, 0, 1, 0x51, 0x80, 255)
 	for name, c := range map[string]struct {
 		recording string
