@@ -1,14 +1,13 @@
 package host
 
 import (
-	"os"
 	"time"
 )
 
 // System is the machine that the agent runs on.
 func System() *Host {
 	return &Host{
-		Files:      os.DirFS(root()),
+		Files:      systemFiles(),
 		Programs:   programs{limit: programLimit, maxOutput: maxOutput},
 		Slow:       programs{limit: slowLimit, maxOutput: maxOutput},
 		Registry:   registry(),
