@@ -81,7 +81,7 @@ func newRunner(p *program, s *settings.Settings) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, logs := newLog(p.stderr, s.LogLevel)
+	log, logs := newLog(logTo(p.stderr, s.LogFile), s.LogLevel)
 	h := host.System()
 	r := &runner{
 		settings: s, client: protocol.New(client, s.Server), state: held, host: h, collectors: collectors(h),

@@ -16,7 +16,8 @@ import (
 )
 
 const statusText = `
-It shows what the running agent heard last; everybody may ask. The exit status is 0 when the machine is fit (compliant, in
+It shows what the running agent heard last; everybody may ask. Where the agent shows nothing, as on Windows, an administrator
+asks the server. The exit status is 0 when the machine is fit (compliant, in
 grace or exempted), 3 when it is not, 4 when that is not known, and 1 for a failure.`
 
 // exitError ends the program with a status of its own and says no more.
@@ -30,7 +31,7 @@ const (
 	exitUnknown = 4
 )
 
-func runStatus(_ context.Context, p *program, c *command, args []string) error {
+func runStatus(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
 	asJSON := f.Bool("json", false, "as JSON")
 	rest, err := p.load(c, f, args)
@@ -41,6 +42,9 @@ func runStatus(_ context.Context, p *program, c *command, args []string) error {
 		return usagef("status takes no arguments, and got %q", rest[0])
 	}
 	s, err := readStatus(&f.Settings)
+	if errors.Is(err, fs.ErrNotExist) {
+		s, err = askStatus(ctx, &f.Settings)
+	}
 	if err != nil {
 		return err
 	}
@@ -63,11 +67,9 @@ func runStatus(_ context.Context, p *program, c *command, args []string) error {
 	}
 }
 
+// readStatus reads what the running agent shows. It gives fs.ErrNotExist where it shows nothing.
 func readStatus(s *settings.Settings) (*Status, error) {
 	raw, err := os.ReadFile(s.StatusFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no agent has left word in %s: is it running? (systemctl status muster-agent)", s.StatusFile)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +77,32 @@ func readStatus(s *settings.Settings) (*Status, error) {
 	if err := json.Unmarshal(raw, out); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.StatusFile, err)
 	}
+	return out, nil
+}
+
+// askStatus asks the server, for those who may read the credentials.
+func askStatus(ctx context.Context, s *settings.Settings) (*Status, error) {
+	held, err := state.Read(s.StateDir)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, errors.New("no agent has left word for everybody here; as administrator you can ask the server")
+	case err != nil:
+		return nil, err
+	}
+	out := &Status{Version: Version, Server: held.Server, DeviceID: held.Credentials.DeviceID, Reported: held.Reported, Retired: held.Retired}
+	if !held.Credentials.Complete() {
+		return out, nil
+	}
+	client, err := httpClient(s)
+	if err != nil {
+		return nil, err
+	}
+	v, err := protocol.New(client, held.Server).As(held.Credentials).Verdict(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := second(time.Now())
+	out.Verdict, out.Issues, out.Critical, out.Remediation, out.Judged, out.Contact = v.Status, v.Issues, v.Critical, v.Remediation, now, now
 	return out, nil
 }
 

@@ -5,4 +5,5 @@ const (
 	defaultFile   = "/etc/muster-agent/settings.json"
 	defaultState  = "/var/lib/muster-agent"
 	defaultStatus = "/run/muster-agent/status.json"
+	defaultLog    = "" // journald has it
 )

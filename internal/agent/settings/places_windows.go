@@ -5,6 +5,7 @@ const (
 	defaultFile   = `C:\ProgramData\muster-agent\settings.json`
 	defaultState  = `C:\ProgramData\muster-agent\state`
 	defaultStatus = ""
+	defaultLog    = `C:\ProgramData\muster-agent\state\agent.log`
 )
 
 // syncFolder is nothing on Windows, where a folder cannot be synced.

@@ -42,6 +42,7 @@ type Settings struct {
 	CrossDomainKey     string
 
 	LogLevel   string
+	LogFile    string // "" for standard error alone
 	StateDir   string
 	StatusFile string // what everybody on the machine may read; "" for none
 }
@@ -69,6 +70,7 @@ func (s *Settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.CrossDomainCert, "cross-domain-cert", "", "`FILE` with the certificate (PEM) that those pages are shown; default: one that the agent makes")
 	f.StringVar(&s.CrossDomainKey, "cross-domain-key", "", "`FILE` with its key")
 	f.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&s.LogFile, "log-file", defaultLog, "`FILE` to log to besides standard error: at most 1 MiB of it, and as much from before in FILE.1")
 	f.StringVar(&s.StateDir, "state", defaultState, "`FOLDER` for the agent's credentials and what it has to remember")
 	f.StringVar(&s.StatusFile, "status-file", defaultStatus, "`FILE` that tells everybody on this machine what the server thinks of it; empty for none")
 }
