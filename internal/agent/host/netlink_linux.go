@@ -17,8 +17,24 @@ var headers = map[uint16]int{
 	unix.RTM_GETNEIGH: unix.SizeofNdMsg,
 }
 
+// tries is how often a list is asked for that changes while it is told.
+const tries = 5
+
 // netlink is as Host says.
 var netlink = func(request uint16) ([]byte, error) {
+	for range tries {
+		all, err := dump(request)
+		if !errors.Is(err, errTorn) {
+			return all, err
+		}
+	}
+	return nil, errTorn
+}
+
+var errTorn = errors.New("netlink: what is asked for changes while it is told")
+
+// dump asks once.
+func dump(request uint16) ([]byte, error) {
 	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("a netlink socket: %w", err)
@@ -60,8 +76,10 @@ func receive(s int) ([]byte, error) {
 		if all = append(all, buf[:n]...); len(all) > maxNetlink {
 			return nil, fmt.Errorf("the network answers with more than %d bytes", maxNetlink)
 		}
-		if done, err := ended(buf[:n]); done || err != nil {
-			return all, err
+		if done, err := ended(buf[:n]); err != nil {
+			return nil, err
+		} else if done {
+			return all, nil
 		}
 	}
 }
@@ -75,6 +93,8 @@ func ended(raw []byte) (bool, error) {
 			return true, errors.New("netlink: a message that is cut off")
 		}
 		switch {
+		case order.Uint16(raw[6:])&unix.NLM_F_DUMP_INTR != 0:
+			return true, errTorn
 		case kind == unix.NLMSG_DONE:
 			return true, nil
 		case kind == unix.NLMSG_ERROR && length >= unix.SizeofNlMsghdr+4:
