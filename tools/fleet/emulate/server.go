@@ -112,7 +112,8 @@ func (s *ownServer) awaySince(t time.Time) bool {
 	return n > 0 && (s.outages[n-1].to.IsZero() || s.outages[n-1].to.After(t))
 }
 
-// lostContact reports whether a kill may have taken the note of a contact with it.
+// lostContact reports whether a kill may have taken the note of a contact with it. A server may answer until it is gone,
+// for which there is no moment: only that it was before it came back.
 func (s *ownServer) lostContact(at time.Time, lag time.Duration) bool {
 	if s == nil {
 		return false
@@ -120,7 +121,7 @@ func (s *ownServer) lostContact(at time.Time, lag time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range s.outages {
-		if !at.After(o.from) && o.from.Sub(at) <= lag {
+		if (o.to.IsZero() || !at.After(o.to)) && o.from.Sub(at) <= lag {
 			return true
 		}
 	}
