@@ -127,7 +127,7 @@ func (c clients) ofManagers(index int) (leases []lease, managed bool) {
 	if raw, err := c.ReadFile("run/NetworkManager/devices/" + n); err == nil {
 		sections := parseINI(raw)
 		device := sections["device"]
-		managed = managed || device["managed"] == "1" && device["connection-uuid"] != ""
+		managed = managed || device["managed"] == "true" && device["connection-uuid"] != ""
 		if l, ok := leaseOfNetworkManager(sections["dhcp4"]); ok {
 			leases = append(leases, l)
 		}
@@ -146,7 +146,13 @@ func parseNetworkd(raw []byte) (lease, bool) {
 	return lease{address: address, server: server}, true
 }
 
-func leaseOfNetworkManager(v map[string]string) (lease, bool) {
+// leaseOfNetworkManager reads the section of a lease. That NetworkManager puts its name before each option may be a slip, so
+// that both forms are read.
+func leaseOfNetworkManager(section map[string]string) (lease, bool) {
+	v := make(map[string]string, len(section))
+	for key, value := range section {
+		v[strings.TrimPrefix(key, "dhcp4.")] = value
+	}
 	address, err := netip.ParseAddr(v["ip_address"])
 	if err != nil {
 		return lease{}, false
