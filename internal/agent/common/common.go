@@ -123,9 +123,8 @@ func booted(now time.Time, up time.Duration, before collect.Fact[time.Time]) tim
 const (
 	// settled is how long a program has run that will go on running, as far as that can be told.
 	settled = time.Minute
-	// maxNames and maxName bound what users of the machine can make of the list.
+	// maxNames bounds what users of the machine can make of the list.
 	maxNames = 5000
-	maxName  = 255
 )
 
 // names gives the names of the programs that are there to stay, without the agent and what it started.
@@ -136,7 +135,7 @@ func names(all []Process, self int, now time.Time) ([]string, error) {
 		if p.Kernel || own[p.ID] || now.Sub(p.Started) < settled {
 			continue
 		}
-		if name := plain(p.Name); name != "" {
+		if name := collect.Plain(p.Name); name != "" {
 			out = append(out, name)
 		}
 	}
@@ -164,18 +163,4 @@ func withChildren(all []Process, root int) map[int]bool {
 		}
 	}
 	return family
-}
-
-// plain makes a name fit for a list: programs choose what they are called.
-func plain(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(name, "\uFFFD"))
-	if len(name) > maxName {
-		name = strings.ToValidUTF8(name[:maxName], "")
-	}
-	return strings.TrimSpace(name)
 }

@@ -94,7 +94,7 @@ func parseIfconfig(out []byte) []link {
 			if slices.Contains(set, "LOOPBACK") {
 				continue
 			}
-			all = append(all, link{name: plain(name), up: slices.Contains(set, "UP"), running: slices.Contains(set, "RUNNING")})
+			all = append(all, link{name: collect.Plain(name), up: slices.Contains(set, "UP"), running: slices.Contains(set, "RUNNING")})
 			current = &all[len(all)-1]
 			continue
 		}
@@ -212,7 +212,7 @@ func parseRoutes(out []byte) (map[string]netip.Addr, error) {
 		if err != nil || at.IsUnspecified() { // link#15: no gateway, but an adapter
 			continue
 		}
-		name := plain(words[column])
+		name := collect.Plain(words[column])
 		if old, ok := gateways[name]; !ok || !old.Is4() && at.Is4() {
 			gateways[name] = at.WithZone("")
 		}
@@ -366,7 +366,7 @@ func appendNeighbour(all []collect.Neighbour, address, mac, adapter string) []co
 		at.IsMulticast() || at.IsUnspecified() || at.IsLoopback() {
 		return all
 	}
-	return append(all, collect.Neighbour{MAC: hw, Address: at.WithZone(""), Adapter: plain(adapter)})
+	return append(all, collect.Neighbour{MAC: hw, Address: at.WithZone(""), Adapter: collect.Plain(adapter)})
 }
 
 // shortMAC reads an address whose octets are written without leading zeros.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+
+	"muster/internal/agent/collect"
 )
 
 // Property lists are read here and not by a library: some of them lie in folders of users, and what a file says of itself
@@ -55,9 +57,9 @@ func parseDict(raw []byte) (dict, error) {
 func (d dict) text(key string) string {
 	switch v := d[key].(type) {
 	case string:
-		return plain(v)
+		return collect.Plain(v)
 	case []byte:
-		return plain(string(bytes.TrimRight(v, "\x00")))
+		return collect.Plain(string(bytes.TrimRight(v, "\x00")))
 	default:
 		return ""
 	}

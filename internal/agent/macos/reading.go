@@ -7,14 +7,11 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 const (
 	// maxPlist bounds a property list, in bytes. Those that are read here have some kilobytes.
 	maxPlist = 1 << 20
-	// maxText bounds a text, in bytes, that goes into a report.
-	maxText = 512
 )
 
 // plist reads a file that is a property list with a dictionary. It must be a regular one: to open a FIFO in somebody's
@@ -41,20 +38,6 @@ func (m *machine) plist(name string) (dict, error) {
 		return nil, fmt.Errorf("/%s: %w", name, err)
 	}
 	return d, nil
-}
-
-// plain makes a text fit for a report.
-func plain(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "")
-	}
-	return strings.TrimSpace(s)
 }
 
 var errTooMany = errors.New("more programs are listed than there can be")

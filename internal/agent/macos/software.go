@@ -5,7 +5,6 @@ import (
 	"context"
 	"io/fs"
 	"net/url"
-	"slices"
 	"strings"
 
 	"muster/internal/agent/category"
@@ -32,13 +31,6 @@ func (m *machine) software(_ context.Context, s *collect.Snapshot) error {
 	return nil
 }
 
-func tidyList(all []collect.Application) []collect.Application {
-	slices.SortFunc(all, func(a, b collect.Application) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Vendor, b.Vendor), strings.Compare(a.PURL, b.PURL))
-	})
-	return slices.Compact(all)
-}
-
 // applications are the bundles in the folders for them: of the system, of all users, and of each of them.
 func (m *machine) applications() ([]collect.Application, error) {
 	if _, err := fs.Stat(m.h.Files, "Applications"); err != nil {
@@ -62,7 +54,7 @@ func (m *machine) applications() ([]collect.Application, error) {
 		}
 		out = append(out, found...)
 	}
-	return tidyList(out), nil
+	return collect.Tidy(out), nil
 }
 
 // bundles are those in a folder and, as programs of one maker often share one, in those in it. A bundle is a real folder: a
@@ -103,7 +95,7 @@ func (m *machine) bundle(path, name string) (collect.Application, bool) {
 		return collect.Application{}, false
 	}
 	app := collect.Application{
-		Name: plain(name), Version: cmp.Or(d.text("CFBundleShortVersionString"), d.text("CFBundleVersion")),
+		Name: collect.Plain(name), Version: cmp.Or(d.text("CFBundleShortVersionString"), d.text("CFBundleVersion")),
 		Category: category.Of(posture.MacOS, name, d.text("CFBundleIdentifier")),
 	}
 	if strings.HasPrefix(path, "System/") {
@@ -138,7 +130,7 @@ func (m *machine) receipts() ([]collect.Application, error) {
 			out = append(out, collect.Application{Name: id, Version: d.text("PackageVersion"), Category: category.Of(posture.MacOS, id)})
 		}
 	}
-	return tidyList(out), nil
+	return collect.Tidy(out), nil
 }
 
 // homebrew lists the formulae in both places where Homebrew puts them. Its own program is not run: it belongs to a user.
@@ -172,11 +164,11 @@ func (m *machine) homebrew() ([]collect.Application, error) {
 	if len(out) > maxFormulae {
 		return nil, errTooMany
 	}
-	return tidyList(out), nil
+	return collect.Tidy(out), nil
 }
 
 func formulaOf(name, version string) collect.Application {
-	name, version = plain(name), plain(version)
+	name, version = collect.Plain(name), collect.Plain(version)
 	return collect.Application{
 		Name: name, Version: version, PURL: "pkg:brew/" + strings.ReplaceAll(url.PathEscape(name), "@", "%40") + "@" + url.PathEscape(version),
 		Category: category.Of(posture.MacOS, name),

@@ -43,7 +43,7 @@ func (m *machine) language() (string, error) {
 	}
 	for _, v := range d.list("AppleLanguages") {
 		if tag, ok := v.(string); ok && tag != "" {
-			return plain(tag), nil
+			return collect.Plain(tag), nil
 		}
 	}
 	return "", errors.New("no language is chosen for the whole machine")
@@ -187,7 +187,7 @@ func values(out []byte) map[string]string {
 	all := map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		if name, value, ok := strings.Cut(line, ": "); ok {
-			all[strings.TrimSpace(name)] = plain(value)
+			all[strings.TrimSpace(name)] = collect.Plain(value)
 		}
 	}
 	return all

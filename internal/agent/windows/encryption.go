@@ -60,7 +60,7 @@ func (m *machine) why(err error) error {
 func (m *machine) volumesOf(all []volume) []collect.Volume {
 	var out []collect.Volume
 	for _, v := range all {
-		name := strings.ToUpper(plain(v.Drive))
+		name := strings.ToUpper(collect.Plain(v.Drive))
 		if name == "" || v.Kind != nil && *v.Kind == removable {
 			continue
 		}

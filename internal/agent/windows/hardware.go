@@ -172,5 +172,5 @@ func (m *machine) cpu(context.Context) (collect.CPU, error) {
 	if err != nil {
 		speed = 0 // it is not told
 	}
-	return collect.CPU{Model: plain(model), Cores: len(all), MaxMHz: int(min(speed, 100_000)+50) / 100 * 100}, nil
+	return collect.CPU{Model: collect.Plain(model), Cores: len(all), MaxMHz: int(min(speed, 100_000)+50) / 100 * 100}, nil
 }

@@ -42,5 +42,5 @@ func (n seen) neighbour() (collect.Neighbour, bool) {
 	if !ok || err != nil || mac == (posture.MAC{}) || mac[0]&1 != 0 || at.IsMulticast() || at.IsUnspecified() || at.IsLoopback() {
 		return collect.Neighbour{}, false
 	}
-	return collect.Neighbour{MAC: mac, Address: at.WithZone(""), Adapter: plain(n.Adapter)}, true
+	return collect.Neighbour{MAC: mac, Address: at.WithZone(""), Adapter: collect.Plain(n.Adapter)}, true
 }

@@ -45,7 +45,7 @@ func hasGlobal(all []netip.Prefix) bool {
 
 func (m *machine) adapter(l host.Link) collect.Adapter {
 	// Adapters that are switched off are not among those that Windows lists.
-	a := collect.Adapter{Name: plain(l.Name), Enabled: true, Connected: l.Up, DHCP: collect.Of(m.dhcp(l.ID))}
+	a := collect.Adapter{Name: collect.Plain(l.Name), Enabled: true, Connected: l.Up, DHCP: collect.Of(m.dhcp(l.ID))}
 	a.MAC, a.HasMAC = posture.ParseMAC(l.MAC)
 	if mac, ok := posture.ParseMAC(l.PermanentMAC); ok {
 		a.PermanentMAC = collect.Known(mac)
@@ -125,8 +125,8 @@ func (m *machine) users(context.Context) ([]collect.User, error) {
 	sessions, err := m.h.Native.Sessions()
 	out := make([]collect.User, 0, len(sessions))
 	for _, s := range sessions {
-		if name := plain(s.Name); name != "" {
-			out = append(out, collect.User{Name: name, Domain: plain(s.Domain)})
+		if name := collect.Plain(s.Name); name != "" {
+			out = append(out, collect.User{Name: name, Domain: collect.Plain(s.Domain)})
 		}
 	}
 	return out, err

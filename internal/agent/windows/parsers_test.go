@@ -275,7 +275,7 @@ func FuzzFirmware(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		got, err := parseFirmware(raw)
-		if err == nil && (len(got.vendor) > maxText || len(got.uuid) != 0 && len(got.uuid) != 36) {
+		if err == nil && (len(got.vendor) > collect.MaxText || len(got.uuid) != 0 && len(got.uuid) != 36) {
 			t.Errorf("%+v", got)
 		}
 	})

@@ -89,9 +89,9 @@ func valuesOf[T any](all answers, err error, subject string) ([]T, error) {
 	case a.Code == "InvalidNamespace", a.Code == "InvalidClass", strings.HasPrefix(a.ID, "CommandNotFoundException"):
 		return nil, &missingError{"this Windows has no " + subject}
 	case a.Code == "AccessDenied":
-		return nil, errors.New("needs administrator rights: " + plain(a.Error))
+		return nil, errors.New("needs administrator rights: " + collect.Plain(a.Error))
 	case a.Error != "" || a.Code != "" || a.ID != "":
-		return nil, errors.New(plain(a.Error + " " + a.ID))
+		return nil, errors.New(collect.Plain(a.Error + " " + a.ID))
 	}
 	var out list[T]
 	if err := json.Unmarshal(a.Value, &out); err != nil {

@@ -47,7 +47,7 @@ func (m *machine) passwordSet(found answers, err error) (bool, error) {
 	var free []string
 	for _, a := range accounts {
 		if a.Required == nil || !*a.Required {
-			free = append(free, plain(a.Name))
+			free = append(free, collect.Plain(a.Name))
 		}
 	}
 	if len(free) > 0 {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"muster/internal/agent/host"
 )
@@ -80,21 +79,4 @@ func (m *machine) hives() ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// maxText bounds a text, in bytes, that goes into a report.
-const maxText = 512
-
-// plain makes a text of the registry fit for a report: installers write what they like.
-func plain(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, s)
-	if len(s) > maxText {
-		s = strings.ToValidUTF8(s[:maxText], "")
-	}
-	return strings.TrimSpace(s)
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+
+	"muster/internal/agent/collect"
 )
 
 // firmware is what is read of the SMBIOS table.
@@ -78,7 +80,7 @@ func (f *firmware) system(fields, texts []byte, mixedEndian bool) {
 		}
 		all := bytes.Split(texts, []byte{0})
 		if n := int(fields[at]); n <= len(all) {
-			return plain(strings.ToValidUTF8(string(all[n-1]), ""))
+			return collect.Plain(strings.ToValidUTF8(string(all[n-1]), ""))
 		}
 		return ""
 	}

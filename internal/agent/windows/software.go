@@ -1,7 +1,6 @@
 package windows
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -69,15 +68,7 @@ func (m *machine) programs() ([]collect.Application, error) {
 			}
 		}
 	}
-	return tidyList(out), nil
-}
-
-// tidyList sorts a list and has each program in it once.
-func tidyList(all []collect.Application) []collect.Application {
-	slices.SortFunc(all, func(a, b collect.Application) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Version, b.Version), strings.Compare(a.Vendor, b.Vendor))
-	})
-	return slices.Compact(all)
+	return collect.Tidy(out), nil
 }
 
 // program reads an uninstall key; false for one that the Control Panel does not list either: parts and updates of others.
@@ -104,7 +95,7 @@ var updateKinds = []string{"Update", "Hotfix", "Security Update", "Update Rollup
 // registryText reads a text, "" where there is none.
 func registryText(k host.Key, value string) string {
 	s, _ := k.String(value)
-	return plain(s)
+	return collect.Plain(s)
 }
 
 // storePackages are those of the Store that are installed for somebody, each in the newest version that is there.
@@ -139,7 +130,7 @@ func (m *machine) storePackages() ([]collect.Application, error) {
 	for _, app := range newest {
 		out = append(out, app)
 	}
-	return tidyList(out), nil
+	return collect.Tidy(out), nil
 }
 
 // parsePackage reads the full name of a package: Name_Version_Architecture_ResourceId_PublisherId. Those with a resource
@@ -152,7 +143,7 @@ func parsePackage(full string) (collect.Application, bool) {
 	if _, ok := numbers(parts[1]); !ok {
 		return collect.Application{}, false
 	}
-	name := plain(parts[0])
+	name := collect.Plain(parts[0])
 	return collect.Application{Name: name, Version: parts[1], Category: category.Of(posture.Windows, name)}, name != ""
 }
 

@@ -52,7 +52,7 @@ func (m *machine) productName() (string, error) {
 	if n, bad := strconv.Atoi(build); bad == nil && n >= 22000 && ten && !m.isServer() {
 		name = "Windows 11" + rest
 	}
-	return plain(name), nil
+	return collect.Plain(name), nil
 }
 
 // isServer reports whether it is an edition for servers. ProductType says so since the first Windows NT.
@@ -115,7 +115,7 @@ func (m *machine) language() (string, error) {
 	}
 	wanted, err := strconv.ParseUint(number, 16, 32)
 	if err != nil {
-		return "", fmt.Errorf("InstallLanguage is %q", plain(number))
+		return "", fmt.Errorf("InstallLanguage is %q", collect.Plain(number))
 	}
 	names, err := m.subkeys(languages)
 	if err != nil {
@@ -123,7 +123,7 @@ func (m *machine) language() (string, error) {
 	}
 	for _, name := range names {
 		if n, err := m.number(languages+`\`+name, "LCID"); err == nil && n == wanted {
-			return plain(name), nil
+			return collect.Plain(name), nil
 		}
 	}
 	return "", fmt.Errorf("no name is known of language %#04x", wanted)
@@ -145,7 +145,7 @@ func (m *machine) domain() (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	return plain(cmp.Or(full, flat)), err
+	return collect.Plain(cmp.Or(full, flat)), err
 }
 
 var errNoCalls = errors.New("the system cannot be asked")

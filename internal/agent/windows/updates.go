@@ -103,10 +103,10 @@ func (f search) result() (collect.Updates, []collect.Patch, error) {
 
 func (u update) patch() collect.Patch {
 	p := collect.Patch{
-		Title: plain(u.Title), Vendor: "Microsoft Corporation", Severity: strings.ToLower(plain(u.Severity)), Released: stamp(u.Published),
+		Title: collect.Plain(u.Title), Vendor: "Microsoft Corporation", Severity: strings.ToLower(collect.Plain(u.Severity)), Released: stamp(u.Published),
 	}
 	if len(u.KB) > 0 && u.KB[0] != "" {
-		p.KB = "KB" + strings.TrimPrefix(plain(u.KB[0]), "KB")
+		p.KB = "KB" + strings.TrimPrefix(collect.Plain(u.KB[0]), "KB")
 	}
 	for _, c := range u.Categories {
 		kind := kinds[strings.ToLower(c.ID)]
@@ -114,7 +114,7 @@ func (u update) patch() collect.Patch {
 			p.Category = cmp.Or(kind, p.Category)
 		}
 		if c.Kind == "Product" && p.Product == "" {
-			p.Product = plain(c.Name)
+			p.Product = collect.Plain(c.Name)
 		}
 	}
 	return p
