@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -329,8 +330,8 @@ func TestNameServers(t *testing.T) {
 	}
 }
 
-// The second lease of dhclient and that of systemd-networkd were recorded on Debian 12 and moved to another address and
-// time; what NetworkManager notes is written after the names of its options, dhcp-options(5).
+// The second lease of dhclient, that of systemd-networkd and what NetworkManager 1.42 notes were recorded on Debian 12, and
+// moved to another address and time.
 const (
 	dhclientLeases = `
 lease {
@@ -358,7 +359,26 @@ lease {
 `
 	networkdLease = "# This is private data. Do not parse.\nADDRESS=192.0.2.10\nNETMASK=255.255.255.0\nROUTER=192.0.2.1\nSERVER_ADDRESS=192.0.2.1\n" +
 		"NEXT_SERVER=192.0.2.1\nBROADCAST=192.0.2.255\nT1=43200\nT2=75600\nLIFETIME=86400\nDNS=192.0.2.53\nHOSTNAME=vm\n"
-	managerState = "[device]\nmanaged=1\nconnection-uuid=5f2a6c1e-0000-4000-8000-000000000001\n\n[dhcp4]\ndhcp_lease_time=86400\ndhcp_server_identifier=192.0.2.1\nexpiry=1796104800\nip_address=192.0.2.10\n"
+	managerState = `[device]
+managed=true
+perm-hw-addr-fake=CA:64:3A:40:42:B2
+connection-uuid=5f2a6c1e-0000-4000-8000-000000000001
+nm-owned=false
+route-metric-default-effective=100
+next-server=192.0.2.1
+
+[dhcp4]
+dhcp4.broadcast_address=192.0.2.255
+dhcp4.dhcp_client_identifier=01:ca:64:3a:40:42:b2
+dhcp4.dhcp_lease_time=86400
+dhcp4.dhcp_server_identifier=192.0.2.1
+dhcp4.domain_name_servers=192.0.2.53
+dhcp4.expiry=1796104800
+dhcp4.host_name=vm
+dhcp4.ip_address=192.0.2.10
+dhcp4.routers=192.0.2.1
+dhcp4.subnet_mask=255.255.255.0
+`
 )
 
 func TestDHCP(t *testing.T) {
@@ -376,21 +396,23 @@ func TestDHCP(t *testing.T) {
 		permanent bool
 		want      collect.Fact[collect.DHCP]
 	}{
-		"dhclient of Debian":       {"-- file var/lib/dhcp/dhclient.eth0.leases --" + dhclientLeases, true, full},
-		"dhclient of Red Hat":      {"-- file var/lib/dhclient/dhclient-5f2a-eth0.lease --" + dhclientLeases, true, full},
-		"networkd":                 {"-- file run/systemd/netif/leases/2 --\n" + networkdLease, false, collect.Known(collect.DHCP{Enabled: true, Server: server})},
-		"NetworkManager":           {"-- file run/NetworkManager/devices/2 --\n" + managerState, false, full},
-		"dhcpcd":                   {"-- file var/lib/dhcpcd/eth0.lease --\n" + string(message), false, collect.Known(collect.DHCP{Enabled: true, Server: server, Obtained: hosttest.Now.Add(-time.Hour), Expires: hosttest.Now.Add(23 * time.Hour)})},
-		"a lease of another":       {"-- file var/lib/dhcp/dhclient.eth1.leases --\n" + "lease {\n  interface \"eth1\";\n  fixed-address 192.0.2.10;\n}\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
-		"a lease that ended":       {"-- file var/lib/dhcp/dhclient.leases --\nlease {\n interface \"eth0\";\n fixed-address 192.0.2.10;\n expire 1 2026/11/30 11:59:59;\n}\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
-		"a lease of other days":    {"-- file var/lib/dhcp/dhclient.leases --\nlease {\n interface \"eth0\";\n fixed-address 192.0.2.77;\n}\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
-		"the kernel knows it ends": {"", false, collect.Known(collect.DHCP{Enabled: true})},
-		"set by networkd":          {"-- file run/systemd/netif/links/2 --\nADMIN_STATE=configured\n", true, collect.Known(collect.DHCP{})},
-		"networkd keeps away":      {"-- file run/systemd/netif/links/2 --\nADMIN_STATE=unmanaged\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
-		"set by NetworkManager":    {"-- file run/NetworkManager/devices/2 --\n[device]\nmanaged=1\nconnection-uuid=5f2a\n", true, collect.Known(collect.DHCP{})},
-		"ifupdown, by hand":        {"-- file etc/network/interfaces --\nauto eth0\niface eth0 inet static\n  address 192.0.2.10/24\niface eth0 inet6 auto\n", true, collect.Known(collect.DHCP{})},
-		"ifupdown, by a client":    {"-- file etc/network/interfaces.d/eth0 --\niface eth0 inet dhcp\n", true, collect.Known(collect.DHCP{Enabled: true})},
-		"nothing known":            {"", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
+		"dhclient of Debian":        {"-- file var/lib/dhcp/dhclient.eth0.leases --" + dhclientLeases, true, full},
+		"dhclient of Red Hat":       {"-- file var/lib/dhclient/dhclient-5f2a-eth0.lease --" + dhclientLeases, true, full},
+		"networkd":                  {"-- file run/systemd/netif/leases/2 --\n" + networkdLease, false, collect.Known(collect.DHCP{Enabled: true, Server: server})},
+		"NetworkManager":            {"-- file run/NetworkManager/devices/2 --\n" + managerState, false, full},
+		"dhcpcd":                    {"-- file var/lib/dhcpcd/eth0.lease --\n" + string(message), false, collect.Known(collect.DHCP{Enabled: true, Server: server, Obtained: hosttest.Now.Add(-time.Hour), Expires: hosttest.Now.Add(23 * time.Hour)})},
+		"a lease of another":        {"-- file var/lib/dhcp/dhclient.eth1.leases --\n" + "lease {\n  interface \"eth1\";\n  fixed-address 192.0.2.10;\n}\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
+		"a lease that ended":        {"-- file var/lib/dhcp/dhclient.leases --\nlease {\n interface \"eth0\";\n fixed-address 192.0.2.10;\n expire 1 2026/11/30 11:59:59;\n}\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
+		"a lease of other days":     {"-- file var/lib/dhcp/dhclient.leases --\nlease {\n interface \"eth0\";\n fixed-address 192.0.2.77;\n}\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
+		"the kernel knows it ends":  {"", false, collect.Known(collect.DHCP{Enabled: true})},
+		"set by networkd":           {"-- file run/systemd/netif/links/2 --\nADMIN_STATE=configured\n", true, collect.Known(collect.DHCP{})},
+		"networkd keeps away":       {"-- file run/systemd/netif/links/2 --\nADMIN_STATE=unmanaged\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
+		"set by NetworkManager":     {"-- file run/NetworkManager/devices/2 --\n[device]\nmanaged=true\nconnection-uuid=5f2a\n", true, collect.Known(collect.DHCP{})},
+		"NetworkManager keeps away": {"-- file run/NetworkManager/devices/2 --\n[device]\nmanaged=false\nconnection-uuid=5f2a\n", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
+		"options by their names":    {"-- file run/NetworkManager/devices/2 --\n" + strings.ReplaceAll(managerState, "dhcp4.", ""), false, full},
+		"ifupdown, by hand":         {"-- file etc/network/interfaces --\nauto eth0\niface eth0 inet static\n  address 192.0.2.10/24\niface eth0 inet6 auto\n", true, collect.Known(collect.DHCP{})},
+		"ifupdown, by a client":     {"-- file etc/network/interfaces.d/eth0 --\niface eth0 inet dhcp\n", true, collect.Known(collect.DHCP{Enabled: true})},
+		"nothing known":             {"", true, collect.CouldNotReadf[collect.DHCP]("no known DHCP client, nor another that sets addresses")},
 	} {
 		m := machine{hosttest.Of(t, c.recording)}
 		got := m.dhcpClients().of(&link{index: 2, name: "eth0"}, []address{
