@@ -24,6 +24,9 @@ type Host struct {
 	// system itself lies. File systems of the network, of users (FUSE) and of the kernel are left out, as are pictures of
 	// disks (squashfs, disk images): to ask them how large they are may take for ever, or says nothing.
 	Volumes func() ([]Volume, error)
+	// Scratch makes a folder that only the agent can look into, for programs that must write where they only read, with links
+	// to all that is in another folder but locks ("" for none). Whoever asked for it has it removed.
+	Scratch func(like string) (dir string, remove func(), err error)
 	// Netlink asks Linux for everything of one kind that it has of the network, in its routing protocol (rtnetlink(7)), and
 	// gives the messages as they come, one after the other; nil but on Linux.
 	Netlink func(request uint16) ([]byte, error)

@@ -13,6 +13,7 @@ func System() *Host {
 		Registry:   registry(),
 		Native:     native(),
 		Volumes:    volumes,
+		Scratch:    scratch,
 		Netlink:    netlink,
 		Now:        time.Now,
 		Privileged: privileged(),

@@ -32,15 +32,23 @@ func TestUpdates(t *testing.T) {
 // TestUpdatesThatNobodyKnows: lists that were never fetched are not the same as nothing waiting.
 func TestUpdatesThatNobodyKnows(t *testing.T) {
 	for what, recording := range map[string]string{
-		"no package manager":     "-- file etc/os-release --\nID=linux\n",
-		"apt without lists":      "-- file usr/bin/apt --\n-- file var/lib/dpkg/status --\n-- file var/lib/apt/lists/lock --\n-- run apt -o Debug::NoLocking=1 list --upgradable --\nListing...\n",
-		"apt that fails":         "-- file usr/bin/apt --\n-- file var/lib/dpkg/status --\n-- file var/lib/apt/lists/x_InRelease --\n-- run exit 100 apt -o Debug::NoLocking=1 list --upgradable --\n",
-		"dnf without lists":      "-- file usr/bin/dnf --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- run dnf -q -C check-update --\n-- run dnf -q -C check-update --security --\n",
-		"dnf that fails":         "-- file usr/bin/dnf --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- file var/cache/dnf/fedora-1/repodata/repomd.xml --\n-- run exit 1 dnf -q -C check-update --\n",
+		"no package manager": "-- file etc/os-release --\nID=linux\n",
+		"apt without lists":  "-- file usr/bin/apt --\n-- file var/lib/dpkg/status --\n-- file var/lib/apt/lists/lock --\n-- run apt -o Debug::NoLocking=1 list --upgradable --\nListing...\n",
+		"apt that fails":     "-- file usr/bin/apt --\n-- file var/lib/dpkg/status --\n-- file var/lib/apt/lists/x_InRelease --\n-- run exit 100 apt -o Debug::NoLocking=1 list --upgradable --\n",
+		"dnf without lists":  "-- file usr/bin/dnf --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- run dnf -q -C --setopt=logdir=/scratch --setopt=cachedir=/scratch check-update --\n-- run dnf -q -C --setopt=logdir=/scratch --setopt=cachedir=/scratch check-update --security --\n",
+		"dnf that fails":     "-- file usr/bin/dnf --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- file var/cache/dnf/fedora-1/repodata/repomd.xml --\n-- run exit 1 dnf -q -C --setopt=logdir=/scratch --setopt=cachedir=/scratch check-update --\n",
+		"dnf without advisories": "-- file usr/bin/dnf --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- file var/cache/dnf/p-93ef0015ed0ae167/repodata/repomd.xml --\n" +
+			"-- run exit 100 dnf -q -C --setopt=logdir=/scratch --setopt=cachedir=/scratch check-update --\n\nproofpkg.x86_64                            2.0.0-1                             p\n" +
+			"-- run dnf -q -C --setopt=logdir=/scratch --setopt=cachedir=/scratch check-update --security --\n",
+		"zypper without patches": "-- file usr/bin/zypper --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- file var/cache/zypp/raw/p/repodata/repomd.xml --\n" +
+			"-- run env ZYPP_LOCKFILE_ROOT=/scratch zypper --non-interactive --no-refresh --xmlout list-updates --\n" +
+			"<stream><update-status version=\"0.6\"><update-list><update kind=\"package\" name=\"proofpkg\"/></update-list></update-status></stream>\n" +
+			"-- run env ZYPP_LOCKFILE_ROOT=/scratch zypper --non-interactive --no-refresh --xmlout list-patches --category security --\n" +
+			"<stream><update-status version=\"0.6\"><update-list><appletinfo status=\"no-update-repositories\"/></update-list></update-status></stream>\n",
 		"zypper without lists":   "-- file usr/bin/zypper --\n-- file var/lib/rpm/rpmdb.sqlite --\n",
 		"apk without an index":   "-- file sbin/apk --\n-- file lib/apk/db/installed --\n-- run apk --no-network version -l < --\n",
 		"apk with updates":       "-- file sbin/apk --\n-- file lib/apk/db/installed --\n-- file var/cache/apk/APKINDEX.1.tar.gz --\n-- run apk --no-network version -l < --\nmusl-1.2.4-r1 < 1.2.4-r2\n",
-		"an answer of no format": "-- file usr/bin/zypper --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- file var/cache/zypp/raw/a/repodata/repomd.xml --\n-- run zypper --non-interactive --no-refresh --xmlout list-updates --\n<stream><update\n",
+		"an answer of no format": "-- file usr/bin/zypper --\n-- file var/lib/rpm/rpmdb.sqlite --\n-- file var/cache/zypp/raw/a/repodata/repomd.xml --\n-- run env ZYPP_LOCKFILE_ROOT=/scratch zypper --non-interactive --no-refresh --xmlout list-updates --\n<stream><update\n",
 	} {
 		h := hosttest.Of(t, recording)
 		if f := gathered(t, h, updatesCollector(h)).Updates; f.State != collect.Unreadable || f.Why == "" {

@@ -24,24 +24,51 @@ func dnfMarks(h *host.Host) []string {
 	return slices.Concat(rpmDatabases, dnfIndexes(h), []string{"etc/yum.repos.d", "etc/dnf/dnf.conf", "etc/yum.conf"})
 }
 
+// advisories are what dnf and yum fetched that says which updates mend a vulnerability. Not every distribution has it.
+func advisories(h *host.Host) []string {
+	return slices.Concat(matching(h, "var/cache/dnf/*/repodata/*updateinfo*"), matching(h, "var/cache/libdnf5/*/repodata/*updateinfo*"),
+		matching(h, "var/cache/yum/*/*/*/*updateinfo*"), matching(h, "var/cache/yum/*/*/*/gen/*updateinfo*"))
+}
+
+// dnfElsewhere has dnf write its logs and locks into a folder of ours: the agent's service may not write where they belong,
+// and nobody is to be kept waiting by it.
+func dnfElsewhere(h *host.Host, program string) (options []string, remove func(), err error) {
+	if program != "dnf" { // yum has no such options
+		return nil, func() {}, nil
+	}
+	cache := "/var/cache/dnf"
+	if h.Exists("usr/bin/dnf5") {
+		cache = "/var/cache/libdnf5"
+	}
+	dir, remove, err := h.Scratch(cache)
+	return []string{"--setopt=logdir=" + dir, "--setopt=cachedir=" + dir}, remove, err
+}
+
 // readDNF asks dnf or yum twice: for all updates, and for those that mend a vulnerability. Both end with 100 where there
 // are some, and with an error where nothing was fetched.
 func readDNF(ctx context.Context, h *host.Host, program string) (collect.Updates, error) {
+	u := collect.Updates{Checked: newest(h, dnfIndexes(h))}
+	if u.Checked.State != collect.IsKnown {
+		return u, fmt.Errorf("%s has no lists of packages: they were never fetched", program)
+	}
+	options, remove, err := dnfElsewhere(h, program)
+	if err != nil {
+		return u, err
+	}
+	defer remove()
 	count := func(more ...string) (int, error) {
-		out, err := h.Run(ctx, program, append([]string{"-q", "-C", "check-update"}, more...)...)
+		out, err := h.Run(ctx, program, slices.Concat([]string{"-q", "-C"}, options, []string{"check-update"}, more)...)
 		var exit *host.ExitError
 		if errors.As(err, &exit) && exit.Code == 100 {
 			err = nil
 		}
 		return parseCheckUpdate(out), err
 	}
-	u := collect.Updates{Checked: newest(h, dnfIndexes(h))}
-	if u.Checked.State != collect.IsKnown {
-		return u, fmt.Errorf("%s has no lists of packages: they were never fetched", program)
-	}
-	var err error
-	if u.Pending, err = count(); err != nil {
+	if u.Pending, err = count(); err != nil || u.Pending == 0 {
 		return u, err
+	}
+	if len(advisories(h)) == 0 {
+		return u, fmt.Errorf("%d updates are waiting; no repository says which of them are security updates", u.Pending)
 	}
 	u.Security, err = count("--security")
 	return u, err
@@ -91,8 +118,14 @@ func readZypper(ctx context.Context, h *host.Host) (collect.Updates, error) {
 	if u.Checked.State != collect.IsKnown {
 		return u, errors.New("zypper has no lists of packages: they were never fetched")
 	}
+	// Its lock goes into a folder of ours: the agent's service may not write where it belongs.
+	dir, remove, err := h.Scratch("")
+	if err != nil {
+		return u, err
+	}
+	defer remove()
 	count := func(what ...string) (int, error) {
-		out, err := h.Run(ctx, "zypper", append([]string{"--non-interactive", "--no-refresh", "--xmlout"}, what...)...)
+		out, err := h.Run(ctx, "env", append([]string{"ZYPP_LOCKFILE_ROOT=" + dir, "zypper", "--non-interactive", "--no-refresh", "--xmlout"}, what...)...)
 		if err != nil {
 			return 0, err
 		}
@@ -108,7 +141,8 @@ func readZypper(ctx context.Context, h *host.Host) (collect.Updates, error) {
 	return u, err
 }
 
-// parseZypper counts the elements `update` of its answer that are needed.
+// parseZypper counts the elements `update` of its answer that are needed. Where no repository has patches none is needed,
+// and nothing is known.
 func parseZypper(out []byte) (int, error) {
 	dec := xml.NewDecoder(bytes.NewReader(out))
 	dec.Strict = false
@@ -122,7 +156,7 @@ func parseZypper(out []byte) (int, error) {
 			return 0, fmt.Errorf("zypper wrote what cannot be read: %w", err)
 		}
 		e, ok := tok.(xml.StartElement)
-		if !ok || e.Name.Local != "update" {
+		if !ok || e.Name.Local != "update" && e.Name.Local != "appletinfo" {
 			continue
 		}
 		status := ""
@@ -131,7 +165,10 @@ func parseZypper(out []byte) (int, error) {
 				status = a.Value
 			}
 		}
-		if status == "" || status == "needed" {
+		switch {
+		case e.Name.Local == "appletinfo" && status == "no-update-repositories":
+			return 0, errors.New("no repository of zypper's says which updates are security updates")
+		case e.Name.Local == "update" && (status == "" || status == "needed"):
 			n++
 		}
 	}

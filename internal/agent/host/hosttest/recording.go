@@ -29,7 +29,7 @@ import (
 //	-- registry HKEY_LOCAL_MACHINE\SOFTWARE\X -- values of a key, one on a line: Name=text, Name=dword:42, Name=hex:0aff
 //	-- native --                       what calls of Windows tell, as JSON: see Native
 //
-// A program that is not recorded is not installed.
+// A program that is not recorded is not installed. The folder that programs may write to is /scratch.
 func Load(t testing.TB, path string) *host.Host {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -97,7 +97,10 @@ func parse(raw []byte) (*host.Host, error) {
 			return nil, fmt.Errorf("section %q: a section is file, link, denied, run, netlink, registry or native", f.Name)
 		}
 	}
-	h := &host.Host{Files: files, Programs: progs, Slow: progs, Now: func() time.Time { return Now }, Privileged: true, Native: native}
+	h := &host.Host{
+		Files: files, Programs: progs, Slow: progs, Now: func() time.Time { return Now }, Privileged: true, Native: native,
+		Scratch: func(string) (string, func(), error) { return "/scratch", func() {}, nil },
+	}
 	if len(keys) > 0 {
 		h.Registry = keys
 	}
