@@ -60,7 +60,7 @@ func needPrograms(t *testing.T, names ...string) {
 }
 
 // limit is how long anything may take that is waited for.
-const limit = time.Minute
+const limit = 2 * time.Minute
 
 // eventually waits until something holds.
 func eventually(t *testing.T, what string, holds func() bool) {

@@ -271,8 +271,8 @@ func parseClamFind(line string, zone *time.Location) (collect.Threat, bool) {
 
 // cutText cuts a text to what a report may hold.
 func cutText(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText]
+	if len(s) > collect.MaxText {
+		s = s[:collect.MaxText]
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }

@@ -1,16 +1,11 @@
 package linux
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"muster/internal/agent/collect"
 )
-
-// maxText is how long a text may be for the server to take the report that it stands in.
-const maxText = 512
 
 // packageURL makes a package URL. Qualifiers are keys and values in turn, the keys in the order of the alphabet; those
 // without a value are left out. It gives "" for one that would be too long to be read.
@@ -37,7 +32,7 @@ func packageURL(kind, namespace, name, version string, qualifiers ...string) str
 			sep = '&'
 		}
 	}
-	if b.Len() > maxText {
+	if b.Len() > collect.MaxText {
 		return ""
 	}
 	return b.String()
@@ -53,15 +48,4 @@ func escape(b *strings.Builder, s string) {
 			fmt.Fprintf(b, "%%%02X", c)
 		}
 	}
-}
-
-// tidyList puts applications in order, each once, without those that have no name or one that no report may hold.
-func tidyList(apps []collect.Application) []collect.Application {
-	apps = slices.DeleteFunc(apps, func(a collect.Application) bool {
-		return a.Name == "" || len(a.Name) > maxText || len(a.Version) > maxText
-	})
-	slices.SortFunc(apps, func(a, b collect.Application) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version), cmp.Compare(a.PURL, b.PURL))
-	})
-	return slices.Clip(slices.Compact(apps))
 }

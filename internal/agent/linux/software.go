@@ -66,7 +66,7 @@ func (src *source) look(ctx context.Context, h *host.Host) collect.Fact[[]collec
 		if err == nil && len(apps) > src.most {
 			err = fmt.Errorf("there are more than %d entries", src.most)
 		}
-		apps = tidyList(apps)
+		apps = collect.Tidy(apps)
 		if src.products {
 			for i := range apps {
 				apps[i].Category = category.Of(posture.Linux, apps[i].Name)

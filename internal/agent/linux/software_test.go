@@ -186,8 +186,8 @@ func TestPackageURLBounds(t *testing.T) {
 	if got := packageURL("deb", "debian", strings.Repeat("x", 600), "1"); got != "" {
 		t.Errorf("a URL that the server would refuse: %s", got)
 	}
-	long := strings.Repeat("x", maxText+1)
-	if got := tidyList([]collect.Application{{Name: long}, {Name: "b", Version: long}, {Name: "a"}, {}, {Name: "a"}}); len(got) != 1 {
+	long := strings.Repeat("x", collect.MaxText+1)
+	if got := collect.Tidy([]collect.Application{{Name: long}, {Name: "b", Version: long}, {Name: "a"}, {}, {Name: "a"}}); len(got) != 1 {
 		t.Errorf("%v", got)
 	}
 }
@@ -260,8 +260,8 @@ func FuzzPackageLists(f *testing.F) {
 		}
 		name, version := parseMetadata(in)
 		apps = append(apps, collect.Application{Name: name, Version: version, PURL: packageURL("pypi", "", pypiName(name), version)})
-		for _, a := range tidyList(apps) {
-			if a.Name == "" || len(a.PURL) > maxText || strings.ContainsAny(a.PURL, " \n\x00") {
+		for _, a := range collect.Tidy(apps) {
+			if a.Name == "" || len(a.PURL) > collect.MaxText || strings.ContainsAny(a.PURL, " \n\x00") {
 				t.Errorf("%+v", a)
 			}
 		}
