@@ -14,8 +14,9 @@ import (
 )
 
 // enrol registers a machine with the code or the licence key of the settings. The id is that of the device which it was
-// before, if any.
-func enrol(ctx context.Context, c *protocol.Client, s *settings.Settings, found *collect.Snapshot, deviceID string) (protocol.Credentials, error) {
+// before, if any. The machine is looked at once the server has answered: looking takes its time, and a wrong address or
+// code is told without it.
+func enrol(ctx context.Context, c *protocol.Client, s *settings.Settings, look func() *collect.Snapshot, deviceID string) (protocol.Credentials, error) {
 	if s.Code == "" && s.LicenseKey == "" {
 		return protocol.Credentials{}, errors.New("this machine is not enrolled: give a registration code (--code) or a licence key (--license-key)")
 	}
@@ -24,7 +25,7 @@ func enrol(ctx context.Context, c *protocol.Client, s *settings.Settings, found 
 		return protocol.Credentials{}, err
 	}
 	about := report.About{Version: Version, DeviceName: s.DeviceName, Privacy: private}
-	body, err := report.Registration(found, about, s.LicenseKey, s.Group, deviceID)
+	body, err := report.Registration(look(), about, s.LicenseKey, s.Group, deviceID)
 	if err != nil {
 		return protocol.Credentials{}, err
 	}

@@ -173,10 +173,13 @@ func (i *installation) enrol(ctx context.Context) (bool, error) {
 		}
 		deviceID = before.Credentials.DeviceID
 	}
-	log, _ := newLog(i.stderr, "error")
-	h := host.System()
-	found := collect.Gather(ctx, collectors(h), nil, h.Now(), log)
-	who, err := enrol(ctx, i.client, i.s, found, deviceID)
+	var found *collect.Snapshot
+	who, err := enrol(ctx, i.client, i.s, func() *collect.Snapshot {
+		log, _ := newLog(i.stderr, "error")
+		h := host.System()
+		found = collect.Gather(ctx, collectors(h), nil, h.Now(), log)
+		return found
+	}, deviceID)
 	if err != nil {
 		return false, notEnrolled(err, i.s)
 	}

@@ -250,7 +250,7 @@ func (r *runner) retired() error {
 
 // enrol registers the machine.
 func (r *runner) enrol(ctx context.Context) error {
-	who, err := enrol(ctx, r.client, r.settings, r.snapshot, r.state.Credentials.DeviceID)
+	who, err := enrol(ctx, r.client, r.settings, func() *collect.Snapshot { return r.snapshot }, r.state.Credentials.DeviceID)
 	if err != nil {
 		return err
 	}
