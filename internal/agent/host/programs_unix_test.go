@@ -4,7 +4,11 @@ package host
 
 import (
 	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -34,10 +38,25 @@ func TestProgramsOfThisMachine(t *testing.T) {
 // A program that never ends, or never stops writing, holds nobody, and what it started ends with it.
 func TestProgramsThatAreEnded(t *testing.T) {
 	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
 	p := programs{limit: 300 * time.Millisecond, maxOutput: 1 << 20}
 	start := time.Now()
-	if _, err := p.Run(t.Context(), "sh", "-c", "sleep 1000 & sleep 1000"); !errors.Is(err, ErrTooSlow) {
+	if _, err := p.Run(t.Context(), "sh", "-c", "exec 3>"+fifo+"; echo open >&3; sleep 1000 & sleep 1000"); !errors.Is(err, ErrTooSlow) {
 		t.Errorf("too slow: %v", err)
+	}
+	if err := open.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(open); err != nil || string(said) != "open\n" { // it ends when nobody has it open any more
+		t.Errorf("what the program started goes on: %q, %v", said, err)
 	}
 	p.limit = time.Minute
 	if _, err := p.Run(t.Context(), "sh", "-c", "while :; do echo more and more; done"); !errors.Is(err, ErrTooMuch) {

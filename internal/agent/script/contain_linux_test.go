@@ -89,13 +89,22 @@ func TestOutcomes(t *testing.T) {
 func TestScriptsHaveNoPrivileges(t *testing.T) {
 	needsRoot(t)
 	t.Parallel()
+	// As root is on some systems; where tests are run it may be in none.
+	before, err := os.Getgroups()
+	if err == nil {
+		err = syscall.Setgroups([]int{0, 4})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Setgroups(before) })
 	secret := filepath.Join(t.TempDir(), "state")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
 		"is not root":                  `test "$(id -u)" != 0 && test "$(id -ru)" != 0 && test "$(id -g)" != 0`,
-		"is in no group of root's":     `for g in $(id -G); do test $g != 0 || exit 1; done`,
+		"is in no group of root's":     `test "$(id -G)" = "$(id -g)"`,
 		"has no capabilities":          `test "$(grep -E '^Cap(Prm|Eff|Amb):' /proc/self/status | grep -vc 0000000000000000)" = 0`,
 		"gets no rights by a program":  `grep -q '^NoNewPrivs:.1' /proc/self/status`,
 		"does not become root by su":   `! su -c id 2>/dev/null`,
