@@ -102,16 +102,20 @@ cover: ## which lines the tests run, as bin/coverage.html
 mutation: ## see what the tests of internal/policy do not notice (some 20 minutes; docs/mutation-testing.md)
 	$(GO) run ./tools/mutation -package internal/policy -known docs/mutation-testing.md -workers 2 -budget 1h -- -rapid.checks=40 -rapid.nofailfile
 
-# Targets are found in the text: asking the go command would build every test once more.
+# Targets are found in the text, and each package is built once for all of its targets.
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME runs (20000x), those of whole servers for FUZZTIME_SLOW (5000x)
-	@set -e; found=0; \
-	for line in $$(grep -rEo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sort | sed 's/func //'); do \
-		found=$$((found+1)); file=$${line%%:*}; target=$${line##*:}; \
-		case ' $(FUZZ_SLOW) ' in *" $$target "*) runs=$(FUZZTIME_SLOW);; *) runs=$(FUZZTIME);; esac; \
-		echo "$$target, $$runs ($$(dirname $$file))"; \
-		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $$runs -fuzzminimizetime 200x "$$(dirname $$file)"; \
-	done; \
+	@set -e; found=0; cache="$$($(GO) env GOCACHE)/fuzz"; program='$(BIN)/fuzz.test'; \
+	for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+		$(GO) test -c -fuzz=. -o "$$program" "$$dir"; \
+		for target in $$(grep -hEo '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | sort | sed 's/func //'); do \
+			found=$$((found+1)); \
+			case ' $(FUZZ_SLOW) ' in *" $$target "*) runs=$(FUZZTIME_SLOW);; *) runs=$(FUZZTIME);; esac; \
+			echo "$$target, $$runs ($$dir)"; \
+			(cd "$$dir" && "$$program" -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $$runs -test.fuzzminimizetime 200x \
+				-test.fuzzcachedir "$$cache/muster/$$dir"); \
+		done; \
+	done; rm -f "$$program"; \
 	if [ $$found = 0 ]; then echo 'no fuzz target was found: that cannot be right' >&2; exit 1; fi
 
 .PHONY: bench
