@@ -61,7 +61,7 @@ Add-Subject 'detections' {
 Add-Subject 'accounts' {
   if ((Get-CimInstance -ClassName Win32_OperatingSystem).ProductType -ne 2) {
     Get-CimInstance -ClassName Win32_UserAccount -Filter 'LocalAccount = TRUE AND Disabled = FALSE' |
-      Select-Object -First 500 | ForEach-Object { @{ name = $_.Name; required = $_.PasswordRequired } }
+      Select-Object -First 500 | ForEach-Object { @{ required = $_.PasswordRequired } }
   }
 }
 $found | ConvertTo-Json -Depth 6 -Compress

@@ -187,7 +187,7 @@ func TestServer(t *testing.T) {
 	}))
 	same(t, "threats", s.Threats, unread[collect.Threats](stopped))
 	same(t, "updates", s.Updates, unread[collect.Updates]("it is not told when Windows Update searched for updates, if it ever did"))
-	same(t, "password", s.PasswordSet, unread[bool]("it is not told whether accounts that need no password have one: backup"))
+	same(t, "password", s.PasswordSet, unread[bool]("1 accounts need no password, and it is not told whether they have one"))
 	same(t, "screen lock", s.ScreenLock, known(collect.ScreenLock{Enabled: true, After: 5 * time.Minute}))
 }
 
