@@ -23,8 +23,9 @@ type Status struct {
 	Judged      time.Time `json:"judged_at,omitzero"`
 	Reported    time.Time `json:"last_report,omitzero"`
 	Contact     time.Time `json:"last_contact,omitzero"`
-	Error       string    `json:"error,omitempty"`    // why the last contact failed
-	Question    string    `json:"question,omitempty"` // what the administrator asks the user
+	Error       string    `json:"error,omitempty"`            // why the last contact failed
+	Question    string    `json:"question,omitempty"`         // what the administrator asks the user
+	Pattern     string    `json:"question_pattern,omitempty"` // of answers that the administrator takes
 	Retired     time.Time `json:"retired,omitzero"`
 }
 
@@ -50,7 +51,10 @@ func (r *runner) showError(err error) {
 func (r *runner) show() {
 	s := &r.status
 	s.Version, s.Server, s.DeviceID, s.Reported = Version, r.settings.Server, r.state.Credentials.DeviceID, second(r.state.Reported)
-	s.Retired, s.Question = r.state.Retired, ""
+	s.Retired, s.Question, s.Pattern = r.state.Retired, "", ""
+	if r.config.UserIdentity.Enable != 0 {
+		s.Pattern = r.config.UserIdentity.Regex
+	}
 	if r.config.UserIdentity.Enable != 0 && userIdentity(r.settings.StateDir) == "" {
 		s.Question = r.config.UserIdentity.Msg
 	}

@@ -80,3 +80,30 @@ func TestStatusFromTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestIdentify: an answer is kept for the agent alone, unless it is not of the form that was asked for.
+func TestIdentify(t *testing.T) {
+	dir, file := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "status.json")
+	identify := func(answer ...string) int {
+		args := append([]string{"identify", "--settings", "/dev/null", "--state", dir, "--status-file", file}, answer...)
+		return Main(t.Context(), args, io.Discard, io.Discard)
+	}
+	if code := identify("kari"); code != 0 || userIdentity(dir) != "kari" {
+		t.Errorf("without a form: exit status %d, %q is kept", code, userIdentity(dir))
+	}
+	raw, err := json.Marshal(Status{Question: "Your address?", Pattern: `^[^@ ]+@example\.net$`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := settings.WriteFile(file, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for answer, want := range map[string]int{"anna": 1, "anna@example.net": 0, "": 2, strings.Repeat("x", maxIdentity+1): 2} {
+		if code := identify(answer); code != want {
+			t.Errorf("%.20q: exit status %d, want %d", answer, code, want)
+		}
+	}
+	if got := userIdentity(dir); got != "anna@example.net" {
+		t.Errorf("%q is kept", got)
+	}
+}

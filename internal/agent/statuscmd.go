@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -190,7 +191,8 @@ func retire(ctx context.Context, s *settings.Settings, held *state.State) error 
 }
 
 const identifyText = `
-The answer goes to the server with the next report. It is kept on this machine until the administrator asks anew.`
+The answer goes to the server with the next report. It is kept on this machine until the administrator asks anew. One that
+is not of the form that the administrator asked for is not taken.`
 
 func runIdentify(_ context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
@@ -202,8 +204,22 @@ func runIdentify(_ context.Context, p *program, c *command, args []string) error
 	if who == "" || len(who) > maxIdentity {
 		return usagef("identify takes one answer of at most %d characters: muster-agent identify you@example.net", maxIdentity)
 	}
+	if !asAsked(&f.Settings, who) {
+		return fmt.Errorf("%q is not of the form that the administrator asks for", who)
+	}
 	if err := settings.PrivateFolder(f.Settings.StateDir); err != nil {
 		return err
 	}
 	return settings.WriteFile(identityFile(f.Settings.StateDir), []byte(who+"\n"), 0o600)
+}
+
+// asAsked reports whether an answer is of the form that the server asked the agent for, as far as that has shown it here. In
+// what dialect the administrator wrote it is not known; what is no expression here takes every answer.
+func asAsked(s *settings.Settings, who string) bool {
+	shown, err := readStatus(s)
+	if err != nil || shown.Pattern == "" {
+		return true
+	}
+	form, err := regexp.Compile(shown.Pattern)
+	return err != nil || form.MatchString(who)
 }
