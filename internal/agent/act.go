@@ -12,12 +12,27 @@ import (
 	"muster/internal/agent/protocol"
 )
 
+// Bounds of what one contact may ask for: a server has at most maxCommands open for an agent. They are the agent's own,
+// since each command costs a lasting write, and a server may have been taken over.
+const (
+	maxCommands = 32
+	maxName     = 128 // bytes of an id or a type
+)
+
 // carryOut begins what the server asks for. A command comes with every contact until it was answered, so those that are
-// known already are passed over.
+// known already are passed over, and those that are too many come again.
 func (r *runner) carryOut(ctx context.Context, commands []protocol.Command) {
+	begun := 0
 	for _, c := range commands {
-		if c.ID == "" || r.working[c.ID] || r.state.Knows(c.ID) {
+		if c.ID == "" || r.working[c.ID] || r.state.Knows(c.ID) || len(c.ID) > maxName || len(c.Type) > maxName {
 			continue
+		}
+		if c.Type == protocol.CommandScan && len(r.working) > 0 {
+			continue // one after the other
+		}
+		if begun++; begun > maxCommands {
+			r.log.Warn("the server asks for too much at once: the rest is left")
+			return
 		}
 		r.log.Info("the server asks", "command", c.Type, "id", c.ID)
 		if c.Type == protocol.CommandScan {

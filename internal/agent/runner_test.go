@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -520,6 +522,65 @@ func TestCommands(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestTooManyCommands: a server that asks for a thousand things is not obeyed a thousand times in a row, and what is too long
+// to be the name of anything is not even kept.
+func TestTooManyCommands(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lab) {
+		var list []string
+		for i := range 1000 {
+			list = append(list, fmt.Sprintf(`{"id":"c%d","type":"dance","expires_at":"2030-01-01T00:00:00Z"}`, i))
+		}
+		long := strings.Repeat("x", 100_000)
+		list = append([]string{`{"id":"` + long + `","type":"dance"}`, `{"id":"long","type":"` + long + `"}`}, list...)
+		l.server.answer("ping", 200, `{"commands":[`+strings.Join(list, ",")+`]}`)
+		l.server.answer("result", 503, "")
+		l.start()
+		l.pass(2 * time.Minute)
+		untold := l.runner.state.Untold()
+		if len(untold) != maxCommands || untold[0].CommandID != "c0" {
+			t.Errorf("%d commands were carried out after one contact, of which the first is %.20q", len(untold), untold[0].CommandID)
+		}
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestOneScanAtATime: scans that are asked for at once are done one after the other.
+func TestOneScanAtATime(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lab) {
+		slow := &slowPrograms{}
+		l.runner.host.Slow = slow
+		l.server.answer("ping", 200, `{"commands":[{"id":"s1","type":"scan_threats"},{"id":"s2","type":"scan_threats"},{"id":"s3","type":"scan_threats"}]}`)
+		l.start()
+		l.pass(2 * time.Hour)
+		if slow.most.Load() != 1 {
+			t.Errorf("%d scans at once", slow.most.Load())
+		}
+		if n := l.server.count("result"); n != 3 {
+			t.Errorf("%d scans were answered for", n)
+		}
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// slowPrograms take their time, and count how many of them run at once.
+type slowPrograms struct{ now, most atomic.Int32 }
+
+func (s *slowPrograms) Run(ctx context.Context, _ string, _ ...string) ([]byte, error) {
+	if n := s.now.Add(1); n > s.most.Load() {
+		s.most.Store(n)
+	}
+	defer s.now.Add(-1)
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Minute):
+	}
+	return nil, ctx.Err()
 }
 
 // TestResultSurvives: the agent ends after a command was carried out and before the server heard of it. It is told by the
