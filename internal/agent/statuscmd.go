@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"muster/internal/agent/protocol"
 	"muster/internal/agent/settings"
@@ -109,7 +110,7 @@ func askStatus(ctx context.Context, s *settings.Settings) (*Status, error) {
 
 func (p *program) showStatus(s *Status) {
 	line := func(name, format string, args ...any) {
-		p.say("%-14s "+format+"\n", append([]any{name}, args...)...)
+		p.say("%-14s %s\n", name, oneLine(fmt.Sprintf(format, args...)))
 	}
 	switch {
 	case !s.Retired.IsZero():
@@ -134,6 +135,12 @@ func (p *program) showStatus(s *Status) {
 	if s.Error != "" {
 		line("trouble", "%s", s.Error)
 	}
+}
+
+// oneLine makes a line of what may have come from a server, or from whatever answered in its place: nothing in it moves the
+// cursor or colours the terminal.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }), " ")
 }
 
 func ago(t time.Time) string {

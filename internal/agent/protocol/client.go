@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Client calls one server for one device. Its calls may run at the same time as each other.
@@ -158,11 +160,16 @@ func errorOf(call string, answer *http.Response, text []byte) error {
 	if e.Details == "" {
 		e.Details = string(text)
 	}
-	e.Details = e.Details[:min(len(e.Details), maxDetails)]
+	e.Details = plain(e.Details[:min(len(e.Details), maxDetails)])
 	if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && s > 0 {
 		e.RetryAfter = min(time.Duration(s)*time.Second, time.Hour)
 	}
 	return e
+}
+
+// plain makes one line of what something answered that may be no Muster server: it is shown on terminals.
+func plain(text string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
 // device makes a call about this device.
