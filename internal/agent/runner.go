@@ -67,6 +67,7 @@ func (r *runner) run(ctx context.Context) error {
 		defer r.door.Close()
 	}
 	r.working, r.results, r.checked = map[string]bool{}, make(chan done), make(chan []collect.CustomResult)
+	r.show() // it may take a minute until there is more to say
 	now := r.host.Now()
 	r.ping = now.Add(schedule.First(r.pingEvery(), r.random))
 	r.full, r.look = now, now.Add(r.settings.LookEvery)
@@ -297,7 +298,9 @@ func (r *runner) collectAll(ctx context.Context) {
 	if r.configured {
 		r.runChecks(ctx)
 	}
-	r.wantReport = r.wantReport || r.host.Now().Sub(r.state.Reported) >= r.reportEvery()*9/10
+	// A report of the future was sent while the clock was wrong: how long ago that was nobody knows.
+	since := r.host.Now().Sub(r.state.Reported)
+	r.wantReport = r.wantReport || since < 0 || since >= r.reportEvery()*9/10
 }
 
 // collect looks at the machine. Neighbours that were seen while they were asked for go with the wish for them.

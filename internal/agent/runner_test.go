@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -441,6 +442,53 @@ func TestForgotten(t *testing.T) {
 		}
 		if n := l.server.count("report"); n < 2 {
 			t.Error("it did not report under its new credentials")
+		}
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestClockOfTheFuture: an agent that reported while its clock was years ahead reports at its interval all the same.
+func TestClockOfTheFuture(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.pass(time.Minute)
+		l.counts(map[string]int{"report": 1})
+		if err := l.end(); err != nil {
+			t.Fatal(err)
+		}
+		l.runner.state.Reported = time.Now().AddDate(10, 0, 0)
+		if err := l.runner.state.Save(); err != nil {
+			t.Fatal(err)
+		}
+		l.make(l.runner.settings.StateDir)
+		l.start()
+		l.pass(3 * time.Hour)
+		if n := l.server.count("report"); n < 3 {
+			t.Errorf("%d reports in three hours", n)
+		}
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStatusFromTheStart: an agent that waits for its first contact after a restart can be seen to run.
+func TestStatusFromTheStart(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lab) {
+		l.start()
+		l.pass(time.Minute)
+		if err := l.end(); err != nil {
+			t.Fatal(err)
+		}
+		l.make(l.runner.settings.StateDir)
+		l.runner.settings.StatusFile = filepath.Join(t.TempDir(), "status.json")
+		l.start()
+		l.pass(time.Millisecond)
+		s, err := readStatus(l.runner.settings)
+		if err != nil || s.DeviceID != "D1" || s.Verdict != "" || s.Reported.IsZero() {
+			t.Errorf("%+v, %v", s, err)
 		}
 		if err := l.end(); err != nil {
 			t.Error(err)
