@@ -41,7 +41,7 @@ type installation struct {
 func runInstall(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
 	f.Writes = true
-	noService := f.Bool("no-service", false, "only write the settings and enrol; have `muster-agent run` started by other means")
+	noService := f.Bool("no-service", false, "only write the settings and enrol; have muster-agent run started by other means")
 	rest, err := p.load(c, f, args)
 	if err != nil {
 		return helped(err)
@@ -200,6 +200,8 @@ func notEnrolled(err error, s *settings.Settings) error {
 		if s.LicenseKey != "" {
 			what = "\nIs the licence key right, and does its account let agents enrol by it?"
 		}
+	case errors.As(err, &e) && e.Status == 406:
+		what = "\nThe account has no room for another device. Run it again when there is: `muster account show` on the server counts them."
 	case errors.As(err, &e) && e.Type == "":
 		what = "\nWhat answers at " + s.Server + " is no Muster server, or something in between."
 	}

@@ -74,7 +74,11 @@ func (f *Flags) fromFile(path string) error {
 	var members map[string]any
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
-	if err := d.Decode(&members); err != nil {
+	err = d.Decode(&members)
+	if _, more := d.Token(); err == nil && !errors.Is(more, io.EOF) {
+		err = errors.New("there is something behind it")
+	}
+	if err != nil {
 		return fmt.Errorf("the settings in %s are not a JSON object: %w", path, err)
 	}
 	var mistakes []error

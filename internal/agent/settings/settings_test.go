@@ -60,6 +60,8 @@ func TestMistakesInTheFile(t *testing.T) {
 		`{"script_keys": ["a,b"]}`:  "without commas",
 		"":                          "",
 		`["server"]`:                "not a JSON object",
+		`{"server": "a"} {"ca": 1}`: "there is something behind it",
+		`{"server": "a"}}`:          "there is something behind it",
 		`{"settings": "x"}`:         "there is no such setting",
 	} {
 		f := NewFlags("run", environment(nil))

@@ -82,7 +82,7 @@ func Read(dir string) (*State, error) {
 		return nil, fmt.Errorf("the agent's state cannot be read: %w", err)
 	}
 	if err := json.Unmarshal(raw, s); err != nil {
-		return nil, fmt.Errorf("the agent's state in %s cannot be read: %w", s.file, err)
+		return nil, fmt.Errorf("the agent's state in %s cannot be read: %w; remove that file, and the agent enrols anew with the code in its settings", s.file, err)
 	}
 	return s, nil
 }
