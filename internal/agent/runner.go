@@ -243,6 +243,7 @@ func (r *runner) retired() error {
 	r.log.Info("the server has retired this device; this agent stops, and enrols again only when it is told to")
 	r.state.Forget()
 	r.state.Retired = r.host.Now().UTC()
+	r.status = Status{} // what the server thought of the device counts no more
 	if err := r.state.Save(); err != nil {
 		return err
 	}

@@ -411,6 +411,9 @@ func TestRetired(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if v := l.runner.status.Verdict; v != "" {
+			t.Errorf("its status is still %q, as if it were fit", v)
+		}
 		if s.Retired.IsZero() || s.Credentials.Complete() {
 			t.Errorf("it remembers %+v", s)
 		}
