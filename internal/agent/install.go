@@ -165,6 +165,9 @@ func (i *installation) enrol(ctx context.Context) (bool, error) {
 	if before.Server == i.s.Server && before.Credentials.Complete() {
 		_, err := i.client.As(before.Credentials).Verdict(ctx)
 		if err == nil {
+			if err := i.wayBackIn(ctx); err != nil {
+				return false, err
+			}
 			i.say("This machine is enrolled as device %s.\n", before.Credentials.DeviceID)
 			return false, nil
 		}
@@ -190,8 +193,31 @@ func (i *installation) enrol(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// notEnrolled says what an administrator can do about it.
+// wayBackIn sees that another code, or licence key, than the settings have so far is one. A machine that is enrolled needs it
+// only when it has to enrol again, which is too late to be told.
+func (i *installation) wayBackIn(ctx context.Context) error {
+	before := settings.NewFlags("", func(string) (string, bool) { return "", false })
+	before.Writes = true
+	_, err := before.Load([]string{"--settings", i.flags.File})
+	if err != nil {
+		return err
+	}
+	if was := &before.Settings; i.s.Code == was.Code && i.s.LicenseKey == was.LicenseKey || i.s.Code == "" && i.s.LicenseKey == "" {
+		return nil
+	}
+	_, err = i.client.FetchPrivacy(ctx, i.s.Code, i.s.LicenseKey)
+	if err != nil {
+		return fmt.Errorf("this machine is enrolled, but could not enrol again, and nothing was changed: %w", advised(err, i.s))
+	}
+	return nil
+}
+
 func notEnrolled(err error, s *settings.Settings) error {
+	return fmt.Errorf("the machine is not enrolled, and nothing was changed: %w", advised(err, s))
+}
+
+// advised says what an administrator can do about it.
+func advised(err error, s *settings.Settings) error {
 	what := ""
 	var e *protocol.Error
 	switch {
@@ -209,7 +235,7 @@ func notEnrolled(err error, s *settings.Settings) error {
 		// Which of its calls it was says nothing to an administrator.
 		err = fmt.Errorf("the server answered %d: %s", e.Status, e.Details)
 	}
-	return fmt.Errorf("the machine is not enrolled, and nothing was changed: %w%s", err, what)
+	return fmt.Errorf("%w%s", err, what)
 }
 
 // remember keeps who the machine is. The service has the state while it runs.

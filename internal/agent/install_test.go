@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -85,8 +86,10 @@ func enroller(t *testing.T) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		answer := `{}`
+		asked, _ := io.ReadAll(r.Body)
 		switch {
-		case strings.HasSuffix(r.URL.Path, "/registration_code") && r.Header.Get("Gears-Auth") != "RIGHT":
+		case strings.HasSuffix(r.URL.Path, "/registration_code") && r.Header.Get("Gears-Auth") != "RIGHT",
+			strings.HasSuffix(r.URL.Path, "/fetch_privacy") && bytes.Contains(asked, []byte("WRONG")):
 			w.WriteHeader(http.StatusNotFound)
 			answer = `{"errors":[{"error_type":"404006","details":"Unknown registration code"}]}`
 		case strings.HasSuffix(r.URL.Path, "/registration_code"):
@@ -129,6 +132,13 @@ func TestInstallAndUninstall(t *testing.T) {
 	b, err := os.ReadFile(file)
 	if err != nil || !strings.Contains(string(b), `"code": "RIGHT"`) || strings.Contains(string(b), "license_key") {
 		t.Errorf("%v: the settings are %s", err, b)
+	}
+	_, err = install("--code", "WRONG")
+	if err == nil || !strings.Contains(err.Error(), "nothing was changed: the server answered 404: Unknown registration code\nIs the code right") {
+		t.Errorf("a code that is none took the place of the right one: %v", err)
+	}
+	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, b) {
+		t.Errorf("%v: the settings are %s", err, now)
 	}
 	out, err = install()
 	if err != nil || !strings.Contains(out, "This machine is enrolled as device d1") {
