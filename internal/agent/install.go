@@ -180,7 +180,7 @@ func (i *installation) enrol(ctx context.Context) (bool, error) {
 	who, err := enrol(ctx, i.client, i.s, func() *collect.Snapshot {
 		log, _ := newLog(i.stderr, "error")
 		h := host.System()
-		found = collect.Gather(ctx, collectors(h), nil, h.Now(), log)
+		found = collect.Gather(ctx, withoutNeighbours(collectors(h)), nil, h.Now(), log)
 		return found
 	}, deviceID)
 	if err != nil {

@@ -29,7 +29,6 @@ func runOnce(ctx context.Context, p *program, c *command, args []string) error {
 	log, _ := newLog(p.stderr, f.Settings.LogLevel)
 	h := host.System()
 	s := collect.Gather(ctx, withoutNeighbours(collectors(h)), nil, h.Now(), log)
-	s.Neighbours = collect.DoesNotApply[[]collect.Neighbour]("they are not asked for")
 	s.Neighbours = notAsked
 	made, err := report.New(s, report.About{
 		Version: Version, DeviceName: f.Settings.DeviceName, UserID: userIdentity(f.Settings.StateDir),

@@ -19,8 +19,8 @@ import (
 
 const statusText = `
 It shows what the running agent heard last; everybody may ask. Where the agent shows nothing, as on Windows, an administrator
-asks the server. The exit status is 0 when the machine is fit (compliant, in
-grace or exempted), 3 when it is not, 4 when that is not known, and 1 for a failure.`
+asks the server. The exit status is 0 when the machine is fit (compliant, in grace or exempted), 3 when it is not, 4 when that
+is not known or the server was not heard of for an hour, and 1 for a failure.`
 
 // exitError ends the program with a status of its own and says no more.
 type exitError struct{ status int }
@@ -59,13 +59,27 @@ func runStatus(ctx context.Context, p *program, c *command, args []string) error
 	} else {
 		p.showStatus(s)
 	}
+	if out := verdictExit(s, time.Now()); out != 0 {
+		return &exitError{out}
+	}
+	return nil
+}
+
+// lasting is for how long a verdict counts when the server is not heard of.
+const lasting = time.Hour
+
+// verdictExit is the exit status for a verdict. One that may have changed long ago is none.
+func verdictExit(s *Status, now time.Time) int {
+	if now.Sub(s.Contact) > lasting {
+		return exitUnknown
+	}
 	switch s.Verdict {
 	case "compliant", "in-grace", "exempted":
-		return nil
+		return 0
 	case "non-compliant", "quarantined", "out-of-license-usage":
-		return &exitError{exitUnfit}
+		return exitUnfit
 	default:
-		return &exitError{exitUnknown}
+		return exitUnknown
 	}
 }
 

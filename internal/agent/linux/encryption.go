@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -116,14 +117,22 @@ func (v *volumes) device(name string, depth int) (bool, error) {
 	if !v.h.Exists(dir) {
 		return false, fmt.Errorf("the device %s is not to be seen", name)
 	}
-	if raw, err := readStart(v.h, dir+"/dm/uuid", 512); err == nil {
+	raw, err := readStart(v.h, dir+"/dm/uuid", 512)
+	switch {
+	case err == nil:
 		uuid := string(raw)
 		if strings.HasPrefix(uuid, "CRYPT-") && !slices.ContainsFunc(notCiphers, func(p string) bool { return strings.HasPrefix(uuid, p) }) {
 			return true, nil
 		}
+	case !errors.Is(err, fs.ErrNotExist): // there is something, and it may well be dm-crypt
+		return false, fmt.Errorf("what the device %s is cannot be read: %w", name, err)
 	}
-	if below := v.entries(dir + "/slaves"); len(below) > 0 {
-		return v.all(below, depth)
+	below, err := fs.ReadDir(v.h.Files, dir+"/slaves")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("what the device %s lies on cannot be read: %w", name, err)
+	}
+	if len(below) > 0 {
+		return v.all(names(below), depth)
 	}
 	if raw, err := readStart(v.h, dir+"/loop/backing_file", 4096); err == nil {
 		return v.file(strings.TrimSpace(string(raw)), depth)

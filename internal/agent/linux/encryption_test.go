@@ -106,3 +106,18 @@ func FuzzMounts(f *testing.F) {
 		parsePool(in)
 	})
 }
+
+// TestEncryptionDenied: what may not be read is not plain.
+func TestEncryptionDenied(t *testing.T) {
+	const disk = "-- file proc/self/mountinfo --\n27 1 254:0 / / rw - ext4 /dev/dm-0 rw\n" +
+		"-- file sys/dev/block/254:0/uevent --\nDEVNAME=dm-0\n-- file sys/class/block/dm-0/size --\n1\n"
+	if v := volumesOf(t, hosttest.Of(t, disk))["/"]; v.Encrypted.State != collect.IsKnown || v.Encrypted.Value {
+		t.Fatalf("a plain disk: %+v", v)
+	}
+	for _, denied := range []string{"sys/class/block/dm-0/dm/uuid", "sys/class/block/dm-0/slaves"} {
+		v := volumesOf(t, hosttest.Of(t, disk+"-- denied "+denied+" --\n"))["/"]
+		if v.Encrypted.State != collect.Unreadable {
+			t.Errorf("without %s: %+v", denied, v)
+		}
+	}
+}

@@ -19,6 +19,10 @@ func (v *volumes) entries(dir string) []string {
 	if err != nil {
 		return nil
 	}
+	return names(list)
+}
+
+func names(list []fs.DirEntry) []string {
 	out := make([]string, 0, len(list))
 	for _, e := range list {
 		out = append(out, e.Name())

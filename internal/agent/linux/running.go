@@ -57,11 +57,22 @@ func comm(name string) string { return name[:min(len(name), 15)] }
 // bears the rights of its owner (setuid) takes its name from the link by which it was started, which anybody can make.
 func ofSystem(h *host.Host, pid string) bool {
 	raw, err := readStart(h, "proc/"+pid+"/status", 4096)
-	if err != nil || !systemAccounts(raw) {
+	if err != nil || !systemAccounts(raw) || inContainer(h, pid) {
 		return false
 	}
 	info, err := fs.Stat(h.Files, "proc/"+pid+"/exe")
 	return err != nil || info.Mode()&(fs.ModeSetuid|fs.ModeSetgid) == 0
+}
+
+// inContainer reports whether a process is in other surroundings than the machine's first process, and so guards these and
+// not the machine.
+func inContainer(h *host.Host, pid string) bool {
+	first, err := fs.ReadLink(h.Files, "proc/1/ns/pid")
+	if err != nil {
+		return false // the kernel tells nobody: there are no containers
+	}
+	its, err := fs.ReadLink(h.Files, "proc/"+pid+"/ns/pid")
+	return err == nil && its != first
 }
 
 // systemAccounts reports whether both who started a process and as whom it acts are accounts of the system.

@@ -41,3 +41,20 @@ func TestWhoseProgramsCount(t *testing.T) {
 		}
 	}
 }
+
+// TestContainers: what guards a container does not guard the machine.
+func TestContainers(t *testing.T) {
+	for space, counts := range map[string]bool{"pid:[4026531836]": true, "pid:[4026532999]": false} {
+		h := &host.Host{Files: fstest.MapFS{
+			"proc/1/comm":   {Data: []byte("init\n")},
+			"proc/1/ns/pid": {Data: []byte("pid:[4026531836]"), Mode: fs.ModeSymlink},
+			"proc/7/comm":   {Data: []byte("clamd\n")},
+			"proc/7/status": {Data: []byte("Uid:\t0\t0\t0\t0\n")},
+			"proc/7/ns/pid": {Data: []byte(space), Mode: fs.ModeSymlink},
+		}}
+		up, err := systemProcesses(h, "clamd")
+		if err != nil || up["clamd"] != counts {
+			t.Errorf("in %s: %v, %v", space, up, err)
+		}
+	}
+}

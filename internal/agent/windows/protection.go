@@ -29,7 +29,8 @@ type account struct {
 	Required *bool `json:"required"`
 }
 
-// passwordSet says whether every local account has a password. Windows does not tell that of one that need not have one.
+// passwordSet says whether every local account has a password. Windows does not tell that of one that need not have one, or
+// where it may be empty.
 func (m *machine) passwordSet(found answers, err error) (bool, error) {
 	const logon = currentVersion + `\Winlogon`
 	if auto, bad := m.text(logon, "AutoAdminLogon"); bad == nil && auto == "1" {
@@ -50,6 +51,24 @@ func (m *machine) passwordSet(found answers, err error) (bool, error) {
 	}
 	if free > 0 { // which ones is for no report: names of users may be private
 		return false, fmt.Errorf("%d accounts need no password, and it is not told whether they have one", free)
+	}
+	return m.passwordNeeded(found, err)
+}
+
+// lengths is what the machine asks of its passwords.
+type lengths struct {
+	Minimum int `json:"minimum"`
+}
+
+// passwordNeeded says whether an account that needs a password can have an empty one: it can where none has to be longer,
+// as on every Windows that nobody has told otherwise.
+func (m *machine) passwordNeeded(found answers, err error) (bool, error) {
+	asked, err := valuesOf[lengths](found, err, "passwords")
+	switch {
+	case err != nil:
+		return false, err
+	case len(asked) == 0 || asked[0].Minimum <= 0:
+		return false, errors.New("the machine takes empty passwords, and it is not told whether there are any")
 	}
 	return true, nil
 }

@@ -64,4 +64,7 @@ Add-Subject 'accounts' {
       Select-Object -First 500 | ForEach-Object { @{ required = $_.PasswordRequired } }
   }
 }
+Add-Subject 'passwords' {
+  @{ minimum = [int]([ADSI]('WinNT://' + $env:COMPUTERNAME)).MinPasswordLength.Value }
+}
 $found | ConvertTo-Json -Depth 6 -Compress

@@ -358,3 +358,17 @@ func TestScriptsCanBeHandedOver(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyPasswords: an account that needs a password may have an empty one where none has to be longer.
+func TestEmptyPasswords(t *testing.T) {
+	t.Parallel()
+	m := load(t, "laptop")
+	for passwords, want := range map[string]collect.Fact[bool]{
+		`[{"minimum": 8}]`: known(true),
+		`[{"minimum": 0}]`: unread[bool]("the machine takes empty passwords, and it is not told whether there are any"),
+		`[]`:               unread[bool]("the machine takes empty passwords, and it is not told whether there are any"),
+	} {
+		found, err := parseAnswers([]byte(`{"accounts": {"value": [{"required": true}]}, "passwords": {"value": ` + passwords + `}}`))
+		same(t, passwords, collect.Of(m.passwordSet(found, err)), want)
+	}
+}
