@@ -61,7 +61,7 @@ type soak struct {
 	program *process.Server
 	devices []soaked
 	began   time.Time
-	killed  time.Time      // the last time
+	kills   []time.Time
 	roots   *x509.CertPool // of a server that speaks TLS
 	phase   atomic.Int32
 	figures [phases]figures
@@ -204,7 +204,7 @@ func (s *soak) kill() error {
 	if p == nil {
 		return nil
 	}
-	s.killed = time.Now()
+	s.kills = append(s.kills, time.Now())
 	return p.Kill()
 }
 

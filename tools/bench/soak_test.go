@@ -47,7 +47,7 @@ func TestLossesAreSeen(t *testing.T) {
 	if err := f.seed(t.Context(), baseSize); err != nil {
 		t.Fatal(err)
 	}
-	s := &soak{fleet: f, bench: b, devices: make([]soaked, baseSize), began: time.Now(), killed: time.Now()}
+	s := &soak{fleet: f, bench: b, devices: make([]soaked, baseSize), began: time.Now()}
 	if err := s.remember(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -70,8 +70,9 @@ func (s *soak) verify(ctx context.Context) error {
 	err := s.each(ctx, func(i int, stored []byte, seen time.Time) error {
 		d := &s.devices[i]
 		if last := s.began.Add(d.contact); d.contact > 0 && seen.Before(last.Truncate(time.Millisecond)) {
-			unseen = max(unseen, s.killed.Sub(last))
-			if s.killed.Sub(last) > device.SeenLag {
+			before := s.killedAfter(last)
+			unseen = max(unseen, before)
+			if before > device.SeenLag {
 				late++
 			}
 		}
@@ -110,6 +111,17 @@ func (s *soak) verify(ctx context.Context) error {
 		return fmt.Errorf("%d reports were answered and are lost", lost)
 	}
 	return s.checkCounts(ctx, int64(len(s.devices)))
+}
+
+// killedAfter gives how long after a contact the server was killed. It may have answered for a moment yet.
+func (s *soak) killedAfter(contact time.Time) time.Duration {
+	const moment = 100 * time.Millisecond
+	for _, at := range s.kills {
+		if after := at.Sub(contact); after > -moment {
+			return after
+		}
+	}
+	return 0
 }
 
 func (s *soak) reportOf(i int, r said) []byte {
