@@ -210,29 +210,49 @@ func (s *Service) saveEnrolment(ctx context.Context, tx Tx, old, d *Device, r *R
 
 // recognise gives the id of the device that registers again, or "".
 func (s *Service) recognise(ctx context.Context, tx Tx, account posture.AccountID, r *Registration) (string, error) {
+	hardwareID, serial := posture.IdentifyingNumber(r.HardwareID), posture.IdentifyingNumber(r.Serial)
 	if r.DeviceID != "" {
 		d, err := tx.DeviceForUpdate(ctx, account, r.DeviceID)
-		if err == nil {
+		if err == nil && !anothers(&d, hardwareID) {
 			return d.ID, nil
 		}
-		if !errs.Is(err, errs.NotFound) {
+		if err != nil && !errs.Is(err, errs.NotFound) {
 			return "", err
 		}
 	}
-	hardwareID, serial := posture.IdentifyingNumber(r.HardwareID), posture.IdentifyingNumber(r.Serial)
-	for _, by := range []struct{ hardwareID, serial string }{{hardwareID, ""}, {"", serial}} {
-		if by.hardwareID == "" && by.serial == "" {
-			continue
+	if hardwareID != "" {
+		ids, err := tx.Recognise(ctx, account, hardwareID, "")
+		if err != nil || len(ids) > 0 {
+			return first(ids), err
 		}
-		ids, err := tx.Recognise(ctx, account, by.hardwareID, by.serial)
+	}
+	if serial != "" {
+		ids, err := tx.Recognise(ctx, account, "", serial)
 		if err != nil {
 			return "", err
 		}
 		if len(ids) > 0 {
-			return ids[0], nil
+			d, err := tx.DeviceForUpdate(ctx, account, ids[0])
+			if err != nil || !anothers(&d, hardwareID) {
+				return d.ID, err
+			}
 		}
 	}
 	return s.recogniseByMAC(ctx, tx, account, r, hardwareID, serial)
+}
+
+func first(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return ids[0]
+}
+
+// anothers reports whether a device in service is another machine than the one that registers, whatever else says that
+// it is the same. Ids, serial numbers and addresses of devices are no secrets, and a registration code is on every machine:
+// who knows them must not get a device's credentials. So what has told its hardware id has to tell it again.
+func anothers(d *Device, hardwareID string) bool {
+	return d.Lifecycle == Live && d.Managed && d.HardwareID != "" && d.HardwareID != hardwareID
 }
 
 // recogniseByMAC asks who owns the machine's burnt-in addresses. It answers only when all that have an owner have the
@@ -261,7 +281,7 @@ func (s *Service) recogniseByMAC(ctx context.Context, tx Tx, account posture.Acc
 	if err != nil {
 		return "", err
 	}
-	if differ(d.HardwareID, hardwareID) || differ(d.Serial, serial) {
+	if anothers(&d, hardwareID) || differ(d.HardwareID, hardwareID) || differ(d.Serial, serial) {
 		return "", nil
 	}
 	return found, nil

@@ -87,10 +87,13 @@ func testEnrolment(t *testing.T, e Engine) {
 		same bool
 	}{
 		{"by hardware id", device.Registration{HardwareID: "hw-0001 "}, true},
-		{"by serial", device.Registration{Serial: "SN-0001"}, true},
+		{"by hardware id, with a serial number", device.Registration{HardwareID: "HW-0001", Serial: "SN-0001"}, true},
 		{"hardware id before address", device.Registration{HardwareID: "HW-0001", Adapters: Adapters("00:0c:29:00:00:99")}, true},
-		{"by address", device.Registration{Adapters: Adapters("00-0C-29-00-00-01")}, true},
-		{"by its own id", device.Registration{DeviceID: first.DeviceID}, true},
+		{"by its own id and hardware id", device.Registration{DeviceID: first.DeviceID, HardwareID: "HW-0001"}, true},
+		{"not by an id that somebody knows", device.Registration{DeviceID: first.DeviceID}, false},
+		{"not by that id with another hardware id", device.Registration{DeviceID: first.DeviceID, HardwareID: "HW-0009"}, false},
+		{"not by a serial number that somebody knows", device.Registration{Serial: "SN-0001"}, false},
+		{"not by an address that somebody sees", device.Registration{Adapters: Adapters("00-0C-29-00-00-01")}, false},
 		{"not by name", device.Registration{Name: "one", HostName: "one"}, false},
 		{"not by a serial that says nothing", device.Registration{Serial: "Default string"}, false},
 		{"not by a random address", device.Registration{Adapters: Adapters("02:00:00:00:00:01")}, false},
@@ -99,6 +102,15 @@ func testEnrolment(t *testing.T, e Engine) {
 		got := b.enrol(t, c.reg)
 		if (got.DeviceID == first.DeviceID) != c.same {
 			t.Errorf("%s: recognised = %v, want %v", c.name, !c.same, c.same)
+		}
+	}
+	// Of agents that tell no hardware id the rest has to do.
+	plain := b.enrol(t, device.Registration{Serial: "SN-0002", Name: "two", Adapters: Adapters("00:0c:29:00:00:02")})
+	for name, reg := range map[string]device.Registration{
+		"by serial": {Serial: "SN-0002"}, "by address": {Adapters: Adapters("00-0C-29-00-00-02")}, "by its own id": {DeviceID: plain.DeviceID},
+	} {
+		if got := b.enrol(t, reg); got.DeviceID != plain.DeviceID {
+			t.Errorf("without a hardware id, %s: it is not recognised", name)
 		}
 	}
 	_, err := b.svc.Authenticate(t.Context(), b.account, first.DeviceID, first.Key, first.Token)

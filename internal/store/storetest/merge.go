@@ -188,7 +188,7 @@ func (b *bench) afterMerge(t *testing.T, stay, goes device.Enrolment) {
 	_, _, err := b.svc.Standing(ctx, goes.DeviceID, goes.Key, goes.Token)
 	wantCode(t, err, errs.Unauthenticated)
 	for name, r := range map[string]device.Registration{
-		"by its old id": {DeviceID: goes.DeviceID}, "by its serial number": {Serial: "SN-0001"}, "by its address": {Adapters: Adapters("00:0c:29:00:00:02")},
+		"by its old id": {DeviceID: goes.DeviceID}, "by its serial number": {HardwareID: "HW-0001", Serial: "SN-0001"}, "by its address": {HardwareID: "HW-0001", Adapters: Adapters("00:0c:29:00:00:02")},
 	} {
 		if again := b.enrol(t, r); again.DeviceID != stay.DeviceID {
 			t.Errorf("%s: registers as %s", name, again.DeviceID)

@@ -88,7 +88,7 @@ func testPrivacy(t *testing.T, e Engine) {
 		t.Errorf("recognised as %s, was %s", again.DeviceID, id)
 	}
 	b.nothingStored(t, id)
-	onlyAddress := b.enrol(t, device.Registration{Name: "x", Serial: "SN-1", Adapters: Adapters(talkativeMAC)})
+	onlyAddress := b.enrol(t, device.Registration{Name: "x", Serial: "SN-1", HardwareID: r.HardwareID, Adapters: Adapters(talkativeMAC)})
 	if onlyAddress.DeviceID != id {
 		t.Errorf("by its address recognised as %s", onlyAddress.DeviceID)
 	}
