@@ -176,6 +176,10 @@ func (i *installation) enrol(ctx context.Context) (bool, error) {
 		}
 		deviceID = before.Credentials.DeviceID
 	}
+	made := !exists(i.s.StateDir)
+	if err := keepable(i.s.StateDir); err != nil {
+		return false, fmt.Errorf("the machine is not enrolled, because what the server gives it could not be kept: %w", err)
+	}
 	var found *collect.Snapshot
 	who, err := enrol(ctx, i.client, i.s, func() *collect.Snapshot {
 		log, _ := newLog(i.stderr, "error")
@@ -184,6 +188,9 @@ func (i *installation) enrol(ctx context.Context) (bool, error) {
 		return found
 	}, deviceID)
 	if err != nil {
+		if made {
+			_ = os.Remove(i.s.StateDir) // it is empty, or it stays
+		}
 		return false, notEnrolled(err, i.s)
 	}
 	if err := i.remember(ctx, who, found.Identity.HardwareID.Value); err != nil {
@@ -236,6 +243,16 @@ func advised(err error, s *settings.Settings) error {
 		err = fmt.Errorf("the server answered %d: %s", e.Status, e.Details)
 	}
 	return fmt.Errorf("%w%s", err, what)
+}
+
+// keepable sees that something can be kept in the folder of the state. Enrolling anew ends the credentials from before, so
+// that it must not be found out after it.
+func keepable(dir string) error {
+	if err := settings.PrivateFolder(dir); err != nil {
+		return err
+	}
+	probe := filepath.Join(dir, "probe")
+	return errors.Join(settings.WriteFile(probe, make([]byte, 4096), 0o600), os.Remove(probe))
 }
 
 // remember keeps who the machine is. The service has the state while it runs.

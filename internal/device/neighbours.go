@@ -182,7 +182,7 @@ func (s *Service) addNeighbours(ctx context.Context, ref Ref, unknown []Neighbou
 	var added []string
 	err := s.store.Change(ctx, Change{Do: func(tx Tx) error {
 		// First, as in Enrol: so no two servers add one machine twice.
-		allowed, _, err := tx.Licence(ctx, ref.Account)
+		_, used, err := tx.Licence(ctx, ref.Account)
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func (s *Service) addNeighbours(ctx context.Context, ref Ref, unknown []Neighbou
 			return err
 		}
 		if granted < 0 { // the step may run again
-			limit = max(minDailyNeighbours, allowed/dailyNeighbourShare)
+			limit = max(minDailyNeighbours, used/dailyNeighbourShare)
 			granted = s.around.grant(ref.Account, len(unknown), limit, at)
 		}
 		added = nil

@@ -45,7 +45,7 @@ func TestScanLinux(t *testing.T) {
 	}{
 		"nothing there":        {"-- file etc/hostname --\nx\n", "", "no antimalware", true},
 		"nothing found":        {"-- run " + daemon + "/ --\n", "", "nothing was found below /", false},
-		"found":                {"-- run exit 1 " + daemon + "/srv --\n/srv/e.com: Eicar FOUND\n/srv/f.com: Eicar FOUND\n", "/srv", "2 infected files below /srv: /srv/e.com", false},
+		"found":                {"-- run exit 1 " + daemon + "/srv --\n/srv/e.com: Eicar FOUND\n/srv/f.com: Eicar FOUND\n", "/srv", "2 infected files below /srv; the next", false},
 		"the daemon is away":   {"-- run exit 2 " + daemon + "/ --\n-- run " + plain + "/ --\n", "", "nothing was found", false},
 		"it could not":         {"-- run exit 2 " + plain + "/ --\n", "", "status 2", true},
 		"not beginning at top": {"-- run " + daemon + "srv --\n", "srv", "does not begin at the root", true},

@@ -65,6 +65,9 @@ func (f *Flags) fromFile(path string) error {
 	if path == defaultFile && (absent || errors.Is(err, fs.ErrPermission)) || f.Writes && absent {
 		return nil
 	}
+	if err == nil {
+		err = trustworthy(path)
+	}
 	if err != nil {
 		return fmt.Errorf("the settings cannot be read: %w", err)
 	}

@@ -170,6 +170,20 @@ func TestSaved(t *testing.T) {
 	}
 }
 
+// TestSettingsOfOthers: settings that others can write decide nothing.
+func TestSettingsOfOthers(t *testing.T) {
+	for mode, good := range map[os.FileMode]bool{0o600: true, 0o644: true, 0o664: false, 0o606: false} {
+		path := fileWith(t, `{"server": "https://muster.example.net"}`)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := NewFlags("run", environment(nil)).Load([]string{"--settings", path})
+		if (err == nil) != good {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+	}
+}
+
 func TestPrivateFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(dir, 0o777); err != nil {

@@ -1,0 +1,27 @@
+//go:build unix
+
+package settings
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// trustworthy refuses settings that somebody else can write: they say which server is believed, and whose scripts run.
+func trustworthy(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return nil // a device such as /dev/null says nothing
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("others can write to %s (mode %04o): chmod 0600 %[1]s", path, info.Mode().Perm())
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 && int(owner.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to another user (%d): chown root %[1]s", path, owner.Uid)
+	}
+	return nil
+}
