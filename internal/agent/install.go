@@ -119,6 +119,16 @@ func (i *installation) oneWayIn(args []string) {
 // /tmp of its own.
 func (i *installation) wholePaths() error {
 	var mistakes []error
+	for name, path := range map[string]*string{"state": &i.s.StateDir, "status-file": &i.s.StatusFile} {
+		if *path == "" {
+			continue
+		}
+		whole, err := filepath.Abs(*path)
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("--%s: %w", name, err))
+		}
+		*path = whole
+	}
 	for name, path := range map[string]*string{
 		"ca": &i.s.CA, "client-cert": &i.s.ClientCert, "client-key": &i.s.ClientKey,
 		"cross-domain-cert": &i.s.CrossDomainCert, "cross-domain-key": &i.s.CrossDomainKey,
@@ -350,7 +360,11 @@ func runUninstall(ctx context.Context, p *program, c *command, args []string) er
 // retireDevice takes the device out of the inventory if that can be done.
 func (p *program) retireDevice(ctx context.Context, s *settings.Settings) {
 	held, err := state.Read(s.StateDir)
-	if err != nil || !held.Credentials.Complete() {
+	if err != nil {
+		p.complain("%v\nIf this machine was enrolled, its device stays in the server's inventory: muster device delete takes it out there.\n", err)
+		return
+	}
+	if !held.Credentials.Complete() {
 		return
 	}
 	id, server := held.Credentials.DeviceID, held.Server

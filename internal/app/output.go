@@ -42,10 +42,10 @@ func (t *table) row(cells ...any) {
 	t.lines = append(t.lines, strings.Join(parts, "\t"))
 }
 
-// printable takes control characters out of a text that others chose.
+// printable takes out of a text that others chose what controls a terminal, or the direction and look of what follows.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return '\uFFFD'
 		}
 		return r

@@ -101,7 +101,18 @@ func (f *Flags) set(name string, value any) error {
 	if err != nil {
 		return err
 	}
-	return f.Set(name, text)
+	if err := f.Set(name, text); err != nil {
+		return fmt.Errorf("%q is no value for it: %w", text, meant(f.Lookup(name).Value))
+	}
+	return nil
+}
+
+// meant says what a setting has to be.
+func meant(v flag.Value) error {
+	if b, ok := v.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
+		return errors.New("it is true or false")
+	}
+	return errors.New("it is a time such as 30s, 5m or 1h") // all others take any text
 }
 
 func textOf(value any) (string, error) {

@@ -54,8 +54,9 @@ func TestMistakesInTheFile(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"servr": "x"}`:            "servr: there is no such setting",
 		`{"plain-http": true}`:      "", // the names of flags are taken too
-		`{"ping_every": "soon"}`:    "ping_every",
-		`{"plain_http": "perhaps"}`: "plain_http",
+		`{"ping_every": "soon"}`:    `ping_every: "soon" is no value for it: it is a time such as 30s`,
+		`{"ping_every": 5}`:         `ping_every: "5" is no value for it: it is a time`,
+		`{"plain_http": "perhaps"}`: `plain_http: "perhaps" is no value for it: it is true or false`,
 		`{"server": {"a": 1}}`:      "a setting is a string",
 		`{"script_keys": ["a,b"]}`:  "without commas",
 		"":                          "",
