@@ -8,7 +8,18 @@ package linux
 //     comes in at an interface, begins a connection, is TCP, or is not addressed to one port.
 //
 // Rules that drop what is named (the address of an attacker, packets out of place) filter nothing of the rest, as those of
-// fail2ban do. Counted is what applies to IPv4.
+// fail2ban do.
+//
+// Traffic over IPv4 and over IPv6 is filtered apart. A machine that has an IPv6 address by which others reach it has to drop
+// both.
+
+// protocol is one of the two.
+type protocol uint8
+
+const (
+	ipv4 protocol = iota
+	ipv6
+)
 
 // width says which traffic a rule is about.
 type width uint8
@@ -41,8 +52,8 @@ type filterRule struct {
 
 // filterChain is a list of rules.
 type filterChain struct {
-	base  bool // the kernel asks it about incoming traffic
-	drops bool // the policy of a base chain
+	base  [2]bool // the kernel asks it about incoming traffic, by protocol
+	drops bool    // the policy of a base chain
 	rules []filterRule
 }
 
@@ -65,7 +76,7 @@ const maxDepth = 16
 // asked reports whether the kernel asks the table about incoming traffic at all.
 func (t filterTable) asked() bool {
 	for _, c := range t {
-		if c.base {
+		if c.base[ipv4] {
 			return true
 		}
 	}
@@ -73,9 +84,9 @@ func (t filterTable) asked() bool {
 }
 
 // filters reports whether the table drops incoming traffic that nothing lets in.
-func (t filterTable) filters() bool {
+func (t filterTable) filters(over protocol) bool {
 	for _, c := range t {
-		if !c.base {
+		if !c.base[over] {
 			continue
 		}
 		steps := 0

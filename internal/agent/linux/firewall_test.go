@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -152,6 +153,48 @@ func TestFirewallsThatLookAfterIt(t *testing.T) {
 	}
 }
 
+// TestIPv6: a machine that is reached over IPv6 has to filter that, too.
+func TestIPv6(t *testing.T) {
+	const closed = `"type":"filter","hook":"input","policy":"drop"`
+	four, six := strings.ReplaceAll(nft(closed), `"inet"`, `"ip"`), strings.ReplaceAll(nft(closed), `"inet"`, `"ip6"`)
+	for _, c := range []struct {
+		what, recording, address string
+		want                     bool
+	}{
+		{"both, at once", nft(closed), "2001:db8::17/64", true},
+		{"both, apart", `{"nftables":[` + inside(four) + "," + inside(six) + `]}`, "2001:db8::17/64", true},
+		{"IPv4 alone", four, "2001:db8::17/64", false},
+		{"IPv4 alone, with a private address", four, "fd00::17/64", false},
+		{"IPv4 alone, without an address that leads anywhere", four, "fe80::17/64", true},
+		{"IPv4 alone, on a machine that has no other", four, "192.0.2.17/24", true},
+		{"IPv6 alone", six, "2001:db8::17/64", false},
+	} {
+		h := hosttest.Of(t, "-- file usr/sbin/nft --\n-- run nft -j -t list ruleset --\n"+c.recording+"\n")
+		s := &collect.Snapshot{Adapters: collect.Known([]collect.Adapter{{Name: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix(c.address)}}})}
+		list, err := firewalls(t.Context(), h, s)
+		if err != nil || list[0].Enabled != collect.Known(c.want) {
+			t.Errorf("%s: %+v, %v", c.what, list, err)
+		}
+	}
+	// In iptables the two are lists of their own.
+	for programs, want := range map[string]bool{
+		"-- run iptables-save -t filter --\n*filter\n:INPUT DROP [0:0]\n-- run ip6tables-save -t filter --\n*filter\n:INPUT DROP [0:0]\n":   true,
+		"-- run iptables-save -t filter --\n*filter\n:INPUT DROP [0:0]\n-- run ip6tables-save -t filter --\n*filter\n:INPUT ACCEPT [0:0]\n": false,
+		"-- run iptables-save -t filter --\n*filter\n:INPUT DROP [0:0]\n":                                                                   false,
+	} {
+		s := &collect.Snapshot{Adapters: collect.Known([]collect.Adapter{{Name: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix("2001:db8::17/64")}}})}
+		list, err := firewalls(t.Context(), hosttest.Of(t, programs), s)
+		if err != nil || list[0].Enabled != collect.Known(want) {
+			t.Errorf("%s: %+v, %v", programs, list, err)
+		}
+	}
+}
+
+// inside takes the brackets off a ruleset.
+func inside(ruleset string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(ruleset), `{"nftables":[`), "]}")
+}
+
 // TestFirewallThatCannotBeRead is never one that is off.
 func TestFirewallThatCannotBeRead(t *testing.T) {
 	h := hosttest.Of(t, "-- file usr/sbin/nft --\n-- run exit 1 nft -j -t list ruleset --\n-- run exit 1 nft -j list ruleset --\n")
@@ -176,9 +219,10 @@ func FuzzFirewallRules(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, in []byte) {
 		if r, err := parseNft(in); err == nil {
 			for _, t := range r.tables {
-				t.filters()
+				t.filters(ipv4)
+				t.filters(ipv6)
 			}
 		}
-		parseIptables(in).filters()
+		parseIptables(in, ipv6).filters(ipv6)
 	})
 }

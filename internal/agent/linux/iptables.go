@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// parseIptables reads the table `filter` of iptables-save.
-func parseIptables(out []byte) filterTable {
+// parseIptables reads the table `filter` of iptables-save, or of ip6tables-save.
+func parseIptables(out []byte, over protocol) filterTable {
 	t := filterTable{}
 	inside := false
 	for line := range strings.Lines(string(out)) {
@@ -20,7 +20,7 @@ func parseIptables(out []byte) filterTable {
 				continue
 			}
 			c := t.chain(f[0])
-			c.base = f[0] == "INPUT"
+			c.base[over] = f[0] == "INPUT"
 			c.drops = f[1] == "DROP"
 		case strings.HasPrefix(line, "-A "):
 			words := quotedFields(line)

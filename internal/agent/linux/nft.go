@@ -47,7 +47,8 @@ func parseNft(out []byte) (nftRules, error) {
 			dormant[item.Table.Family+" "+item.Table.Name] = true
 		case item.Chain != nil:
 			c := table(item.Chain.Family, item.Chain.Table).chain(item.Chain.Name)
-			c.base = item.Chain.Hook == "input" && item.Chain.Type == "filter" && forIPv4(item.Chain.Family)
+			asked, family := item.Chain.Hook == "input" && item.Chain.Type == "filter", item.Chain.Family
+			c.base = [2]bool{ipv4: asked && (family == "ip" || family == "inet"), ipv6: asked && (family == "ip6" || family == "inet")}
 			c.drops = item.Chain.Policy == "drop"
 		case item.Rule != nil:
 			c := table(item.Rule.Family, item.Rule.Table).chain(item.Rule.Chain)
@@ -61,8 +62,6 @@ func parseNft(out []byte) (nftRules, error) {
 	}
 	return r, nil
 }
-
-func forIPv4(family string) bool { return family == "ip" || family == "inet" }
 
 // nftRule reads one rule: its conditions narrow it, and its last statement says what happens. A map of verdicts is as
 // many rules as it has entries.
