@@ -33,6 +33,9 @@ func runAgent(ctx context.Context, p *program, c *command, args []string) error 
 	if len(rest) > 0 {
 		return usagef("run takes no arguments, and got %q", rest[0])
 	}
+	if f.Warning != "" {
+		p.complain("%s\n", f.Warning)
+	}
 	debug.SetGCPercent(50) // memory is dearer here than the little time that the agent needs
 	return service.Run(ctx, func(ctx context.Context) error { return p.work(ctx, &f.Settings) })
 }

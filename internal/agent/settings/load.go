@@ -22,6 +22,8 @@ type Flags struct {
 	*flag.FlagSet
 	Settings Settings
 	File     string
+	// Warning is what an administrator should know of the file; "" for nothing.
+	Warning string
 	// Writes: the command writes the file, so that it need not be there yet.
 	Writes bool
 	env    func(string) (string, bool)
@@ -89,6 +91,9 @@ func (f *Flags) fromFile(path string) error {
 		if err := f.set(strings.ReplaceAll(name, "_", "-"), members[name]); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("%s: %s: %w", path, name, err))
 		}
+	}
+	if f.Settings.Code != "" && forEverybody(path) {
+		f.Warning = "everybody on this machine can read the registration code in " + path + ": chmod 0600 " + path
 	}
 	return errors.Join(mistakes...)
 }

@@ -183,6 +183,19 @@ func TestSettingsOfOthers(t *testing.T) {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
 	}
+	for mode, secret := range map[os.FileMode]bool{0o600: true, 0o640: true, 0o644: false} {
+		path := fileWith(t, `{"code": "AB12CD34"}`)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		f := NewFlags("run", environment(nil))
+		if _, err := f.Load([]string{"--settings", path}); err != nil {
+			t.Fatal(err)
+		}
+		if (f.Warning == "") != secret || strings.Contains(f.Warning, "AB12CD34") {
+			t.Errorf("mode %04o: the warning is %q", mode, f.Warning)
+		}
+	}
 }
 
 func TestPrivateFolder(t *testing.T) {

@@ -25,3 +25,9 @@ func trustworthy(path string) error {
 	}
 	return nil
 }
+
+// forEverybody reports whether everybody on the machine can read a file.
+func forEverybody(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0
+}
