@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"container/heap"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -48,45 +47,38 @@ func TestRetryGrows(t *testing.T) {
 	}
 }
 
-// calls is a heap of the next calls of many agents.
-type calls []call
-
+// call is the next call of one agent.
 type call struct {
 	at       time.Duration
 	failures int
 }
 
-func (c calls) Len() int           { return len(c) }
-func (c calls) Less(i, j int) bool { return c[i].at < c[j].at }
-func (c calls) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
-func (c *calls) Push(x any)        { *c = append(*c, x.(call)) }
-func (c *calls) Pop() any {
-	old := *c
-	x := old[len(old)-1]
-	*c = old[:len(old)-1]
-	return x
-}
-
 // simulate runs so many agents through an outage and gives the number of calls in each second, answered or not.
 func simulate(agents int, every, from, to, end time.Duration) []int {
 	random := rand.New(rand.NewPCG(1, 2)).Float64
-	next := make(calls, agents)
-	for i := range next {
-		next[i].at = First(every, random)
-	}
-	heap.Init(&next)
-	perSecond := make([]int, end/time.Second)
-	for next[0].at < end {
-		c := heap.Pop(&next).(call)
-		perSecond[c.at/time.Second]++
-		if c.at >= from && c.at < to {
-			c.failures++
-			c.at += Retry(c.failures, every, 0, random)
-		} else {
-			c.failures = 0
-			c.at += Next(every, random)
+	next := make([][]call, end/time.Second) // by the second in which they are due
+	plan := func(c call) {
+		if c.at < end {
+			next[c.at/time.Second] = append(next[c.at/time.Second], c)
 		}
-		heap.Push(&next, c)
+	}
+	for range agents {
+		plan(call{at: First(every, random)})
+	}
+	perSecond := make([]int, len(next))
+	for second, due := range next {
+		perSecond[second] = len(due)
+		for _, c := range due {
+			if c.at >= from && c.at < to {
+				c.failures++
+				c.at += Retry(c.failures, every, 0, random)
+			} else {
+				c.failures = 0
+				c.at += Next(every, random)
+			}
+			plan(c)
+		}
+		next[second] = nil
 	}
 	return perSecond
 }
