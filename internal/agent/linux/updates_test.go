@@ -97,9 +97,9 @@ func TestAptPolicy(t *testing.T) {
   Candidate: 7.88.1-10+deb12u8
   Version table:
      7.88.1-10+deb12u8 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 http://debian.example.net/debian bookworm/main amd64 Packages
      7.88.1-10+deb12u7 500
-        500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+        500 http://debian.example.net/debian-security bookworm-security/main amd64 Packages
         500 http://mirror.example.net/debian-security bookworm-security/main amd64 Packages
  *** 7.88.1-10+deb12u5 100
         100 /var/lib/dpkg/status
@@ -108,12 +108,12 @@ wget:
   Candidate: 1.21.3-1+deb12u2
   Version table:
      1.21.3-1+deb12u2 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 http://debian.example.net/debian bookworm/main amd64 Packages
  *** 1.21.3-1+deb12u1 500
-        500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+        500 http://debian.example.net/debian-security bookworm-security/main amd64 Packages
         100 /var/lib/dpkg/status
      1.21.3-1 500
-        500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+        500 http://debian.example.net/debian-security bookworm-security/main amd64 Packages
 `
 	if n := parseAptPolicy([]byte(out)); n != 1 {
 		t.Errorf("%d, want curl alone", n)
