@@ -201,7 +201,7 @@ func (r *runner) after(ctx context.Context, err error) error {
 		return nil
 	}
 	if protocol.Rejected(err) && r.state.Credentials.Complete() {
-		if gone := r.rejected(ctx, err); gone != nil {
+		if gone := r.rejected(ctx); gone != nil {
 			return gone
 		}
 	}
@@ -218,7 +218,7 @@ func (r *runner) after(ctx context.Context, err error) error {
 const maxRejections = 3
 
 // rejected finds out what it means that the server does not know the device's credentials.
-func (r *runner) rejected(ctx context.Context, _ error) error {
+func (r *runner) rejected(ctx context.Context) error {
 	code, err := r.server().ImHere(ctx)
 	if err == nil && code == protocol.CodeRemove {
 		return r.retired()

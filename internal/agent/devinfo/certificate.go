@@ -13,11 +13,12 @@ import (
 	"io/fs"
 	"math/big"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"muster/internal/agent/settings"
 )
 
 // Of the certificate that the agent makes. Some systems take none that is good for longer than 825 days.
@@ -153,16 +154,5 @@ func makeOwn(certFile, keyFile string, at time.Time) error {
 
 // writePEM writes a file that only the agent can read, all of it or nothing.
 func writePEM(name, kind string, raw []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*") // made with mode 0600
-	if err != nil {
-		return err
-	}
-	err = errors.Join(pem.Encode(f, &pem.Block{Type: kind, Bytes: raw}), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return settings.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600)
 }

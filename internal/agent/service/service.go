@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"muster/internal/agent/settings"
 )
 
 // Name is what the service is called on every system.
@@ -56,23 +58,11 @@ func place(to string, content []byte, mode os.FileMode) (changed bool, err error
 	if old, err := os.ReadFile(to); err == nil && bytes.Equal(old, content) {
 		return false, os.Chmod(to, mode)
 	}
-	dir := filepath.Dir(to)
-	if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // programs and units are for everybody to read
+	if err = os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // programs and units are for everybody to read
 		return false, err
 	}
-	f, err := os.CreateTemp(dir, ".muster-agent-*")
-	if err != nil {
-		return false, err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), to)
-	}
-	if err != nil {
-		return false, errors.Join(err, os.Remove(f.Name()))
-	}
-	return true, nil
+	err = settings.WriteFile(to, content, mode)
+	return err == nil, err
 }
 
 // placeProgram copies a program.
