@@ -8,17 +8,18 @@ import (
 	"testing"
 
 	"muster/internal/agent/protocol"
+	"muster/test/proof"
 )
 
 // TestCommands: what an administrator asks of a machine, its agent does: it sends its log, in which nothing is secret, and
 // asks its user anew.
 func TestCommands(t *testing.T) {
-	needPrograms(t, "curl")
+	proof.NeedPrograms(t, "curl")
 	n := newNamespace(t, "commands")
 	s := serve(t, n, "127.0.0.1:8080")
 	s.muster("account", "settings", "set", "agents.ask_user.enabled=true", "agents.ask_user.pattern=@example[.]net$", "agents.ask_user.message=Your address?")
 	a := startAgent(t, n, s, "")
-	eventually(t, "the agent asks its user", func() bool { return a.status().Question == "Your address?" })
+	proof.Eventually(t, "the agent asks its user", func() bool { return a.status().Question == "Your address?" })
 	id := a.status().DeviceID
 
 	log := s.muster("device", "command", "fetch-log", id, "--wait", "30s")
@@ -51,9 +52,9 @@ func TestCommands(t *testing.T) {
 		t.Errorf("an answer that is not of the form was taken: %s", out)
 	}
 	run(t, identify[0], append(identify[1:], "kari@example.net")...)
-	eventually(t, "the server knows who it is", func() bool { return strings.Contains(s.details(token, id), "kari@example.net") })
+	proof.Eventually(t, "the server knows who it is", func() bool { return strings.Contains(s.details(token, id), "kari@example.net") })
 	s.muster("device", "command", "re-identify", id)
-	eventually(t, "the user is asked anew", func() bool { return a.status().Question != "" })
+	proof.Eventually(t, "the user is asked anew", func() bool { return a.status().Question != "" })
 	run(t, identify[0], append(identify[1:], "anna@example.net")...)
-	eventually(t, "the server knows who it is now", func() bool { return strings.Contains(s.details(token, id), "anna@example.net") })
+	proof.Eventually(t, "the server knows who it is now", func() bool { return strings.Contains(s.details(token, id), "anna@example.net") })
 }

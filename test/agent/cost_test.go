@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/test/proof"
 )
 
 // TestCost measures what the agent costs its machine, as it is built for release: `make agent-cost`. Times of a processor
@@ -18,7 +20,7 @@ func TestCost(t *testing.T) {
 	if os.Getenv("MUSTER_AGENT_COST") == "" {
 		t.Skip("set MUSTER_AGENT_COST=1 to measure what the agent costs")
 	}
-	needRoot(t)
+	proof.NeedRoot(t)
 	program := filepath.Join(t.TempDir(), "muster-agent")
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "muster/cmd/muster-agent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -58,7 +60,7 @@ func TestCost(t *testing.T) {
 		a := startLine(t, "muster-agent", nil, crowded("run", "--server", s.url(), "--code", s.code(), "--state", state,
 			"--status-file", filepath.Join(state, "status.json"), "--ping-every", "1s", "--look-every", looks.String(), "--log-level", "debug"))
 		// Looking starts at once and takes some seconds; what is measured comes after it.
-		eventually(t, "the agent has reported", func() bool { return (&testAgent{process: a, t: t, state: state}).status().Verdict != "" })
+		proof.Eventually(t, "the agent has reported", func() bool { return (&testAgent{process: a, t: t, state: state}).status().Verdict != "" })
 		before := spent(t, a.cmd.Process.Pid)
 		<-time.After(20 * time.Second)
 		used := spent(t, a.cmd.Process.Pid) - before
@@ -78,7 +80,7 @@ func TestCost(t *testing.T) {
 func manyPackages(t *testing.T, n int) string {
 	t.Helper()
 	raw, err := os.ReadFile("/var/lib/dpkg/status")
-	need(t, err == nil, "a list of packages")
+	proof.Need(t, err == nil, "a list of packages")
 	entries := strings.Split(strings.TrimSpace(string(raw)), "\n\n")
 	for i := 0; len(entries) < n; i++ {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(entries[i], "Package: "), "\n")

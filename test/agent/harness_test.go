@@ -10,13 +10,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"muster/internal/agent"
 	"muster/internal/app"
+	"muster/test/proof"
 )
 
 // runAs makes this program the server or the agent, so that neither has to be built for the tests.
@@ -34,54 +34,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// need skips a test where something that it needs is missing, and fails it where that must not be.
-func need(t *testing.T, there bool, what string) {
-	t.Helper()
-	if there {
-		return
-	}
-	if os.Getenv("MUSTER_REQUIRE_AGENT_PROOF") != "" {
-		t.Fatalf("this needs %s", what)
-	}
-	t.Skipf("this needs %s", what)
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	need(t, os.Geteuid() == 0, "root")
-}
-
-func needPrograms(t *testing.T, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		_, err := exec.LookPath(name)
-		need(t, err == nil, "the program "+name)
-	}
-}
-
-// limit is how long anything may take that is waited for.
-const limit = 2 * time.Minute
-
-// eventually waits until something holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), limit)
-	defer stop()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("after %v not yet: %s", limit, what)
-		case <-tick.C:
-		}
-	}
-}
-
 // run runs a program to its end and gives what it wrote.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), limit)
+	ctx, stop := context.WithTimeout(t.Context(), proof.Limit)
 	defer stop()
 	cmd := exec.CommandContext(ctx, name, args...)
 	var complaint bytes.Buffer
@@ -93,32 +49,14 @@ func run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// buffer can be written to and read at the same time.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // namespace is a network of its own; "" is that of the machine.
 type namespace string
 
 // newNamespace makes a network that ends with the test, with its loopback up.
 func newNamespace(t *testing.T, name string) namespace {
 	t.Helper()
-	needRoot(t)
-	needPrograms(t, "ip")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "ip")
 	n := namespace(fmt.Sprintf("muster-%d-%s", os.Getpid(), name))
 	run(t, "ip", "netns", "add", string(n))
 	t.Cleanup(func() {
@@ -158,7 +96,7 @@ func join(t *testing.T, a, b namespace, adapter, addressA, addressB string) {
 // process is a program of ours that runs beside the test.
 type process struct {
 	cmd  *exec.Cmd
-	said buffer
+	said proof.Buffer
 	done chan struct{}
 }
 
@@ -186,7 +124,7 @@ func startLine(t *testing.T, name string, env, line []string) *process {
 		p.signal(t, syscall.SIGTERM)
 		select {
 		case <-p.done:
-		case <-time.After(limit):
+		case <-time.After(proof.Limit):
 			t.Errorf("%s does not stop", name)
 			p.signal(t, syscall.SIGKILL)
 			<-p.done
@@ -226,7 +164,7 @@ func serve(t *testing.T, in namespace, address string) *server {
 func (s *server) start() {
 	s.t.Helper()
 	s.process = start(s.t, s.in, "muster", "serve", "--data", s.data, "--listen", s.address, "--behind-proxy", "198.51.100.0/24")
-	eventually(s.t, "the server listens", func() bool { return strings.Contains(s.said.String(), `"msg":"listening"`) })
+	proof.Eventually(s.t, "the server listens", func() bool { return strings.Contains(s.said.String(), `"msg":"listening"`) })
 }
 
 // url is where agents find it.

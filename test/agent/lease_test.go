@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/test/proof"
 )
 
 // TestLease: a DHCP client gets an address in a network of its own, and the agent says of it what the server noted. The
 // client's files are in a view of the file system that the test has alone.
 func TestLease(t *testing.T) {
-	needRoot(t)
-	needPrograms(t, "ip", "dnsmasq", "dhclient", "unshare", "mount", "sh")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "ip", "dnsmasq", "dhclient", "unshare", "mount", "sh")
 	here, there := newNamespace(t, "client"), newNamespace(t, "dhcp")
 	run(t, "ip", "link", "add", "lan0", "netns", string(here), "type", "veth", "peer", "name", "lan0", "netns", string(there))
 	there.run(t, "ip", "address", "add", "192.0.2.1/24", "dev", "lan0")
@@ -23,7 +25,7 @@ func TestLease(t *testing.T) {
 	leases := filepath.Join(t.TempDir(), "leases")
 	server := startLine(t, "dnsmasq", nil, there.command("dnsmasq", "--keep-in-foreground", "--log-facility=-", "--port=0", "--interface=lan0", "--bind-interfaces",
 		"--dhcp-range=192.0.2.50,192.0.2.60,1h", "--dhcp-option=option:dns-server,192.0.2.53", "--dhcp-leasefile="+leases, "--user=root", "--pid-file=", "--conf-file=/dev/null"))
-	eventually(t, "the DHCP server is there", func() bool { return strings.Contains(server.said.String(), "started") })
+	proof.Eventually(t, "the DHCP server is there", func() bool { return strings.Contains(server.said.String(), "started") })
 
 	script := `set -e
 mount -t tmpfs tmpfs /var/lib; mount -t tmpfs tmpfs /run; mkdir -p /var/lib/dhcp

@@ -12,6 +12,7 @@ import (
 	"muster/internal/agent/collect"
 	"muster/internal/agent/host"
 	"muster/internal/agent/linux"
+	"muster/test/proof"
 )
 
 // look runs the real collectors of some subjects on this machine.
@@ -39,7 +40,7 @@ func agree(t *testing.T, what string, sides func() (we, they []string)) {
 			t.Logf("%s (- they, + we):\n%s", what, diff)
 		}
 	}()
-	eventually(t, what, func() bool {
+	proof.Eventually(t, what, func() bool {
 		we, they := sides()
 		slices.Sort(we)
 		slices.Sort(they)

@@ -12,12 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/test/proof"
 )
 
 // ask runs a program that may fail, and gives what it wrote, without white space at the ends.
 func ask(t *testing.T, name string, args ...string) (string, bool) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), limit)
+	ctx, stop := context.WithTimeout(t.Context(), proof.Limit)
 	defer stop()
 	out, err := exec.CommandContext(ctx, name, args...).Output()
 	return strings.TrimSpace(string(out)), err == nil
@@ -54,7 +56,7 @@ func absent(t *testing.T, r *machineReport, fact, got, state string) {
 }
 
 func TestSystem(t *testing.T) {
-	needPrograms(t, "uname", "dpkg", "sh")
+	proof.NeedPrograms(t, "uname", "dpkg", "sh")
 	r := ofMachine(t)
 	os := r.SOH.OSInfo[0]
 	release := func(key string) string { return said(t, "sh", "-c", ". /etc/os-release; printf %s \"$"+key+"\"") }
@@ -81,7 +83,7 @@ func TestSystem(t *testing.T) {
 }
 
 func TestHardware(t *testing.T) {
-	needPrograms(t, "lscpu", "getconf", "free", "systemd-detect-virt")
+	proof.NeedPrograms(t, "lscpu", "getconf", "free", "systemd-detect-virt")
 	r := ofMachine(t)
 	os := r.SOH.OSInfo[0]
 	virtual, _ := ask(t, "systemd-detect-virt")
@@ -125,8 +127,8 @@ func TestHardware(t *testing.T) {
 			absent(t, r, fact, of.got, "not_applicable")
 			continue
 		}
-		needPrograms(t, "dmidecode")
-		needRoot(t)
+		proof.NeedPrograms(t, "dmidecode")
+		proof.NeedRoot(t)
 		if of.got != "" {
 			equal(t, fact, of.got, said(t, "dmidecode", "--string", of.keyword))
 		}
@@ -161,7 +163,7 @@ func lscpu(t *testing.T) map[string]string {
 }
 
 func TestIdentity(t *testing.T) {
-	needPrograms(t, "openssl", "cat")
+	proof.NeedPrograms(t, "openssl", "cat")
 	r := ofMachine(t)
 	id := strings.ReplaceAll(said(t, "cat", "/etc/machine-id"), "-", "")
 	hash := func(key, id string) string {
@@ -188,7 +190,7 @@ func TestIdentity(t *testing.T) {
 }
 
 func TestDisks(t *testing.T) {
-	needPrograms(t, "df", "lsblk")
+	proof.NeedPrograms(t, "df", "lsblk")
 	r := ofMachine(t)
 	system := 0
 	for _, d := range r.SOH.Disks {
@@ -236,7 +238,7 @@ func TestDisks(t *testing.T) {
 }
 
 func TestBoot(t *testing.T) {
-	needPrograms(t, "uptime", "cat")
+	proof.NeedPrograms(t, "uptime", "cat")
 	r := ofMachine(t)
 	since, err := time.ParseInLocation("2006-01-02 15:04:05", said(t, "uptime", "--since"), time.Local)
 	if err != nil {
@@ -255,8 +257,8 @@ func TestBoot(t *testing.T) {
 
 // TestUsers: who is logged on is in utmp, which is written here in a view of the file system that the test has alone.
 func TestUsers(t *testing.T) {
-	needRoot(t)
-	needPrograms(t, "unshare", "utmpdump", "who", "mount", "sh")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "unshare", "utmpdump", "who", "mount", "sh")
 	const records = "[2] [00000] [~~  ] [reboot  ] [~           ] [6.1.0               ] [0.0.0.0        ] [2026-11-30T06:00:00,000000+00:00]\n" +
 		"[7] [01234] [ts/0] [kari    ] [pts/0       ] [192.0.2.7           ] [192.0.2.7      ] [2026-11-30T07:00:00,000000+00:00]\n" +
 		"[8] [01235] [ts/1] [        ] [pts/1       ] [                    ] [0.0.0.0        ] [2026-11-30T07:30:00,000000+00:00]\n" +
@@ -291,7 +293,7 @@ func TestUsers(t *testing.T) {
 
 // TestSecondLook: what runs is what ps shows, and otherwise the machine reads as it did before, but for what changes by itself.
 func TestSecondLook(t *testing.T) {
-	needPrograms(t, "ps")
+	proof.NeedPrograms(t, "ps")
 	ofMachine(t)
 	before := running(t)
 	raw := rawReport(t, "muster-agent", "once", "--json", "--settings", os.DevNull, "--state", t.TempDir())
@@ -372,8 +374,8 @@ func lasting(t *testing.T, raw []byte) string {
 
 // TestWithoutPrivileges: what an ordinary user may not read is told as such, and the rest is what root reads.
 func TestWithoutPrivileges(t *testing.T) {
-	needRoot(t)
-	needPrograms(t, "setpriv", "unshare", "mount", "sh")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "setpriv", "unshare", "mount", "sh")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

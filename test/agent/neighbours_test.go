@@ -3,12 +3,14 @@ package agent
 import (
 	"strings"
 	"testing"
+
+	"muster/test/proof"
 )
 
 // TestNeighbours: a printer without an agent becomes a device of the server's by being seen, where the account wants that,
 // and not before.
 func TestNeighbours(t *testing.T) {
-	needPrograms(t, "curl")
+	proof.NeedPrograms(t, "curl")
 	here, printer := newNamespace(t, "agent"), newNamespace(t, "printer")
 	join(t, here, printer, "lan0", "192.0.2.17/24", "192.0.2.50/24")
 	// An address of a maker's, as printers have; those that machines make up name nobody.
@@ -17,12 +19,12 @@ func TestNeighbours(t *testing.T) {
 	here.run(t, "ip", "neighbour", "replace", "192.0.2.50", "lladdr", address, "dev", "lan0", "nud", "reachable")
 	s := serve(t, here, "127.0.0.1:8080")
 	a := startAgent(t, here, s, "", "--report-every", "2s")
-	eventually(t, "the agent has reported", func() bool { return a.status().Verdict != "" })
+	proof.Eventually(t, "the agent has reported", func() bool { return a.status().Verdict != "" })
 	if list := s.muster("device", "list"); strings.Contains(list, "unknown") {
 		t.Fatalf("neighbours are listed though nobody asked for them:\n%s", list)
 	}
 	s.muster("account", "settings", "set", "agents.discover_neighbours=true")
-	eventually(t, "the printer is listed", func() bool {
+	proof.Eventually(t, "the printer is listed", func() bool {
 		here.run(t, "ip", "neighbour", "replace", "192.0.2.50", "lladdr", address, "dev", "lan0", "nud", "reachable")
 		return strings.Contains(s.muster("device", "list"), "unknown")
 	})

@@ -16,6 +16,7 @@ import (
 	"muster/internal/agent/collect"
 	"muster/internal/agent/host"
 	"muster/internal/agent/linux"
+	"muster/test/proof"
 )
 
 // within runs something with the network of a namespace. Its thread ends with it, so that no other sees that network.
@@ -51,14 +52,14 @@ func send(address string) error {
 
 // TestNeighboursAsIPShows: the agent sees whom the machine talked to, as ip shows them, and nobody behind a bridge for containers.
 func TestNeighboursAsIPShows(t *testing.T) {
-	needPrograms(t, "ip")
+	proof.NeedPrograms(t, "ip")
 	here, there := newNamespace(t, "looker"), newNamespace(t, "printer")
 	join(t, here, there, "lan0", "192.0.2.17/24", "192.0.2.44/24")
 	for n, address := range map[namespace]string{here: "2001:db8::17/64", there: "2001:db8::44/64"} {
 		n.run(t, "ip", "address", "add", address, "dev", "lan0", "nodad")
 	}
 	within(t, here, func() error { return errors.Join(send("192.0.2.44"), send("2001:db8::44")) })
-	eventually(t, "the neighbour has answered", func() bool {
+	proof.Eventually(t, "the neighbour has answered", func() bool {
 		return strings.Count(here.run(t, "ip", "neighbour", "show", "dev", "lan0"), "lladdr") >= 2
 	})
 	here.run(t, "ip", "neighbour", "add", "192.0.2.45", "lladdr", "02:00:5e:00:53:45", "dev", "lan0", "nud", "permanent") // set by hand, not seen

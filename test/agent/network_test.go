@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"muster/test/proof"
 )
 
 // shownLink is what `ip -json -details address` shows.
@@ -160,7 +162,7 @@ func sameDHCP(t *testing.T, what string, r *machineReport, a *reportedAdapter, l
 
 // TestAdapters: those of the machine itself, with their burnt-in addresses.
 func TestAdapters(t *testing.T) {
-	needPrograms(t, "ip", "awk", "ethtool")
+	proof.NeedPrograms(t, "ip", "awk", "ethtool")
 	r := ofMachine(t)
 	var names []string
 	for name, l := range shownLinks(t, "") {
@@ -192,7 +194,7 @@ func TestAdapters(t *testing.T) {
 // TestAdaptersOfNamespace: a network with a cable, a bridge that leads out and one for containers, and a tunnel; then its
 // addresses change, and the report with them.
 func TestAdaptersOfNamespace(t *testing.T) {
-	needPrograms(t, "ip", "awk")
+	proof.NeedPrograms(t, "ip", "awk")
 	here, there := newNamespace(t, "here"), newNamespace(t, "there")
 	ip := func(args ...string) { here.run(t, "ip", args...) }
 	join(t, here, there, "lan0", "192.0.2.17/24", "192.0.2.1/24")
@@ -237,7 +239,7 @@ func TestAdaptersOfNamespace(t *testing.T) {
 // settled waits until no address is on trial.
 func settled(t *testing.T, in namespace) {
 	t.Helper()
-	eventually(t, "the addresses have settled", func() bool {
+	proof.Eventually(t, "the addresses have settled", func() bool {
 		return !strings.Contains(in.run(t, "ip", "-json", "address"), `"tentative":true`)
 	})
 }
@@ -245,8 +247,8 @@ func settled(t *testing.T, in namespace) {
 // TestNameServersOfResolved: where the machine asks itself, the servers behind it are told. The files are put in place in a
 // view that the test has alone.
 func TestNameServersOfResolved(t *testing.T) {
-	needRoot(t)
-	needPrograms(t, "unshare", "mount", "sh", "ip")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "unshare", "mount", "sh", "ip")
 	here, there := newNamespace(t, "resolved"), newNamespace(t, "beyond")
 	join(t, here, there, "lan0", "192.0.2.17/24", "192.0.2.1/24")
 	index := strings.TrimSpace(here.run(t, "cat", "/sys/class/net/lan0/ifindex"))

@@ -18,11 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"muster/internal/agent/collect"
+	"muster/test/proof"
 )
 
 // try runs a program that may fail, and gives all that it says. Unlike run it can be called when a test is over.
 func try(name string, args ...string) (string, error) {
-	ctx, stop := context.WithTimeout(context.Background(), limit)
+	ctx, stop := context.WithTimeout(context.Background(), proof.Limit)
 	defer stop()
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	return string(out), err
@@ -30,9 +31,9 @@ func try(name string, args ...string) (string, error) {
 
 // TestUpdatesAsAptSays counts what apt would do, and looks at the archives of every version of each package.
 func TestUpdatesAsAptSays(t *testing.T) {
-	needPrograms(t, "apt-get", "apt-cache")
+	proof.NeedPrograms(t, "apt-get", "apt-cache")
 	lists, err := filepath.Glob("/var/lib/apt/lists/*Release")
-	need(t, err == nil && len(lists) > 0, "lists of packages: apt-get update")
+	proof.Need(t, err == nil && len(lists) > 0, "lists of packages: apt-get update")
 	var u collect.Fact[collect.Updates]
 	agree(t, "updates", func() (we, they []string) {
 		u = look(t, "updates").Updates
@@ -85,7 +86,7 @@ func (b *blockDevice) volumes(crypt bool, into map[string]bool) {
 
 // TestVolumesAsLsblkSays compares the encryption of every volume, with one more that this test mounts where it can.
 func TestVolumesAsLsblkSays(t *testing.T) {
-	needPrograms(t, "lsblk", "findmnt")
+	proof.NeedPrograms(t, "lsblk", "findmnt")
 	mountLoop(t)
 	agree(t, "volumes", func() (we, they []string) {
 		var list struct{ Blockdevices []blockDevice }
@@ -171,7 +172,7 @@ func lookIn(t *testing.T, n namespace, subjects ...string) *collect.Snapshot {
 
 // TestFirewallAsNftSays starts a firewall of each kind in a network of its own, and asks nft what the policy is.
 func TestFirewallAsNftSays(t *testing.T) {
-	needPrograms(t, "nft", "iptables")
+	proof.NeedPrograms(t, "nft", "iptables")
 	n := newNamespace(t, "firewall")
 	policy := func() string {
 		var list struct {
@@ -213,14 +214,14 @@ func TestFirewallAsNftSays(t *testing.T) {
 // clamd runs the daemon of ClamAV with one signature of our own until it is stopped.
 func clamd(t *testing.T) *process {
 	t.Helper()
-	needRoot(t)
-	needPrograms(t, "clamd", "clamscan")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "clamd", "clamscan")
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "own.ndb"), "Muster.Test:0:*:"+fmt.Sprintf("%x", signature)+"\n")
 	settings := filepath.Join(dir, "clamd.conf")
 	write(t, settings, fmt.Sprintf("DatabaseDirectory %s\nLocalSocket %s\nForeground yes\n", dir, filepath.Join(dir, "socket")))
 	p := startLine(t, "clamd", nil, []string{"clamd", "--config-file", settings})
-	eventually(t, "clamd listens", func() bool {
+	proof.Eventually(t, "clamd listens", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "socket"))
 		return err == nil
 	})
@@ -237,7 +238,7 @@ func TestClamAV(t *testing.T) {
 		out, _ := try("ps", "-C", "clamd", "-o", "uid=")
 		return slices.ContainsFunc(strings.Fields(out), func(uid string) bool { return len(uid) <= 3 })
 	}
-	need(t, !asOthersSay(), "a machine on which no clamd runs")
+	proof.Need(t, !asOthersSay(), "a machine on which no clamd runs")
 	d := clamd(t)
 	if !running() || !asOthersSay() {
 		t.Errorf("clamd runs: we say %t, ps says %t", running(), asOthersSay())
@@ -255,8 +256,8 @@ func TestClamAV(t *testing.T) {
 
 // TestClamAVFinds scans a file by hand, with a log where ClamAV keeps its own.
 func TestClamAVFinds(t *testing.T) {
-	needRoot(t)
-	needPrograms(t, "clamscan")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "clamscan")
 	if err := os.MkdirAll("/var/log/clamav", 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -285,11 +286,11 @@ func TestClamAVFinds(t *testing.T) {
 
 // TestClamDefinitions compares the date of the definitions with what clamscan says of them.
 func TestClamDefinitions(t *testing.T) {
-	needRoot(t)
-	needPrograms(t, "clamscan")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "clamscan")
 	const dir = "/var/lib/clamav"
 	entries, err := os.ReadDir(dir)
-	need(t, err == nil, dir)
+	proof.Need(t, err == nil, dir)
 	if len(entries) == 0 { // nothing was ever fetched here: a header alone has a date
 		if d := product(t, look(t, "anti-malware").Antimalware, "ClamAV").Definitions; d.State != collect.IsKnown || !d.Value.IsZero() {
 			t.Errorf("nothing was fetched, and we say %+v", d)
@@ -321,8 +322,8 @@ func product(t *testing.T, list collect.Fact[[]collect.Product], name string) co
 
 // TestPasswordsAsGetentSays asks getent which accounts have an empty password and a shell.
 func TestPasswordsAsGetentSays(t *testing.T) {
-	needRoot(t)
-	needPrograms(t, "getent", "awk")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "getent", "awk")
 	const empty = `getent shadow | awk -F: '$2 == "" {print $1}' | while read name; do getent passwd "$name"; done | grep -vE '(nologin|false|true|sync|halt|shutdown)$' | cut -d: -f1`
 	out, _ := try("sh", "-c", empty) // grep fails where there is none
 	if got := look(t, "password").PasswordSet; got != collect.Known(out == "") {
@@ -332,7 +333,7 @@ func TestPasswordsAsGetentSays(t *testing.T) {
 
 // TestWithoutRoot sees that what ordinary users may not read is told as such, and as nothing else.
 func TestWithoutRoot(t *testing.T) {
-	needRoot(t)
+	proof.NeedRoot(t)
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"muster/test/proof"
 )
 
 // machineReport is what the proofs look at of a report, as it is written in docs/agent-protocol.md.
@@ -147,11 +149,11 @@ func rawReport(t *testing.T, line ...string) []byte {
 			line[i] = self
 		}
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 2*limit)
+	ctx, stop := context.WithTimeout(t.Context(), 2*proof.Limit)
 	defer stop()
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), runAs+"=muster-agent")
-	var said buffer
+	var said proof.Buffer
 	cmd.Stderr = &said
 	raw, err := cmd.Output()
 	if err != nil {

@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"muster/internal/agent/collect"
+	"muster/test/proof"
 )
 
 // TestPackagesAsDpkgSays compares every field of every package.
 func TestPackagesAsDpkgSays(t *testing.T) {
-	needPrograms(t, "dpkg-query")
+	proof.NeedPrograms(t, "dpkg-query")
 	release := run(t, "sh", "-c", `. /etc/os-release && echo "$ID $VERSION_ID"`)
 	id, version, _ := strings.Cut(strings.TrimSpace(release), " ")
 	agree(t, "packages", func() (we, they []string) {
@@ -58,7 +59,7 @@ func TestPackagesAsRPMSays(t *testing.T) {
 		}
 		return
 	}
-	needPrograms(t, "rpm")
+	proof.NeedPrograms(t, "rpm")
 	agree(t, "packages", func() (we, they []string) {
 		for _, a := range look(t, "software").Software["rpm"].Value {
 			_, v, q := spelled(t, a.PURL)
@@ -103,14 +104,14 @@ func TestPackagesAsNPMSays(t *testing.T) {
 
 // TestPackagesAsPythonSays puts a package beside the system's own, as pip writes one, and asks Python itself.
 func TestPackagesAsPythonSays(t *testing.T) {
-	needRoot(t)
+	proof.NeedRoot(t)
 	const python = "/usr/bin/python3"
 	_, err := os.Stat(python)
-	need(t, err == nil, python)
+	proof.Need(t, err == nil, python)
 	minor := strings.TrimSpace(run(t, python, "-I", "-c", `import sys; print("%d.%d" % sys.version_info[:2])`))
 	dir := "/usr/local/lib/python" + minor + "/dist-packages"
 	_, err = os.Stat(dir)
-	need(t, err == nil, dir)
+	proof.Need(t, err == nil, dir)
 	own := filepath.Join(dir, "muster_proof-1.2.dist-info")
 	t.Cleanup(func() { _ = os.RemoveAll(own) })
 	if err := os.Mkdir(own, 0o755); err != nil {
@@ -136,7 +137,7 @@ for path in glob.glob("/usr/local/lib*/python3*/*-packages") + glob.glob("/usr/l
 // TestModulesAsGoSays compares the modules in programs that no package manager brought with those that the go command
 // finds.
 func TestModulesAsGoSays(t *testing.T) {
-	needPrograms(t, "go")
+	proof.NeedPrograms(t, "go")
 	var programs []string
 	for _, pattern := range []string{"/usr/local/bin/*", "/usr/local/sbin/*", "/usr/local/go/bin/*", "/opt/*/*", "/opt/*/bin/*"} {
 		found, err := filepath.Glob(pattern)
@@ -222,8 +223,8 @@ type deb struct {
 // newDeb makes a package, and sees to it that it does not stay behind.
 func newDeb(t *testing.T, name, version string) *deb {
 	t.Helper()
-	needRoot(t)
-	needPrograms(t, "dpkg", "dpkg-deb")
+	proof.NeedRoot(t)
+	proof.NeedPrograms(t, "dpkg", "dpkg-deb")
 	if out := run(t, "dpkg-query", "-W", "-f", "${Package}\n"); strings.Contains("\n"+out, "\n"+name+"\n") {
 		t.Fatalf("%s is installed on this machine", name)
 	}
@@ -250,7 +251,7 @@ func (d *deb) remove() { d.dpkg("--purge", d.name) }
 func (d *deb) dpkg(args ...string) {
 	d.t.Helper()
 	var said string
-	eventually(d.t, "dpkg "+strings.Join(args, " "), func() bool {
+	proof.Eventually(d.t, "dpkg "+strings.Join(args, " "), func() bool {
 		out, err := try("dpkg", args...)
 		said = out
 		return err == nil || !strings.Contains(said, "lock")

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"muster/test/proof"
 )
 
 // guardsPolicy asks for what the test changes.
@@ -23,7 +25,7 @@ rules:
 // agent to the real server and back: a firewall is started, ClamAV is started and stopped, a forbidden package is
 // installed and removed, an adapter is added.
 func TestVerdictFollows(t *testing.T) {
-	needPrograms(t, "nft", "clamd", "dpkg-deb", "curl")
+	proof.NeedPrograms(t, "nft", "clamd", "dpkg-deb", "curl")
 	// It is known as remote control, and nobody has it from Debian.
 	forbidden := newDeb(t, "aeroadmin", "1.0")
 	n := newNamespace(t, "verdict")
@@ -34,7 +36,7 @@ func TestVerdictFollows(t *testing.T) {
 	a := startAgent(t, n, s, "")
 	follows := func(what, status string, issues ...string) {
 		t.Helper()
-		eventually(t, what, func() bool {
+		proof.Eventually(t, what, func() bool {
 			st := a.status()
 			return st.Verdict == status && st.Critical == len(issues)
 		})
@@ -63,7 +65,7 @@ func TestVerdictFollows(t *testing.T) {
 	n.run(t, "ip", "address", "add", "198.51.100.17/24", "dev", "proof0")
 	n.run(t, "ip", "link", "set", "proof0", "up")
 	token := s.token()
-	eventually(t, "an integrator finds the machine by its new adapter", func() bool {
+	proof.Eventually(t, "an integrator finds the machine by its new adapter", func() bool {
 		out, err := try("ip", "netns", "exec", string(n), "curl", "--silent", "--max-time", "10", "--request", "POST",
 			"--header", "Authorization: Bearer "+token, "--header", "Content-Type: application/json", "--data", "{}",
 			s.url()+"/o/api/v3/devices/02:00:5e:10:00:17")

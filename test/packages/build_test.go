@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"muster/test/proof"
 )
 
 // packages are a deb and an rpm of one version.
@@ -28,9 +30,9 @@ func built(t *testing.T, version string) packages {
 // build makes the packages of a version for this machine's processor.
 func build(t *testing.T, version, out string) packages {
 	t.Helper()
-	needPrograms(t, "make", "git", "dpkg", "rpm")
+	proof.NeedPrograms(t, "make", "git", "dpkg", "rpm")
 	tool, _ := filepath.Glob("../../bin/nfpm-v*")
-	need(t, len(tool) > 0, "nfpm (make tools)")
+	proof.Need(t, len(tool) > 0, "nfpm (make tools)")
 	said, err := exec.CommandContext(t.Context(), "make", "-C", "../..", "packages", "PACKAGES="+out, "VERSION="+version,
 		"PACKAGE_ARCHES="+runtime.GOARCH).CombinedOutput()
 	if err != nil {
@@ -57,7 +59,7 @@ func tell(t *testing.T, name string, args ...string) string {
 
 // TestVersion: what git says becomes a version that dpkg and rpm accept, and the order of versions is that of history.
 func TestVersion(t *testing.T) {
-	needPrograms(t, "dpkg", "rpm", "git")
+	proof.NeedPrograms(t, "dpkg", "rpm", "git")
 	last := ""
 	for _, c := range [][2]string{
 		{"v1.2.0-rc.1", "1.2.0~rc.1"},

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/test/proof"
 )
 
 const (
@@ -38,7 +40,7 @@ func (s *server) devices() []device {
 func (s *server) await(what string, so func(device) bool) device {
 	s.m.t.Helper()
 	var d device
-	await(s.m.t, what, func() bool {
+	proof.Eventually(s.m.t, what, func() bool {
 		all := s.devices()
 		if len(all) == 1 {
 			d = all[0]
@@ -79,7 +81,7 @@ func (m *machine) wantNothing() {
 // TestInstall is the life of an agent on a machine with systemd: by deb package, by hand, by rpm package; and what it may do
 // there.
 func TestInstall(t *testing.T) {
-	needPrograms(t, "nft", "iptables-legacy")
+	proof.NeedPrograms(t, "nft", "iptables-legacy")
 	older, newer := built(t, "v0.9.1"), built(t, "v0.9.2")
 	m := boot(t)
 	deb, rpm, newDeb, newRPM := m.copyIn(older.deb), m.copyIn(older.rpm), m.copyIn(newer.deb), m.copyIn(newer.rpm)

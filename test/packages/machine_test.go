@@ -10,12 +10,12 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"muster/internal/app"
+	"muster/test/proof"
 )
 
 // asMuster makes this program the server: it runs on a machine of its own network, and need not be built for that.
@@ -43,26 +43,6 @@ func test(m *testing.M) int {
 	return m.Run()
 }
 
-// need skips a test where something that it needs is missing, and fails it where that must not be.
-func need(t *testing.T, there bool, what string) {
-	t.Helper()
-	if there {
-		return
-	}
-	if os.Getenv("MUSTER_REQUIRE_AGENT_PROOF") != "" {
-		t.Fatalf("this needs %s", what)
-	}
-	t.Skipf("this needs %s", what)
-}
-
-func needPrograms(t *testing.T, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		_, err := exec.LookPath(name)
-		need(t, err == nil, name)
-	}
-}
-
 // machine is a machine of its own: the disk of this one with what is written above it in memory, its own processes and
 // network, and systemd.
 type machine struct {
@@ -71,16 +51,13 @@ type machine struct {
 	pid   string // of its first process
 }
 
-// limit is how long anything may take that is waited for.
-const limit = 2 * time.Minute
-
 // boot starts a machine that ends with the test.
 func boot(t *testing.T) *machine {
 	t.Helper()
-	need(t, os.Geteuid() == 0, "root")
-	needPrograms(t, "unshare", "nsenter", "ip", "/lib/systemd/systemd")
+	proof.Need(t, os.Geteuid() == 0, "root")
+	proof.NeedPrograms(t, "unshare", "nsenter", "ip", "/lib/systemd/systemd")
 	files := t.TempDir()
-	said := &buffer{}
+	said := &proof.Buffer{}
 	cmd := exec.CommandContext(context.Background(), "unshare", "--mount", "--propagation", "private", "sh", "testdata/machine.sh", files)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
@@ -93,11 +70,11 @@ func boot(t *testing.T) *machine {
 		_ = exec.CommandContext(context.Background(), "kill", "-KILL", m.pid).Run()
 		select {
 		case <-ended:
-		case <-time.After(limit):
+		case <-time.After(proof.Limit):
 			t.Errorf("the machine does not end:\n%s", said)
 		}
 	})
-	await(t, "the machine's first process", func() bool {
+	proof.Eventually(t, "the machine's first process", func() bool {
 		select {
 		case <-ended:
 			t.Fatalf("the machine ended as it began:\n%s", said)
@@ -107,7 +84,7 @@ func boot(t *testing.T) *machine {
 		m.pid = strings.TrimSpace(string(pid))
 		return err == nil
 	})
-	await(t, "systemd", func() bool {
+	proof.Eventually(t, "systemd", func() bool {
 		out, _ := m.try("systemctl", "is-system-running")
 		return strings.HasPrefix(out, "running") || strings.HasPrefix(out, "degraded")
 	})
@@ -191,7 +168,7 @@ func (m *machine) serve() *server {
 	}
 	s := &server{m: m, program: m.copyIn(self)}
 	cmd := m.command(s.program, "serve", "--data", data, "--listen", "127.0.0.1:0")
-	log := &buffer{}
+	log := &proof.Buffer{}
 	cmd.Env = append(cmd.Env, asMuster+"=1")
 	cmd.Stderr = log
 	cmd.WaitDelay = time.Second // what is killed with the test is nsenter; the server ends with the machine
@@ -199,7 +176,7 @@ func (m *machine) serve() *server {
 		m.t.Fatal(err)
 	}
 	m.t.Cleanup(func() { _ = cmd.Wait() }) // the end of the test's context has ended it
-	await(m.t, "the server", func() bool {
+	proof.Eventually(m.t, "the server", func() bool {
 		for line := range strings.Lines(log.String()) {
 			var entry struct{ Msg, Address string }
 			if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "listening" {
@@ -223,34 +200,4 @@ func (s *server) muster(args ...string) string {
 		s.m.t.Fatalf("muster %s: %v\n%s%s", strings.Join(args, " "), err, out, said.String())
 	}
 	return strings.TrimSpace(string(out))
-}
-
-// await waits until something is so.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	tick := time.NewTicker(250 * time.Millisecond) // what is asked may start a program
-	defer tick.Stop()
-	for deadline := time.Now().Add(limit); !so(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", limit, what)
-		}
-	}
-}
-
-// buffer is written by one and read by another.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
