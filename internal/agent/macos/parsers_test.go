@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/collect/collecttest"
 	"muster/internal/agent/host"
 	"muster/internal/agent/host/hosttest"
 )
@@ -30,32 +31,32 @@ func seed(f *testing.F) {
 func TestStates(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]collect.Fact[bool]{
-		"FileVault is On.\n":  known(true),
-		"FileVault is Off.\n": known(false),
-		"FileVault is On.\nEncryption in progress: Percent completed = 34\n": known(false),
-		"FileVault is Off, but needs to be restarted to finish.\n":           known(false),
-		"": unread[bool]("fdesetup does not tell whether FileVault is on"),
+		"FileVault is On.\n":  collect.Known(true),
+		"FileVault is Off.\n": collect.Known(false),
+		"FileVault is On.\nEncryption in progress: Percent completed = 34\n": collect.Known(false),
+		"FileVault is Off, but needs to be restarted to finish.\n":           collect.Known(false),
+		"": collecttest.Unread[bool]("fdesetup does not tell whether FileVault is on"),
 	} {
-		same(t, "FileVault: "+text, collect.Of(parseFileVault([]byte(text))), want)
+		collecttest.Same(t, "FileVault: "+text, collect.Of(parseFileVault([]byte(text))), want)
 	}
 	for text, want := range map[string]collect.Fact[bool]{
-		"Firewall is enabled. (State = 1) \n":    known(true),
-		"Firewall is enabled. (State = 2)\n":     known(true),
-		"Firewall is disabled. (State = 0)\n":    known(false),
-		"Firewall is what it is. (State = x)":    unread[bool]("the firewall does not tell its state"),
-		"Firewall is enabled. (State = 1\nState": unread[bool]("the firewall does not tell its state"),
-		"":                                       unread[bool]("the firewall does not tell its state"),
+		"Firewall is enabled. (State = 1) \n":    collect.Known(true),
+		"Firewall is enabled. (State = 2)\n":     collect.Known(true),
+		"Firewall is disabled. (State = 0)\n":    collect.Known(false),
+		"Firewall is what it is. (State = x)":    collecttest.Unread[bool]("the firewall does not tell its state"),
+		"Firewall is enabled. (State = 1\nState": collecttest.Unread[bool]("the firewall does not tell its state"),
+		"":                                       collecttest.Unread[bool]("the firewall does not tell its state"),
 	} {
-		same(t, "firewall: "+text, collect.Of(parseFirewall([]byte(text))), want)
+		collecttest.Same(t, "firewall: "+text, collect.Of(parseFirewall([]byte(text))), want)
 	}
 }
 
 func TestEncryptionStates(t *testing.T) {
 	t.Parallel()
-	same(t, "on", fileVaultOf(dict{"FileVault": true, "CryptoMigrationOn": false}), known(true))
-	same(t, "at work", fileVaultOf(dict{"FileVault": true, "CryptoMigrationOn": true}), known(false))
-	same(t, "off", fileVaultOf(dict{"FileVault": false}), known(false))
-	same(t, "nothing", fileVaultOf(dict{}), unread[bool]("diskutil does not tell whether the volume is encrypted"))
+	collecttest.Same(t, "on", fileVaultOf(dict{"FileVault": true, "CryptoMigrationOn": false}), collect.Known(true))
+	collecttest.Same(t, "at work", fileVaultOf(dict{"FileVault": true, "CryptoMigrationOn": true}), collect.Known(false))
+	collecttest.Same(t, "off", fileVaultOf(dict{"FileVault": false}), collect.Known(false))
+	collecttest.Same(t, "nothing", fileVaultOf(dict{}), collecttest.Unread[bool]("diskutil does not tell whether the volume is encrypted"))
 }
 
 func TestHypervisors(t *testing.T) {
@@ -65,10 +66,10 @@ func TestHypervisors(t *testing.T) {
 		model, present string
 		want           collect.Fact[string]
 	}{
-		{"Mac14,2", "0", known("")}, {"iMac19,1", "1", known("vm-other")}, {"VirtualMac2,1", "1", known("apple")},
-		{"Parallels16,1", "", known("parallels")}, {"VMware7,1", "1", known("vmware")}, {"MacBookPro11,1", "", unread[string](silent)},
+		{"Mac14,2", "0", collect.Known("")}, {"iMac19,1", "1", collect.Known("vm-other")}, {"VirtualMac2,1", "1", collect.Known("apple")},
+		{"Parallels16,1", "", collect.Known("parallels")}, {"VMware7,1", "1", collect.Known("vmware")}, {"MacBookPro11,1", "", collecttest.Unread[string](silent)},
 	} {
-		same(t, c.model, collect.Of(hypervisor(c.model, c.present, nil)), c.want)
+		collecttest.Same(t, c.model, collect.Of(hypervisor(c.model, c.present, nil)), c.want)
 	}
 }
 
@@ -77,12 +78,12 @@ func TestBatteries(t *testing.T) {
 	entry := func(inner string) []byte { return []byte("<plist><array><dict>" + inner + "</dict></array></plist>") }
 	const silent = "ioreg does not tell the charge of the battery"
 	for text, want := range map[string]collect.Fact[collect.Battery]{
-		"<key>CurrentCapacity</key><integer>4000</integer><key>MaxCapacity</key><integer>6000</integer><key>ExternalConnected</key><false/>": known(collect.Battery{Percent: 67}),
-		"<key>CurrentCapacity</key><integer>9</integer><key>MaxCapacity</key><integer>0</integer><key>ExternalConnected</key><true/>":        unread[collect.Battery](silent),
-		"<key>BatteryInstalled</key><false/>": none[collect.Battery]("there is no battery"),
-		"":                                    unread[collect.Battery](silent),
+		"<key>CurrentCapacity</key><integer>4000</integer><key>MaxCapacity</key><integer>6000</integer><key>ExternalConnected</key><false/>": collect.Known(collect.Battery{Percent: 67}),
+		"<key>CurrentCapacity</key><integer>9</integer><key>MaxCapacity</key><integer>0</integer><key>ExternalConnected</key><true/>":        collecttest.Unread[collect.Battery](silent),
+		"<key>BatteryInstalled</key><false/>": collecttest.None[collect.Battery]("there is no battery"),
+		"":                                    collecttest.Unread[collect.Battery](silent),
 	} {
-		same(t, text, collect.Of(parseBattery(entry(text))), want)
+		collecttest.Same(t, text, collect.Of(parseBattery(entry(text))), want)
 	}
 }
 
@@ -104,7 +105,7 @@ func TestFoldersOfUsers(t *testing.T) {
 	t.Parallel()
 	m := &machine{h: hosttest.Of(t, "-- file Applications/x --\n-- file Users/a/Applications --\n-- file Users/b/Applications/A.app --\n"+
 		"-- file Users/c/Applications/B.app/Contents --\n-- file Users/d/Applications/C.app/Contents/Info.plist/x --\n")}
-	same(t, "applications", collect.Of(m.applications()), known([]collect.Application(nil)))
+	collecttest.Same(t, "applications", collect.Of(m.applications()), collect.Known([]collect.Application(nil)))
 }
 
 func FuzzNetwork(f *testing.F) {

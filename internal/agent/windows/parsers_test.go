@@ -11,6 +11,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/collect/collecttest"
 	"muster/internal/agent/host"
 	"muster/internal/agent/host/hosttest"
 	"muster/internal/posture"
@@ -104,7 +105,7 @@ func TestProductStates(t *testing.T) {
 		393472: {false, false}, 262144: {false, false}, 270336: {false, false}, 0x063000: {false, false},
 	} {
 		p := registered{Name: "X", State: &state}.scanner()
-		if p.Running != known(want.on) || strings.Contains(p.Definitions.Why, "out of date") != want.old {
+		if p.Running != collect.Known(want.on) || strings.Contains(p.Definitions.Why, "out of date") != want.old {
 			t.Errorf("%d: %+v", state, p)
 		}
 	}
@@ -138,7 +139,7 @@ func TestScreenSavers(t *testing.T) {
 		if err := (&machine{h: hosttest.Of(t, c.recording)}).screenLock(t.Context(), s); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		same(t, name, s.ScreenLock, known(c.want))
+		collecttest.Same(t, name, s.ScreenLock, collect.Known(c.want))
 	}
 }
 
@@ -189,9 +190,9 @@ func TestManageBDE(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "volumes", got, []collect.Volume{
-		{Name: "C:", Encrypted: known(true), System: true}, {Name: "D:", Encrypted: known(false)},
-		{Name: "E:", Encrypted: unread[bool]("BitLocker does not know the state of the volume: it may be locked")},
+	collecttest.Same(t, "volumes", got, []collect.Volume{
+		{Name: "C:", Encrypted: collect.Known(true), System: true}, {Name: "D:", Encrypted: collect.Known(false)},
+		{Name: "E:", Encrypted: collecttest.Unread[bool]("BitLocker does not know the state of the volume: it may be locked")},
 	})
 	german := strings.NewReplacer("Conversion Status", "Konvertierungsstatus", "Protection Status", "Schutzstatus").Replace(bdeStatus)
 	if got, err := parseManageBDE([]byte(german)); err == nil {
@@ -200,7 +201,7 @@ func TestManageBDE(t *testing.T) {
 	// It is asked where WMI gives no answer.
 	m := &machine{h: hosttest.Of(t, "-- run manage-bde -status --\n"+bdeStatus)}
 	products, err := m.encryption(t.Context(), nil, host.ErrNoProgram)
-	if err != nil || len(products) != 1 || len(products[0].Volumes) != 3 || products[0].Enabled != known(true) {
+	if err != nil || len(products) != 1 || len(products[0].Volumes) != 3 || products[0].Enabled != collect.Known(true) {
 		t.Errorf("%+v, %v", products, err)
 	}
 }

@@ -9,10 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"muster/internal/agent/collect"
+	"muster/internal/agent/collect/collecttest"
 	"muster/internal/agent/host"
 	"muster/internal/agent/host/hosttest"
 	"muster/internal/posture"
@@ -42,153 +40,124 @@ func collected(t testing.TB, m *machine, before *collect.Snapshot) *collect.Snap
 	return collect.Gather(t.Context(), m.own(), before, m.h.Now(), slog.New(slog.DiscardHandler))
 }
 
-func known[T any](v T) collect.Fact[T] { return collect.Known(v) }
-
-func none[T any](why string) collect.Fact[T] { return collect.DoesNotApply[T](why) }
-
-func unread[T any](why string) collect.Fact[T] { return collect.CouldNotReadf[T]("%s", why) }
-
-func same(t *testing.T, what string, got, want any) {
-	t.Helper()
-	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
-func at(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		panic(err)
-	}
-	return t
-}
-
-func mac(text string) posture.MAC {
-	m, ok := posture.ParseMAC(text)
-	if !ok {
-		panic(text)
-	}
-	return m
-}
-
 func TestLaptopItself(t *testing.T) {
 	t.Parallel()
 	s := collected(t, load(t, "laptop"), nil)
-	same(t, "failures", s.Failed, map[string]string{})
-	same(t, "system", s.OS, collect.OS{
-		Family: posture.Windows, Vendor: known("Microsoft Corporation"), Name: known("Windows 11 Pro"),
-		Version: known("10.0.26100.2314"), Build: known("26100.2314"), Architecture: known("amd64"), Language: known("en-GB"),
-		Distribution: none[string]("Windows is no distribution of packages"),
+	collecttest.Same(t, "failures", s.Failed, map[string]string{})
+	collecttest.Same(t, "system", s.OS, collect.OS{
+		Family: posture.Windows, Vendor: collect.Known("Microsoft Corporation"), Name: collect.Known("Windows 11 Pro"),
+		Version: collect.Known("10.0.26100.2314"), Build: collect.Known("26100.2314"), Architecture: collect.Known("amd64"), Language: collect.Known("en-GB"),
+		Distribution: collecttest.None[string]("Windows is no distribution of packages"),
 	})
-	same(t, "hardware", s.Hardware, collect.Hardware{
-		Type: known(posture.Laptop), Virtual: known(""), Vendor: known("LENOVO"), Model: known("21HM0048GE"),
-		Battery: known(collect.Battery{Percent: 81, Charging: true}),
+	collecttest.Same(t, "hardware", s.Hardware, collect.Hardware{
+		Type: collect.Known(posture.Laptop), Virtual: collect.Known(""), Vendor: collect.Known("LENOVO"), Model: collect.Known("21HM0048GE"),
+		Battery: collect.Known(collect.Battery{Percent: 81, Charging: true}),
 	})
-	same(t, "identity", s.Identity, collect.Identity{
-		HostName: known("LAB-PC-07"), Domain: known("lab.example.net"), Serial: known("PF4ABC12"),
+	collecttest.Same(t, "identity", s.Identity, collect.Identity{
+		HostName: collect.Known("LAB-PC-07"), Domain: collect.Known("lab.example.net"), Serial: collect.Known("PF4ABC12"),
 		// openssl dgst -sha256 -hmac 'muster hardware id' of 123456789abc4def8123456789abcdef, and alike: the first 32 digits.
-		HardwareID: known("dea93c326a2d619f3c5b4b2246382cc3"), MachineID: known("d336d58d4c95aa01b937de900d3a56e4"),
+		HardwareID: collect.Known("dea93c326a2d619f3c5b4b2246382cc3"), MachineID: collect.Known("d336d58d4c95aa01b937de900d3a56e4"),
 	})
-	same(t, "adapters", s.Adapters, known([]collect.Adapter{
+	collecttest.Same(t, "adapters", s.Adapters, collect.Known([]collect.Adapter{
 		{
-			Name: "Ethernet", MAC: mac("8c:16:45:00:00:02"), HasMAC: true, PermanentMAC: known(mac("8c:16:45:00:00:02")), Enabled: true,
-			Gateway: none[netip.Addr]("the adapter has no gateway"), DNS: known([]netip.Addr(nil)), DHCP: known(collect.DHCP{}),
+			Name: "Ethernet", MAC: collecttest.MAC("8c:16:45:00:00:02"), HasMAC: true, PermanentMAC: collect.Known(collecttest.MAC("8c:16:45:00:00:02")), Enabled: true,
+			Gateway: collecttest.None[netip.Addr]("the adapter has no gateway"), DNS: collect.Known([]netip.Addr(nil)), DHCP: collect.Known(collect.DHCP{}),
 		},
 		{
-			Name: "Wi-Fi", MAC: mac("5a:2d:11:00:00:01"), HasMAC: true, PermanentMAC: known(mac("8c:16:45:00:00:01")), Enabled: true, Connected: true,
+			Name: "Wi-Fi", MAC: collecttest.MAC("5a:2d:11:00:00:01"), HasMAC: true, PermanentMAC: collect.Known(collecttest.MAC("8c:16:45:00:00:01")), Enabled: true, Connected: true,
 			Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.17/24"), netip.MustParsePrefix("2001:db8::17/64"), netip.MustParsePrefix("fe80::1c2d:3e4f:5a6b:7c8d/64")},
-			Gateway:   known(netip.MustParseAddr("192.0.2.1")), DNS: known([]netip.Addr{netip.MustParseAddr("192.0.2.53")}),
-			DHCP: known(collect.DHCP{
+			Gateway:   collect.Known(netip.MustParseAddr("192.0.2.1")), DNS: collect.Known([]netip.Addr{netip.MustParseAddr("192.0.2.53")}),
+			DHCP: collect.Known(collect.DHCP{
 				Enabled: true, Server: netip.MustParseAddr("192.0.2.1"),
-				Obtained: at("2026-11-29T06:00:00Z"), Expires: at("2026-11-30T06:00:00Z"),
+				Obtained: collecttest.At("2026-11-29T06:00:00Z"), Expires: collecttest.At("2026-11-30T06:00:00Z"),
 			}),
 		},
 	}))
-	same(t, "neighbours", s.Neighbours, known([]collect.Neighbour{
-		{MAC: mac("02:00:5e:10:00:01"), Address: netip.MustParseAddr("192.0.2.1"), Adapter: "Wi-Fi"},
-		{MAC: mac("02:00:5e:10:00:01"), Address: netip.MustParseAddr("fe80::1"), Adapter: "Wi-Fi"},
+	collecttest.Same(t, "neighbours", s.Neighbours, collect.Known([]collect.Neighbour{
+		{MAC: collecttest.MAC("02:00:5e:10:00:01"), Address: netip.MustParseAddr("192.0.2.1"), Adapter: "Wi-Fi"},
+		{MAC: collecttest.MAC("02:00:5e:10:00:01"), Address: netip.MustParseAddr("fe80::1"), Adapter: "Wi-Fi"},
 	}))
 	cpu, err := load(t, "laptop").cpu(t.Context())
-	same(t, "processor", collect.Of(cpu, err), known(collect.CPU{Model: "13th Gen Intel(R) Core(TM) i5-1335U", Cores: 2, MaxMHz: 2500}))
+	collecttest.Same(t, "processor", collect.Of(cpu, err), collect.Known(collect.CPU{Model: "13th Gen Intel(R) Core(TM) i5-1335U", Cores: 2, MaxMHz: 2500}))
 	who, err := load(t, "laptop").users(t.Context())
-	same(t, "users", collect.Of(who, err), known([]collect.User{{Name: "kari", Domain: "LAB"}}))
+	collecttest.Same(t, "users", collect.Of(who, err), collect.Known([]collect.User{{Name: "kari", Domain: "LAB"}}))
 }
 
 func TestLaptopSoftware(t *testing.T) {
 	t.Parallel()
 	s := collected(t, load(t, "laptop"), nil)
-	same(t, "software", s.Software, map[string]collect.Fact[[]collect.Application]{
-		"registry": known([]collect.Application{
+	collecttest.Same(t, "software", s.Software, map[string]collect.Fact[[]collect.Application]{
+		"registry": collect.Known([]collect.Application{
 			{Name: "Git", Version: "2.47.0.2", Vendor: "The Git Development Community", Category: posture.DeveloperTool},
 			{Name: "Microsoft OneDrive", Version: "24.216.1027.0003", Vendor: "Microsoft Corporation", Category: posture.CloudStorage},
 			{Name: "TeamViewer", Version: "15.59.5", Vendor: "TeamViewer", Category: posture.RemoteControl},
 		}),
-		"store": known([]collect.Application{{Name: "Microsoft.WindowsNotepad", Version: "11.2410.2.0"}}),
+		"store": collect.Known([]collect.Application{{Name: "Microsoft.WindowsNotepad", Version: "11.2410.2.0"}}),
 	})
 }
 
 func TestLaptopProtection(t *testing.T) {
 	t.Parallel()
 	s := collected(t, load(t, "laptop"), nil)
-	same(t, "encryption", s.Encryption, known([]collect.Product{{
-		Name: "BitLocker Drive Encryption", Vendor: "Microsoft Corporation", Running: known(true), Enabled: known(true),
+	collecttest.Same(t, "encryption", s.Encryption, collect.Known([]collect.Product{{
+		Name: "BitLocker Drive Encryption", Vendor: "Microsoft Corporation", Running: collect.Known(true), Enabled: collect.Known(true),
 		Definitions: noDefinitions, LastScan: noScans,
-		Volumes: []collect.Volume{{Name: "C:", Encrypted: known(true), System: true}, {Name: "D:", Encrypted: known(false)}},
+		Volumes: []collect.Volume{{Name: "C:", Encrypted: collect.Known(true), System: true}, {Name: "D:", Encrypted: collect.Known(false)}},
 	}}))
-	same(t, "firewalls", s.Firewalls, known([]collect.Product{{
-		Name: "Windows Defender Firewall", Vendor: "Microsoft Corporation", Running: known(true), Enabled: known(true), // by policy
+	collecttest.Same(t, "firewalls", s.Firewalls, collect.Known([]collect.Product{{
+		Name: "Windows Defender Firewall", Vendor: "Microsoft Corporation", Running: collect.Known(true), Enabled: collect.Known(true), // by policy
 		Definitions: noDefinitions, LastScan: noScans,
 	}}))
-	same(t, "antimalware", s.Antimalware, known([]collect.Product{{
-		Name: "Microsoft Defender Antivirus", Vendor: "Microsoft Corporation", Version: "4.18.24090.11", Running: known(true), Enabled: known(true),
-		Definitions: known(at("2026-11-30T06:12:44Z")), LastScan: known(at("2026-11-29T11:20:31Z")),
+	collecttest.Same(t, "antimalware", s.Antimalware, collect.Known([]collect.Product{{
+		Name: "Microsoft Defender Antivirus", Vendor: "Microsoft Corporation", Version: "4.18.24090.11", Running: collect.Known(true), Enabled: collect.Known(true),
+		Definitions: collect.Known(collecttest.At("2026-11-30T06:12:44Z")), LastScan: collect.Known(collecttest.At("2026-11-29T11:20:31Z")),
 	}}))
-	same(t, "threats", s.Threats, known(collect.Threats{Scanned: at("2026-11-29T11:20:31Z"), Found: []collect.Threat{{
+	collecttest.Same(t, "threats", s.Threats, collect.Known(collect.Threats{Scanned: collecttest.At("2026-11-29T11:20:31Z"), Found: []collect.Threat{{
 		Name: "Virus:DOS/EICAR_Test_File", File: `C:\Users\kari\Downloads\eicar.com`, Severity: "severe", Action: "quarantined",
-		Product: "Microsoft Defender Antivirus", Found: at("2026-11-22T10:01:30Z"), Existing: posture.No,
+		Product: "Microsoft Defender Antivirus", Found: collecttest.At("2026-11-22T10:01:30Z"), Existing: posture.No,
 	}}}))
-	same(t, "updates", s.Updates, known(collect.Updates{Pending: 3, Security: 1, Checked: known(at("2026-11-30T03:00:12Z"))}))
-	same(t, "patches", s.Patches, known([]collect.Patch{
-		{KB: "KB5088888", Title: "2026-11 .NET Framework Update (KB5088888)", Vendor: "Microsoft Corporation", Category: "update", Released: at("2026-11-12T00:00:00Z")},
+	collecttest.Same(t, "updates", s.Updates, collect.Known(collect.Updates{Pending: 3, Security: 1, Checked: collect.Known(collecttest.At("2026-11-30T03:00:12Z"))}))
+	collecttest.Same(t, "patches", s.Patches, collect.Known([]collect.Patch{
+		{KB: "KB5088888", Title: "2026-11 .NET Framework Update (KB5088888)", Vendor: "Microsoft Corporation", Category: "update", Released: collecttest.At("2026-11-12T00:00:00Z")},
 		{
 			KB: "KB5099999", Title: "2026-11 Cumulative Update for Windows 11 Version 24H2 for x64-based Systems (KB5099999)", Product: "Windows 11",
-			Vendor: "Microsoft Corporation", Severity: "critical", Category: "security", Released: at("2026-11-10T00:00:00Z"),
+			Vendor: "Microsoft Corporation", Severity: "critical", Category: "security", Released: collecttest.At("2026-11-10T00:00:00Z"),
 		},
 	}))
-	same(t, "password", s.PasswordSet, known(true))
-	same(t, "screen lock", s.ScreenLock, known(collect.ScreenLock{Enabled: true, After: 10 * time.Minute}))
+	collecttest.Same(t, "password", s.PasswordSet, collect.Known(true))
+	collecttest.Same(t, "screen lock", s.ScreenLock, collect.Known(collect.ScreenLock{Enabled: true, After: 10 * time.Minute}))
 }
 
 func TestServer(t *testing.T) {
 	t.Parallel()
 	s := collected(t, load(t, "server"), nil)
-	same(t, "name", s.OS.Name, known("Windows Server 2022 Standard"))
-	same(t, "language", s.OS.Language, known("de-DE"))
-	same(t, "type", s.Hardware.Type, known(posture.VM))
-	same(t, "virtual", s.Hardware.Virtual, known("microsoft"))
-	same(t, "battery", s.Hardware.Battery, none[collect.Battery]("there is no battery"))
-	same(t, "domain", s.Identity.Domain, none[string]("the machine is a member of no directory domain"))
-	same(t, "permanent MAC", s.Adapters.Value[0].PermanentMAC, none[posture.MAC]("no address is burnt into the adapter"))
-	same(t, "store", s.Software["store"], none[[]collect.Application]("this Windows has no Store"))
-	same(t, "encryption", s.Encryption, known([]collect.Product(nil)))
-	same(t, "firewall", s.Firewalls.Value[0].Enabled, known(false)) // off for public networks
+	collecttest.Same(t, "name", s.OS.Name, collect.Known("Windows Server 2022 Standard"))
+	collecttest.Same(t, "language", s.OS.Language, collect.Known("de-DE"))
+	collecttest.Same(t, "type", s.Hardware.Type, collect.Known(posture.VM))
+	collecttest.Same(t, "virtual", s.Hardware.Virtual, collect.Known("microsoft"))
+	collecttest.Same(t, "battery", s.Hardware.Battery, collecttest.None[collect.Battery]("there is no battery"))
+	collecttest.Same(t, "domain", s.Identity.Domain, collecttest.None[string]("the machine is a member of no directory domain"))
+	collecttest.Same(t, "permanent MAC", s.Adapters.Value[0].PermanentMAC, collecttest.None[posture.MAC]("no address is burnt into the adapter"))
+	collecttest.Same(t, "store", s.Software["store"], collecttest.None[[]collect.Application]("this Windows has no Store"))
+	collecttest.Same(t, "encryption", s.Encryption, collect.Known([]collect.Product(nil)))
+	collecttest.Same(t, "firewall", s.Firewalls.Value[0].Enabled, collect.Known(false)) // off for public networks
 	const stopped = "The service cannot be started, either because it is disabled or because it has no enabled devices associated with it. HRESULT 0x800106ba,Get-MpComputerStatus"
-	same(t, "antimalware", s.Antimalware, known([]collect.Product{
+	collecttest.Same(t, "antimalware", s.Antimalware, collect.Known([]collect.Product{
 		{
-			Name: "CrowdStrike Falcon", Vendor: "CrowdStrike", Running: known(true),
-			Enabled:     unread[bool]("its service does not tell what it guards"),
-			Definitions: unread[time.Time]("its service does not tell the date of its definitions"),
-			LastScan:    unread[time.Time]("its service does not tell when it scanned"),
+			Name: "CrowdStrike Falcon", Vendor: "CrowdStrike", Running: collect.Known(true),
+			Enabled:     collecttest.Unread[bool]("its service does not tell what it guards"),
+			Definitions: collecttest.Unread[time.Time]("its service does not tell the date of its definitions"),
+			LastScan:    collecttest.Unread[time.Time]("its service does not tell when it scanned"),
 		},
 		{
-			Name: "Microsoft Defender Antivirus", Vendor: "Microsoft Corporation", Running: known(false), Enabled: known(false),
-			Definitions: unread[time.Time](stopped), LastScan: unread[time.Time](stopped),
+			Name: "Microsoft Defender Antivirus", Vendor: "Microsoft Corporation", Running: collect.Known(false), Enabled: collect.Known(false),
+			Definitions: collecttest.Unread[time.Time](stopped), LastScan: collecttest.Unread[time.Time](stopped),
 		},
 	}))
-	same(t, "threats", s.Threats, unread[collect.Threats](stopped))
-	same(t, "updates", s.Updates, unread[collect.Updates]("it is not told when Windows Update searched for updates, if it ever did"))
-	same(t, "password", s.PasswordSet, unread[bool]("1 accounts need no password, and it is not told whether they have one"))
-	same(t, "screen lock", s.ScreenLock, known(collect.ScreenLock{Enabled: true, After: 5 * time.Minute}))
+	collecttest.Same(t, "threats", s.Threats, collecttest.Unread[collect.Threats](stopped))
+	collecttest.Same(t, "updates", s.Updates, collecttest.Unread[collect.Updates]("it is not told when Windows Update searched for updates, if it ever did"))
+	collecttest.Same(t, "password", s.PasswordSet, collecttest.Unread[bool]("1 accounts need no password, and it is not told whether they have one"))
+	collecttest.Same(t, "screen lock", s.ScreenLock, collect.Known(collect.ScreenLock{Enabled: true, After: 5 * time.Minute}))
 }
 
 func TestDesktopWithoutRights(t *testing.T) {
@@ -196,10 +165,10 @@ func TestDesktopWithoutRights(t *testing.T) {
 	m := load(t, "desktop")
 	m.h.Privileged = false
 	s := collected(t, m, nil)
-	same(t, "name", s.OS.Name, known("Windows 10 Home"))
-	same(t, "type", s.Hardware.Type, known(posture.Desktop))
-	same(t, "maker", s.Hardware.Vendor, none[string]("the firmware tells no maker"))
-	same(t, "serial", s.Identity.Serial, none[string]("the firmware tells no serial number"))
+	collecttest.Same(t, "name", s.OS.Name, collect.Known("Windows 10 Home"))
+	collecttest.Same(t, "type", s.Hardware.Type, collect.Known(posture.Desktop))
+	collecttest.Same(t, "maker", s.Hardware.Vendor, collecttest.None[string]("the firmware tells no maker"))
+	collecttest.Same(t, "serial", s.Identity.Serial, collecttest.None[string]("the firmware tells no serial number"))
 	if why := s.Identity.HardwareID.Why; s.Identity.HardwareID.State != collect.Unreadable || !strings.Contains(why, "no id of its own") {
 		t.Errorf("hardware id: %+v", s.Identity.HardwareID)
 	}
@@ -207,22 +176,22 @@ func TestDesktopWithoutRights(t *testing.T) {
 		t.Errorf("encryption: %+v", s.Encryption)
 	}
 	const noDate = "Security Center does not tell the date of its definitions, but that they are out of date"
-	same(t, "antimalware", s.Antimalware, known([]collect.Product{
+	collecttest.Same(t, "antimalware", s.Antimalware, collect.Known([]collect.Product{
 		{
-			Name: "Microsoft Defender Antivirus", Vendor: "Microsoft Corporation", Version: "4.18.24090.11", Running: known(true), Enabled: known(false),
-			Definitions: known(at("2026-11-01T00:00:00Z")), LastScan: known(time.Time{}),
+			Name: "Microsoft Defender Antivirus", Vendor: "Microsoft Corporation", Version: "4.18.24090.11", Running: collect.Known(true), Enabled: collect.Known(false),
+			Definitions: collect.Known(collecttest.At("2026-11-01T00:00:00Z")), LastScan: collect.Known(time.Time{}),
 		},
 		{
-			Name: "Some Antivirus", Running: known(true), Enabled: known(true),
-			Definitions: unread[time.Time](noDate), LastScan: unread[time.Time]("Security Center does not tell when it scanned"),
+			Name: "Some Antivirus", Running: collect.Known(true), Enabled: collect.Known(true),
+			Definitions: collecttest.Unread[time.Time](noDate), LastScan: collecttest.Unread[time.Time]("Security Center does not tell when it scanned"),
 		},
 	}))
-	same(t, "firewalls", len(s.Firewalls.Value), 2)
-	same(t, "other firewall", s.Firewalls.Value[0].Enabled, known(true))
-	same(t, "own firewall", s.Firewalls.Value[1].Enabled, unread[bool]("the registry does not say whether the firewall's domainprofile is on"))
-	same(t, "password", s.PasswordSet, known(false))
-	same(t, "screen lock", s.ScreenLock, known(collect.ScreenLock{}))
-	same(t, "updates", s.Updates.State, collect.Unreadable) // no answer of the script is recorded
+	collecttest.Same(t, "firewalls", len(s.Firewalls.Value), 2)
+	collecttest.Same(t, "other firewall", s.Firewalls.Value[0].Enabled, collect.Known(true))
+	collecttest.Same(t, "own firewall", s.Firewalls.Value[1].Enabled, collecttest.Unread[bool]("the registry does not say whether the firewall's domainprofile is on"))
+	collecttest.Same(t, "password", s.PasswordSet, collect.Known(false))
+	collecttest.Same(t, "screen lock", s.ScreenLock, collect.Known(collect.ScreenLock{}))
+	collecttest.Same(t, "updates", s.Updates.State, collect.Unreadable) // no answer of the script is recorded
 }
 
 // With nothing there, each fact says so and none is taken for an answer.
@@ -256,7 +225,7 @@ func TestSecondLook(t *testing.T) {
 	recorded := m.h.Programs
 	m.h.Programs = failing{recorded}
 	second := collected(t, m, first)
-	same(t, "second look", second, first)
+	collecttest.Same(t, "second look", second, first)
 
 	now := m.h.Now()
 	m.h.Now = func() time.Time { return now.Add(updatesAge) }
@@ -264,7 +233,7 @@ func TestSecondLook(t *testing.T) {
 		t.Errorf("after %v: %+v", updatesAge, s.Updates)
 	}
 	m.h.Now = func() time.Time { return now }
-	second.OS.Version = known("10.0.26100.2000")
+	second.OS.Version = collect.Known("10.0.26100.2000")
 	m.searchedFor = "10.0.26100.2000"
 	if s := collected(t, m, second); s.Updates.State != collect.Unreadable {
 		t.Errorf("after an update: %+v", s.Updates)
@@ -316,13 +285,13 @@ func TestWatches(t *testing.T) {
 	}
 	native.Services["MpsSvc"] = false
 	light()
-	same(t, "firewall", s.Firewalls.Value[0].Running, known(false))
+	collecttest.Same(t, "firewall", s.Firewalls.Value[0].Running, collect.Known(false))
 
 	other := hosttest.Of(t, "-- registry "+localMachine+uninstall+"\\New --\nDisplayName=New\n")
 	m.h.Registry = other.Registry
 	light()
-	same(t, "programs", s.Software["registry"], known([]collect.Application{{Name: "New"}}))
-	same(t, "firewall", s.Firewalls.Value[0].Enabled.State, collect.Unreadable) // its keys are gone
+	collecttest.Same(t, "programs", s.Software["registry"], collect.Known([]collect.Application{{Name: "New"}}))
+	collecttest.Same(t, "firewall", s.Firewalls.Value[0].Enabled.State, collect.Unreadable) // its keys are gone
 }
 
 func TestListsThatAreTooLong(t *testing.T) {
@@ -332,7 +301,7 @@ func TestListsThatAreTooLong(t *testing.T) {
 		fmt.Fprintf(&b, "-- registry HKEY_USERS\\S-1-5-21-1-2-3-1001\\%s\\%d --\nDisplayName=P\n", uninstall, i)
 	}
 	m := &machine{h: hosttest.Of(t, b.String())}
-	same(t, "programs", collect.Of(m.programs()), unread[[]collect.Application](errTooMany.Error()))
+	collecttest.Same(t, "programs", collect.Of(m.programs()), collecttest.Unread[[]collect.Application](errTooMany.Error()))
 }
 
 // Whose settings are not there any more are remembered, and of a stranger nothing is guessed.
@@ -343,11 +312,11 @@ func TestScreenLockWithNobodyThere(t *testing.T) {
 	if err := m.screenLock(t.Context(), s); err != nil || s.ScreenLock.State != collect.Unreadable {
 		t.Errorf("%+v, %v", s.ScreenLock, err)
 	}
-	s.ScreenLock = known(collect.ScreenLock{Enabled: true})
+	s.ScreenLock = collect.Known(collect.ScreenLock{Enabled: true})
 	if err := m.screenLock(t.Context(), s); err != nil {
 		t.Error(err)
 	}
-	same(t, "screen lock", s.ScreenLock, known(collect.ScreenLock{Enabled: true}))
+	collecttest.Same(t, "screen lock", s.ScreenLock, collect.Known(collect.ScreenLock{Enabled: true}))
 }
 
 func TestScriptsCanBeHandedOver(t *testing.T) {
@@ -364,11 +333,11 @@ func TestEmptyPasswords(t *testing.T) {
 	t.Parallel()
 	m := load(t, "laptop")
 	for passwords, want := range map[string]collect.Fact[bool]{
-		`[{"minimum": 8}]`: known(true),
-		`[{"minimum": 0}]`: unread[bool]("the machine takes empty passwords, and it is not told whether there are any"),
-		`[]`:               unread[bool]("the machine takes empty passwords, and it is not told whether there are any"),
+		`[{"minimum": 8}]`: collect.Known(true),
+		`[{"minimum": 0}]`: collecttest.Unread[bool]("the machine takes empty passwords, and it is not told whether there are any"),
+		`[]`:               collecttest.Unread[bool]("the machine takes empty passwords, and it is not told whether there are any"),
 	} {
 		found, err := parseAnswers([]byte(`{"accounts": {"value": [{"required": true}]}, "passwords": {"value": ` + passwords + `}}`))
-		same(t, passwords, collect.Of(m.passwordSet(found, err)), want)
+		collecttest.Same(t, passwords, collect.Of(m.passwordSet(found, err)), want)
 	}
 }
