@@ -123,7 +123,7 @@ func closeOthers() error {
 const maxMemory = 512 << 20
 
 // become becomes another program, with the address space that a script may have. Our own takes more already, so that
-// nothing may be allocated in between.
+// nothing may be allocated in between: nothing collects garbage, and no other goroutine gets a turn, as we are undisturbed.
 func become(program string, args, env []string) error {
 	path, err1 := unix.BytePtrFromString(program)
 	argv, err2 := syscall.SlicePtrFromStrings(args)
@@ -134,11 +134,13 @@ func become(program string, args, env []string) error {
 		return err
 	}
 	most := unix.Rlimit{Cur: min(now.Max, maxMemory), Max: min(now.Max, maxMemory)}
+	firstArg, firstEnv := &argv[0], &envp[0]
 	debug.SetGCPercent(-1)
+	runtime.GOMAXPROCS(1)
 	//nolint:gosec // there is no other way to call them
 	_, _, e := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_AS, uintptr(unsafe.Pointer(&most)), 0, 0, 0)
 	if e == 0 {
-		_, _, e = unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envp[0]))) //nolint:gosec // as above
+		_, _, e = unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(firstArg)), uintptr(unsafe.Pointer(firstEnv))) //nolint:gosec // as above
 	}
 	runtime.KeepAlive(path)
 	runtime.KeepAlive(argv)

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -117,6 +118,9 @@ func detach(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it ends the script, and then itself
 }
 
+// undisturbed keeps goroutines from being interrupted where they do not expect it.
+const undisturbed = "GODEBUG=asyncpreemptoff=1"
+
 func (containment) command(ctx context.Context, j *job) (*exec.Cmd, error) {
 	self, err := ownProgram()
 	if err != nil {
@@ -130,6 +134,7 @@ func (containment) command(ctx context.Context, j *job) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, CommandName, "enter", text) //nolint:gosec // the agent's own program
+	cmd.Env = append(slices.Clone(j.Env), undisturbed) // the script's own is j.Env
 	cmd.SysProcAttr = sessionOfItsOwn()
 	cmd.Cancel = func() error { return nil } // the supervisor ends it, with all that came of it
 	return cmd, nil

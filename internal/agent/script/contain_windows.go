@@ -134,7 +134,7 @@ func (containment) command(ctx context.Context, j *job) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, j.Program, j.Args...) //nolint:gosec // the interpreter of a signed script
 	cmd.SysProcAttr = &syscall.SysProcAttr{Token: syscall.Token(token), HideWindow: true, CreationFlags: windows.CREATE_NO_WINDOW}
-	cmd.Dir = j.Dir
+	cmd.Env, cmd.Dir = j.Env, j.Dir
 	return cmd, nil
 }
 

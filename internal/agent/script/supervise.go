@@ -58,7 +58,7 @@ func supervise(ctx context.Context, j *job) (passed bool, err error) {
 		return false, fmt.Errorf("the script was not run, because it could not be done without privileges: %w", err)
 	}
 	// Everything that the script writes goes to whoever started the supervisor, without passing through it.
-	cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdout, os.Stdout, j.Env
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 	err = cmd.Start()
 	if err != nil {
 		return false, fmt.Errorf("the script could not be started: %w", err)
