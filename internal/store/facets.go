@@ -60,8 +60,8 @@ func posted(facet int64) bool { return kindOf(facet) != facetProductVersion }
 
 const selectFacets = "SELECT facets, place FROM device_reports WHERE account_id = ? AND device_id = ?"
 
-// moveFacets makes a set that of a device, in all but its report, and gives the place of the device. It writes only what differs
-// from the set before.
+// moveFacets makes a set that of a device, in all but its report, and gives the place that the device has: none, if it gets its
+// first at the end of this transaction. It writes only what differs from the set before.
 func (tx *Tx) moveFacets(ctx context.Context, account posture.AccountID, id string, r *device.PackedReport) (place, error) {
 	var stored []byte
 	var at place
@@ -74,30 +74,31 @@ func (tx *Tx) moveFacets(ctx context.Context, account posture.AccountID, id stri
 		return at, err
 	}
 	added, gone := differences(old, r.Facets)
-	posting := at
-	if at == 0 && len(r.Facets) > 0 {
-		at, err = tx.firstPlace(ctx, account, id, r.Facets)
+	if at == 0 {
+		err = tx.wantPlace(ctx, account, id, r.Facets)
 		if err != nil {
 			return at, err
 		}
 	}
-	err = tx.removePostings(ctx, account, id, posting, gone)
+	err = tx.removePostings(ctx, account, id, at, gone)
 	if err != nil {
 		return at, err
 	}
-	return at, tx.addPostings(ctx, account, id, posting, added)
+	return at, tx.addPostings(ctx, account, id, at, added)
 }
 
-// firstPlace gives a device a place that has none, and posts all that it has there. While a server of the previous version may
-// serve, none is placed.
-func (tx *Tx) firstPlace(ctx context.Context, account posture.AccountID, id string, facets []int64) (place, error) {
+// wantPlace has a device that has no place get one at the end of the transaction, with all that it has. While a server of the
+// previous version may serve, none is placed.
+func (tx *Tx) wantPlace(ctx context.Context, account posture.AccountID, id string, facets []int64) error {
 	sharing, err := tx.w.store.sharing(ctx)
 	if err != nil || !sharing {
-		return 0, err
+		return err
 	}
-	at, err := tx.newPlace(ctx, account, id)
-	tx.post(account, at, facets, false)
-	return at, err
+	if tx.unplaced == nil {
+		tx.unplaced = make(map[deviceKey][]int64)
+	}
+	tx.unplaced[deviceKey{account, id}] = facets
+	return nil
 }
 
 // differences compares two sets in order.
@@ -127,6 +128,7 @@ func (tx *Tx) DropFacets(ctx context.Context, account posture.AccountID, id stri
 	if err != nil {
 		return err
 	}
+	delete(tx.unplaced, deviceKey{account, id})
 	err = tx.removePostings(ctx, account, id, at, old)
 	if err != nil {
 		return err

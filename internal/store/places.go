@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -76,6 +78,31 @@ func (tx *Tx) beginChunk(ctx context.Context, account posture.AccountID, chunk i
 }
 
 const beginPostings = "INSERT INTO facet_chunks (account_id, facet, chunk, n, members) VALUES (?, 0, ?, 0, ?) ON CONFLICT DO NOTHING"
+
+// flushPlaces gives the devices their places that got something to be found by. The chunks are locked in one order on all servers,
+// after all devices and before any count.
+func (tx *Tx) flushPlaces() error {
+	ctx := context.Background()
+	keys := slices.SortedFunc(maps.Keys(tx.unplaced), func(a, b deviceKey) int {
+		return cmp.Or(cmp.Compare(a.account, b.account), cmp.Compare(a.id, b.id))
+	})
+	for _, k := range keys {
+		facets := tx.unplaced[k]
+		if len(facets) == 0 {
+			continue
+		}
+		at, err := tx.newPlace(ctx, k.account, k.id)
+		if err != nil {
+			return err
+		}
+		err = tx.execOne(ctx, "UPDATE device_reports SET place = ? WHERE account_id = ? AND device_id = ?", int64(at), k.account, k.id)
+		if err != nil {
+			return err
+		}
+		tx.post(k.account, at, facets, false)
+	}
+	return nil
+}
 
 // newPlace gives a device a place. It locks the chunk until the end of the transaction, before any count.
 func (tx *Tx) newPlace(ctx context.Context, account posture.AccountID, id string) (place, error) {

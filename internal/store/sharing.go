@@ -153,11 +153,7 @@ func (tx *Tx) placeStored(ctx context.Context, account posture.AccountID, id str
 	if err != nil {
 		return err
 	}
-	at, err = tx.firstPlace(ctx, account, id, set)
-	if err != nil {
-		return err
-	}
-	return tx.execOne(ctx, "UPDATE device_reports SET place = ? WHERE account_id = ? AND device_id = ?", int64(at), account, id)
+	return tx.wantPlace(ctx, account, id, set)
 }
 
 func unlessNotFound(err error) error {

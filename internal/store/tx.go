@@ -19,8 +19,17 @@ type Tx struct {
 	moved map[countKey]*device.Counts
 	// spread collects likewise how the numbers of devices that have a thing change.
 	spread map[facetKey]int64
+	// unplaced collects the devices that have something to be found by for the first time, and what. They get their places
+	// before the commit: a chunk is locked by whoever takes a place in it, and no device may be locked after that.
+	unplaced map[deviceKey][]int64
 	// posted collects by chunk who begins and ends to have a facet.
 	posted map[chunkKey]map[int64][]postingChange
+}
+
+// deviceKey is one device of one account.
+type deviceKey struct {
+	account posture.AccountID
+	id      string
 }
 
 type countKey struct {

@@ -333,10 +333,13 @@ func (w *writer) dropConn() {
 	w.conn, w.stmt = nil, nil
 }
 
-// commit writes the counts that the steps moved, and commits. errInDoubt: the connection broke while the database was
+// commit writes what the steps left to the end, and commits. errInDoubt: the connection broke while the database was
 // told to commit.
 func (w *writer) commit(tx *Tx) error {
-	err := tx.flushCounts()
+	err := tx.flushPlaces()
+	if err == nil {
+		err = tx.flushCounts()
+	}
 	if err == nil {
 		err = tx.flushFacets()
 	}

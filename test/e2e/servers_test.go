@@ -56,6 +56,37 @@ func TestServersDoNotLockEachOtherOut(t *testing.T) {
 	}
 }
 
+// TestFirstReportsDoNotLockServersOut has two servers receive the first reports of many devices at once, which all want a place
+// in one chunk, while other changes of the same devices arrive at the other server.
+func TestFirstReportsDoNotLockServersOut(t *testing.T) {
+	db := engines["postgres"](t)
+	servers := []*program{start(t, db, "--rate-limit", "1000000"), start(t, db, "--rate-limit", "1000000")}
+	_, token := servers[0].client("write")
+	code := strings.TrimSpace(servers[0].muster("regcode", "show"))
+	agents := make([]*agent, 200)
+	for i := range agents {
+		agents[i] = servers[0].register(code, registration(fmt.Sprintf("00:0c:29:00:01:%02x", i)))
+	}
+	// A few at a time: of many, the first keeps all others waiting.
+	for few := range slices.Chunk(agents, 4) {
+		var wg sync.WaitGroup
+		for i, one := range few {
+			here, there := *one, servers[(i+1)%2]
+			here.p = servers[i%2]
+			wg.Go(func() { here.report(healthy("host-"+here.ID, fmt.Sprintf("00:0c:29:00:02:%02x", i))).want(200) })
+			for n := range 3 {
+				wg.Go(func() {
+					there.call("POST", "/o/api/v2/devices/"+here.ID+"/link_user", bearer(token), fmt.Sprintf(`{"username":"u%d"}`, n)).want(200)
+				})
+			}
+		}
+		wg.Wait()
+	}
+	if n := deadlocks(t, db); n != 0 {
+		t.Errorf("PostgreSQL ended %d deadlocks", n)
+	}
+}
+
 // oneOfEach makes one of several calls, each of which locks something.
 func oneOfEach(t *testing.T, p *program, token string, agents []*agent, n int) {
 	t.Helper()
