@@ -134,7 +134,7 @@ func (containment) command(ctx context.Context, j *job) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, CommandName, "enter", text) //nolint:gosec // the agent's own program
-	cmd.Env = append(slices.Clone(j.Env), undisturbed) // the script's own is j.Env
+	cmd.Env = append(slices.Clone(j.Env), undisturbed)                // the script's own is j.Env
 	cmd.SysProcAttr = sessionOfItsOwn()
 	cmd.Cancel = func() error { return nil } // the supervisor ends it, with all that came of it
 	return cmd, nil
