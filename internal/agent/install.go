@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"muster/internal/agent/collect"
 	"muster/internal/agent/host"
@@ -317,86 +316,4 @@ func (i *installation) start(ctx context.Context, changed bool) error {
 	}
 	i.say("The service runs, and starts with this machine. muster-agent status shows what the server thinks of it.\n")
 	return nil
-}
-
-const uninstallText = `
-It retires the device, stops and removes the service, and removes the settings and the state of the agent. It asks nothing.
-When the server cannot be reached, it says so and removes the rest all the same.`
-
-// retireLimit is how long the server may take to answer when the agent leaves.
-const retireLimit = 30 * time.Second
-
-func runUninstall(ctx context.Context, p *program, c *command, args []string) error {
-	f := settings.NewFlags(c.name, p.env)
-	keep := f.Bool("keep-device", false, "leave the device in the server's inventory")
-	rest, err := p.load(c, f, args)
-	if err != nil {
-		return helped(err)
-	}
-	if len(rest) > 0 {
-		return usagef("uninstall takes no arguments, and got %q", rest[0])
-	}
-	if !p.privileged {
-		return errors.New(needsAdministrator("uninstall"))
-	}
-	manager := p.manager()
-	if err := manager.Stop(ctx); err != nil {
-		return fmt.Errorf("nothing was removed: %w", err)
-	}
-	if !*keep {
-		p.retireDevice(ctx, &f.Settings)
-	}
-	kept, err := manager.Remove(ctx)
-	if err = errors.Join(err, removeTraces(f)); err != nil {
-		return fmt.Errorf("not everything could be removed: %w", err)
-	}
-	p.say("The agent is removed from this machine.\n")
-	if kept != "" {
-		p.say("%s\n", kept)
-	}
-	return nil
-}
-
-// retireDevice takes the device out of the inventory if that can be done.
-func (p *program) retireDevice(ctx context.Context, s *settings.Settings) {
-	held, err := state.Read(s.StateDir)
-	if err != nil {
-		p.complain("%v\nIf this machine was enrolled, its device stays in the server's inventory: muster device delete takes it out there.\n", err)
-		return
-	}
-	if !held.Credentials.Complete() {
-		return
-	}
-	id, server := held.Credentials.DeviceID, held.Server
-	ctx, stop := context.WithTimeout(ctx, retireLimit)
-	defer stop()
-	if err := retire(ctx, s, held); err != nil {
-		p.complain("The device %s stays in the inventory of %s, because it could not be retired: %s\nTo take it out there: muster device delete %s\n",
-			id, server, explain(err), id)
-		return
-	}
-	p.say("The device %s is retired.\n", id)
-}
-
-// removeTraces removes what the agent wrote. Folders that hold what others put there stay, with that.
-func removeTraces(f *settings.Flags) error {
-	s := &f.Settings
-	var errs []error
-	// A folder that was named by mistake is not emptied.
-	if s.StateDir == f.Lookup("state").DefValue || exists(filepath.Join(s.StateDir, "state.json")) {
-		errs = append(errs, os.RemoveAll(s.StateDir))
-	}
-	for _, file := range []string{f.File, s.StatusFile} {
-		if file == "" {
-			continue
-		}
-		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-			continue
-		}
-		if dir := filepath.Dir(file); filepath.Base(dir) == service.Name {
-			_ = os.Remove(dir) // where it is empty
-		}
-	}
-	return errors.Join(errs...)
 }

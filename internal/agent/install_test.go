@@ -18,11 +18,15 @@ import (
 // manager is a service manager that keeps what it was asked.
 type manager struct {
 	absent error
+	fails  string // what it cannot do
 	did    []string
 }
 
 func (m *manager) do(what string) error {
 	m.did = append(m.did, what)
+	if what == m.fails {
+		return errors.New(what + ": broken")
+	}
 	return nil
 }
 

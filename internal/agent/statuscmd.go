@@ -13,13 +13,14 @@ import (
 	"unicode"
 
 	"muster/internal/agent/protocol"
+	"muster/internal/agent/service"
 	"muster/internal/agent/settings"
 	"muster/internal/agent/state"
 )
 
 const statusText = `
 It shows what the running agent heard last; everybody may ask. Where the agent shows nothing, as on Windows, an administrator
-asks the server. The exit status is 0 when the machine is fit (compliant, in grace or exempted), 3 when it is not, 4 when that
+asks the server. Settings that cannot be read it says on standard error. The exit status is 0 when the machine is fit (compliant, in grace or exempted), 3 when it is not, 4 when that
 is not known or the server was not heard of for an hour, and 1 for a failure.`
 
 // exitError ends the program with a status of its own and says no more.
@@ -35,6 +36,7 @@ const (
 
 func runStatus(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
+	f.Tolerant = true
 	asJSON := f.Bool("json", false, "as JSON")
 	rest, err := p.load(c, f, args)
 	if err != nil {
@@ -43,8 +45,14 @@ func runStatus(ctx context.Context, p *program, c *command, args []string) error
 	if len(rest) > 0 {
 		return usagef("status takes no arguments, and got %q", rest[0])
 	}
+	if f.Unread != nil {
+		p.complain("%v\nThe agent does not start with these settings; a running one still has those from before.\n", f.Unread)
+	}
 	s, err := readStatus(&f.Settings)
-	if errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			p.complain("what the agent shows cannot be read: %v\n", err)
+		}
 		s, err = askStatus(ctx, &f.Settings)
 	}
 	if err != nil {
@@ -115,7 +123,7 @@ func askStatus(ctx context.Context, s *settings.Settings) (*Status, error) {
 	}
 	v, err := protocol.New(client, held.Server).As(held.Credentials).Verdict(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("this machine is device %s of %s, which cannot be asked what it thinks of it: %w", out.DeviceID, out.Server, err)
 	}
 	now := second(time.Now())
 	out.Verdict, out.Issues, out.Critical, out.Remediation, out.Judged, out.Contact = v.Status, v.Issues, v.Critical, v.Remediation, now, now
@@ -165,8 +173,8 @@ func ago(t time.Time) string {
 }
 
 const retireText = `
-The device leaves the inventory and its credentials end. The agent stops and does not enrol again until it is told to:
-muster-agent install does. Stop the service first.`
+The device leaves the inventory and its credentials end. The agent does not enrol again until it is told to: muster-agent
+install does. Stop the service first. When the server cannot be reached, nothing changes, here or there.`
 
 func runRetire(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
@@ -177,38 +185,55 @@ func runRetire(ctx context.Context, p *program, c *command, args []string) error
 	if len(rest) > 0 {
 		return usagef("retire takes no arguments, and got %q", rest[0])
 	}
-	if !exists(f.Settings.StateDir) {
-		return errors.New("this machine is not enrolled")
-	}
-	held, err := state.Open(f.Settings.StateDir)
+	held, err := p.holdState(f.Settings.StateDir)
 	if err != nil {
 		return err
 	}
 	defer held.Close() //nolint:errcheck // the process ends and its lock with it
-	server := held.Server
-	if err := retire(ctx, &f.Settings, held); err != nil {
-		return err
+	id, server := held.Credentials.DeviceID, held.Server
+	if err := leave(ctx, &f.Settings, held); err != nil {
+		return fmt.Errorf("this machine stays device %s of %s, and nothing was changed: %w\nTry again later, or take the device out there: muster device delete %[1]s", id, server, err)
+	}
+	held.Forget()
+	held.Retired = time.Now().UTC()
+	if err := held.Save(); err != nil {
+		return fmt.Errorf("%s has retired this device, but that could not be noted here: %w", server, err)
 	}
 	p.say("%s has retired this device. `muster-agent install` enrols it again.\n", server)
 	return nil
 }
 
-// retire takes the device out of the inventory of the server that it is enrolled with.
-func retire(ctx context.Context, s *settings.Settings, held *state.State) error {
-	if !held.Credentials.Complete() {
-		return errors.New("this machine is not enrolled")
+// holdState takes the state of a machine that is enrolled.
+func (p *program) holdState(dir string) (*state.State, error) {
+	held, err := state.Read(dir)
+	switch {
+	case errors.Is(err, fs.ErrPermission) && !p.privileged:
+		return nil, errors.New(needsAdministrator("retire"))
+	case err != nil:
+		return nil, err
+	case !held.Retired.IsZero():
+		return nil, fmt.Errorf("this machine was retired %s and is not enrolled", held.Retired.Format(time.RFC3339))
+	case !held.Credentials.Complete():
+		return nil, errors.New("this machine is not enrolled")
 	}
+	held, err = state.Open(dir)
+	if errors.Is(err, state.ErrRunning) {
+		return nil, fmt.Errorf("%w: stop it first (%s)", err, service.StopCommand)
+	}
+	return held, err
+}
+
+// leave takes the device out of the inventory of the server that it is enrolled with.
+func leave(ctx context.Context, s *settings.Settings, held *state.State) error {
 	client, err := httpClient(s)
 	if err != nil {
 		return err
 	}
 	err = protocol.New(client, held.Server).As(held.Credentials).Retire(ctx)
-	if err != nil && !protocol.Rejected(err) { // rejected: it is not in service any more
-		return err
+	if protocol.Rejected(err) {
+		return nil // it is not in service any more
 	}
-	held.Forget()
-	held.Retired = time.Now().UTC()
-	return held.Save()
+	return err
 }
 
 const identifyText = `

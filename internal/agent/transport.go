@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"muster/internal/agent/settings"
+	"muster/internal/agent/state"
 )
 
 const (
@@ -95,7 +96,7 @@ func proxyOf(setting string) (func(*http.Request) (*url.URL, error), error) {
 	return http.ProxyURL(u), nil
 }
 
-// explain says in words for an administrator why a server could not be spoken to.
+// explain says in words for an administrator what can be done about an error.
 func explain(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var wrongName x509.HostnameError
@@ -110,6 +111,8 @@ func explain(err error) string {
 		return err.Error() + "\nThe server's certificate is not valid now. Is this machine's clock right?"
 	case errors.As(err, &dns):
 		return err.Error() + "\nIs the name in --server right, and does this machine have a network?"
+	case errors.Is(err, state.ErrDamaged):
+		return err.Error() + "\nRemove that file, and the agent enrols anew with the code in its settings, as the device that it was where the server recognises the machine."
 	}
 	return err.Error()
 }

@@ -133,6 +133,24 @@ func TestSystemdByHand(t *testing.T) {
 	}
 }
 
+// A systemd that answers nothing keeps none of the files, and what it did not do is told.
+func TestSystemdThatIsBroken(t *testing.T) {
+	root, program := machine(t)
+	m := &manager{show: "LoadState=loaded\nActiveState=active\n"}
+	s := systemd{root: root, programs: m}
+	install(t, s, program)
+	m.fail = "systemctl"
+	_, err := s.Remove(t.Context())
+	for _, part := range []string{"systemctl show: ", "systemctl disable: ", "systemctl daemon-reload: ", "Access denied"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%v does not tell %q", err, part)
+		}
+	}
+	if left := files(t, root); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // What a package brought is neither written nor removed, and what lies in its way is.
 func TestSystemdByPackage(t *testing.T) {
 	root, program := machine(t)

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/windows/svc/mgr"
 )
 
+// StopCommand is how an administrator stops the service here.
+const StopCommand = "sc stop " + Name
+
 // System is the manager of the machine that the agent runs on.
 func System() Manager { return controlManager{} }
 
@@ -153,10 +156,15 @@ func (controlManager) Remove(context.Context) (string, error) {
 		return s.Delete()
 	})
 	to, bad := program()
-	if err = errors.Join(err, bad); err != nil {
-		return "", err
+	if bad != nil {
+		return "", errors.Join(err, bad)
 	}
-	kept := ""
+	kept, bad := removeProgram(to)
+	return kept, errors.Join(err, bad)
+}
+
+// removeProgram removes the program and its folder, with the next start of the machine where it runs.
+func removeProgram(to string) (kept string, err error) {
 	for _, name := range []string{to, filepath.Dir(to)} {
 		if err = os.Remove(name); err == nil || errors.Is(err, os.ErrNotExist) {
 			continue

@@ -132,10 +132,13 @@ func (s systemd) Remove(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var errs []error
-	if state, err := s.State(ctx); err == nil && state != Absent {
+	state, err := s.State(ctx)
+	errs = append(errs, err)
+	if state != Absent {
+		// Also where it is not known: the link that starts it with the machine would stay.
 		errs = append(errs, s.systemctl(ctx, "disable", Name))
 	}
-	_, err := s.removeOwn()
+	_, err = s.removeOwn()
 	errs = append(errs, err, s.systemctl(ctx, "daemon-reload"))
 	// A unit that failed is remembered until it is forgotten.
 	_ = s.systemctl(ctx, "reset-failed", Name)

@@ -26,7 +26,11 @@ type Flags struct {
 	Warning string
 	// Writes: the command writes the file, so that it need not be there yet.
 	Writes bool
-	env    func(string) (string, bool)
+	// Tolerant: the command has to work whatever the file and the environment say. What is wrong with them is in Unread, and
+	// what they say beside that holds.
+	Tolerant bool
+	Unread   error
+	env      func(string) (string, bool)
 }
 
 // NewFlags makes the flags of a command.
@@ -49,9 +53,9 @@ func (f *Flags) Load(args []string) ([]string, error) {
 		return nil, err
 	}
 	file := f.File
-	err := errors.Join(f.fromFile(file), f.fromEnvironment())
-	if err != nil {
-		return nil, err
+	f.Unread = errors.Join(f.fromFile(file), f.fromEnvironment())
+	if f.Unread != nil && !f.Tolerant {
+		return nil, f.Unread
 	}
 	if err := f.Parse(args); err != nil {
 		return nil, err

@@ -48,7 +48,11 @@ type Done struct {
 // ErrRunning says that another agent has the state.
 var ErrRunning = errors.New("another muster-agent is running here")
 
-const fileName = "state.json"
+// ErrDamaged says that what is in the file is not what Save writes.
+var ErrDamaged = errors.New("it is damaged")
+
+// FileName is what the file in the folder of the state is called.
+const FileName = "state.json"
 
 // Open reads the state in a folder, which it makes if need be. Only one agent at a time has it, until Close.
 func Open(dir string) (*State, error) {
@@ -73,7 +77,7 @@ func Open(dir string) (*State, error) {
 
 // Read reads the state in a folder without holding it: for looking at only.
 func Read(dir string) (*State, error) {
-	s := &State{file: filepath.Join(dir, fileName)}
+	s := &State{file: filepath.Join(dir, FileName)}
 	raw, err := os.ReadFile(s.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -82,7 +86,7 @@ func Read(dir string) (*State, error) {
 		return nil, fmt.Errorf("the agent's state cannot be read: %w", err)
 	}
 	if err := json.Unmarshal(raw, s); err != nil {
-		return nil, fmt.Errorf("the agent's state in %s cannot be read: %w; remove that file, and the agent enrols anew with the code in its settings", s.file, err)
+		return nil, fmt.Errorf("the agent's state in %s cannot be read: %w: %w", s.file, ErrDamaged, err)
 	}
 	return s, nil
 }

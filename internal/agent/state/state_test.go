@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +49,7 @@ func TestRemembered(t *testing.T) {
 	if again.SaysNew(digest) || !again.SaysNew(sha256.Sum256([]byte("another"))) {
 		t.Error("it does not tell a new report from the last")
 	}
-	for name, want := range map[string]os.FileMode{".": 0o700, fileName: 0o600} {
+	for name, want := range map[string]os.FileMode{".": 0o700, FileName: 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s has mode %v (%v), want %v", name, info.Mode(), err, want)
@@ -102,13 +101,13 @@ func TestDone(t *testing.T) {
 // TestBroken: a state that cannot be read is no empty state: enrolling again over it would lose which device this was.
 func TestBroken(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, fileName), []byte(`{"credentials":`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, FileName), []byte(`{"credentials":`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "remove that file") {
-		t.Fatalf("half a state was read, or nobody is told what to do: %v", err)
+	if _, err := Open(dir); !errors.Is(err, ErrDamaged) {
+		t.Fatalf("half a state was read: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, fileName), []byte(`{}`), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, FileName), []byte(`{}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := opened(t, dir).Close(); err != nil { // the lock was let go of
