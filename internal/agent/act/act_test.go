@@ -88,9 +88,16 @@ func TestRenew(t *testing.T) {
 	}{
 		"networkd":       {renewLinux, card + "-- file run/systemd/netif/leases/2 --\n-- run networkctl renew eth0 --\n", "asked networkctl eth0", false},
 		"NetworkManager": {renewLinux, card + "-- file run/NetworkManager/x --\n-- run nmcli device reapply eth0 --\n", "asked nmcli eth0", false},
-		"nobody":         {renewLinux, card, "no DHCP client", true},
-		"refused":        {renewLinux, card + "-- file run/systemd/netif/leases/2 --\n-- run exit 1 networkctl renew eth0 --\n", "status 1", true},
-		"Windows":        {renewWindows, "-- run ipconfig /renew --\n", "done by ipconfig", false},
+		"dhcpcd": {renewLinux, card + "-- file run/dhcpcd/pid --\n412\n-- file proc/412/comm --\ndhcpcd\n-- run dhcpcd --rebind eth0 --\n",
+			"asked dhcpcd eth0", false},
+		"dhcpcd of the adapter": {renewLinux, card + "-- file run/dhcpcd-eth0.pid --\n412\n-- file proc/412/comm --\ndhcpcd\n-- run dhcpcd --rebind eth0 --\n",
+			"asked dhcpcd eth0", false},
+		"dhcpcd that does not run": {renewLinux, card + "-- run dhcpcd --rebind eth0 --\n", "no DHCP client", true},
+		"dhcpcd that was killed": {renewLinux, card + "-- file run/dhcpcd/pid --\n412\n-- file proc/412/comm --\ncron\n-- run dhcpcd --rebind eth0 --\n",
+			"no DHCP client", true},
+		"nobody":  {renewLinux, card, "no DHCP client", true},
+		"refused": {renewLinux, card + "-- file run/systemd/netif/leases/2 --\n-- run exit 1 networkctl renew eth0 --\n", "status 1", true},
+		"Windows": {renewWindows, "-- run ipconfig /renew --\n", "done by ipconfig", false},
 		"Mac": {renewMac, "-- run networksetup -listallhardwareports --\nHardware Port: Wi-Fi\nDevice: en0\n\nHardware Port: Ethernet\nDevice: en7\n" +
 			"-- run ipconfig getpacket en0 --\nop = BOOTREPLY\n-- run ipconfig set en0 DHCP --\n", "asked en0", false},
 		"Mac with a fixed address": {renewMac, "-- run networksetup -listallhardwareports --\nDevice: en0\n-- run ipconfig getpacket en0 --\n" +

@@ -21,7 +21,9 @@ func renewLinux(ctx context.Context, h *host.Host) (string, error) {
 		if h.Exists("run/NetworkManager") {
 			ways = append(ways, attempt{"nmcli", "device", "reapply", name})
 		}
-		ways = append(ways, attempt{"dhcpcd", "--rebind", name})
+		if dhcpcdHas(h, name) {
+			ways = append(ways, attempt{"dhcpcd", "--rebind", name})
+		}
 	}
 	// Each adapter is asked by whoever has it, so that all ways are tried.
 	var by []string
@@ -38,6 +40,26 @@ func renewLinux(ctx context.Context, h *host.Host) (string, error) {
 		return "asked " + strings.Join(by, ", "), nil
 	}
 	return "", errors.Join(append(failed, errors.New("no DHCP client that can be asked to renew: systemd-networkd, NetworkManager, dhcpcd"))...)
+}
+
+// dhcpcdHas reports whether a dhcpcd runs that looks after an adapter: one of its own, or one for all. Where none does, to ask
+// it would start one, which would give an address of its own to an adapter that has another, or is somebody else's.
+func dhcpcdHas(h *host.Host, adapter string) bool {
+	for _, file := range []string{
+		"run/dhcpcd/pid", "run/dhcpcd/" + adapter + ".pid", // since version 9
+		"run/dhcpcd.pid", "run/dhcpcd-" + adapter + ".pid",
+	} {
+		pid, err := h.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		// It may have been killed, and its file is still there.
+		name, err := h.ReadFile("proc/" + strings.TrimSpace(string(pid)) + "/comm")
+		if err == nil && strings.TrimSpace(string(name)) == "dhcpcd" {
+			return true
+		}
+	}
+	return false
 }
 
 // adapters are the names of hardware adapters: those with a device behind them.
