@@ -65,6 +65,6 @@ Add-Subject 'accounts' {
   }
 }
 Add-Subject 'passwords' {
-  @{ minimum = [int]([ADSI]('WinNT://' + $env:COMPUTERNAME)).MinPasswordLength.Value }
+  @{ minimum = [int]([ADSI]('WinNT://' + [Environment]::MachineName)).MinPasswordLength.Value }
 }
 $found | ConvertTo-Json -Depth 6 -Compress

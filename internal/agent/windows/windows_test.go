@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -324,6 +325,19 @@ func TestScriptsCanBeHandedOver(t *testing.T) {
 	for _, script := range []string{protectionScript, updatesScript, neighboursScript} {
 		if strings.Contains(script, `"`) || len(script) > 8000 || strings.Contains(script, "#") || !strings.Contains(script, "ConvertTo-Json") {
 			t.Errorf("%d characters, or with what does not go into one argument:\n%s", len(script), script)
+		}
+	}
+}
+
+// TestScriptsReadNoEnvironment: programs are started with few variables (host.Programs), and one that is not there reads as
+// nothing, without an error.
+func TestScriptsReadNoEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, script := range []string{protectionScript, updatesScript, neighboursScript} {
+		for _, found := range regexp.MustCompile(`(?i)\$env:(\w+)(\s*=)?`).FindAllStringSubmatch(script, -1) {
+			if found[2] == "" {
+				t.Errorf("a script reads the variable %s, which it is not given", found[1])
+			}
 		}
 	}
 }
