@@ -181,7 +181,10 @@ func Save(path string, s Settings) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the folder is for everybody to look into, the file is not
 		return err
 	}
-	return WriteFile(path, append(raw, '\n'), 0o600)
+	if err := WriteFile(path, append(raw, '\n'), 0o600); err != nil {
+		return err
+	}
+	return entrust(path)
 }
 
 func memberOf(g *flag.Flag) any {

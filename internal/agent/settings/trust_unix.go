@@ -26,6 +26,9 @@ func trustworthy(path string) error {
 	return nil
 }
 
+// entrust is nothing here: what root writes is root's.
+func entrust(string) error { return nil }
+
 // forEverybody reports whether everybody on the machine can read a file.
 func forEverybody(path string) bool {
 	info, err := os.Stat(path)
