@@ -11,9 +11,10 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks the program to finish; from then on a signal ends it at once.
-	context.AfterFunc(ctx, stop)
+	signalled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, finish := context.WithCancel(context.Background())
+	// The first signal asks the program to finish; from then on, and before it says that it does, a signal ends it at once.
+	context.AfterFunc(signalled, func() { stop(); finish() })
 	code := agent.Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
