@@ -107,6 +107,40 @@ func parentOf(stat []byte) (pid, parent int, ok bool) {
 	return pid, parent, err1 == nil && err2 == nil
 }
 
+// runBy counts what a user runs, as the kernel does for its limit: by threads. Of nobody, these are often the programs of
+// containers.
+func runBy(user int64) (threads uint64) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, name := range stats {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		if uid, n := countOf(text); uid == user {
+			threads += n
+		}
+	}
+	return threads
+}
+
+// countOf reads of /proc/PID/status who runs a process, and how many threads it has.
+func countOf(status []byte) (uid int64, threads uint64) {
+	uid = -1
+	for line := range bytes.Lines(status) {
+		f := bytes.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		switch string(f[0]) {
+		case "Uid:":
+			uid, _ = strconv.ParseInt(string(f[1]), 10, 64)
+		case "Threads:":
+			threads, _ = strconv.ParseUint(string(f[1]), 10, 64)
+		}
+	}
+	return uid, threads
+}
+
 // closeOthers keeps the script from whatever files the agent was started with.
 func closeOthers() error {
 	err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -291,6 +292,30 @@ func TestForksAreBounded(t *testing.T) {
 	}
 	if left := running(t, func(uid, _ string) bool { return uid == as.Uid }); len(left) > 0 {
 		t.Errorf("there are still %q", left)
+	}
+}
+
+// What else the user runs, such as containers, leaves a script as many processes as ever.
+func TestOthersOfTheUserTakeNoProcesses(t *testing.T) {
+	needsRoot(t)
+	const who = "games"
+	as, err := runAs(who)
+	if err != nil {
+		t.Skip(err)
+	}
+	for range maxProcesses + 10 {
+		other := exec.CommandContext(t.Context(), "sleep", "600")
+		other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(as.User), Gid: uint32(as.Main)}}
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = other.Wait() }) // the end of the test's context has ended it
+	}
+	s := settings()
+	s.User = who
+	c := signed(protocol.CustomCheck{Interpreter: "sh", Text: "(exit 0) & (exit 0) & wait; echo fine"})
+	if got := Run(t.Context(), s, []protocol.CustomCheck{c}, nil)[0]; got.Outcome != posture.Pass {
+		t.Errorf("%+v", got)
 	}
 }
 

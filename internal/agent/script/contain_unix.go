@@ -156,7 +156,7 @@ func tidy(ctx context.Context, j *job) {
 const (
 	maxFile      = 16 << 20
 	maxOpen      = 256
-	maxProcesses = 64 // of the user that scripts run as
+	maxProcesses = 64 // beside what the user that scripts run as has running
 )
 
 // enter becomes the script: it takes on its limits, gives up its rights, and never comes back. What it writes is taken for
@@ -197,8 +197,8 @@ func limit(j *job) error {
 		setLimit(unix.RLIMIT_CORE, 0),
 		setLimit(unix.RLIMIT_NOFILE, maxOpen),
 	)
-	if j.As != nil { // an ordinary user's own programs count too, so it would be a limit of chance
-		err = errors.Join(err, setLimit(unix.RLIMIT_NPROC, maxProcesses))
+	if j.As != nil { // an ordinary user's own programs come and go, so it would be a limit of chance
+		err = errors.Join(err, setLimit(unix.RLIMIT_NPROC, maxProcesses+runBy(j.As.User)))
 	}
 	return err
 }
