@@ -123,8 +123,11 @@ func booted(now time.Time, up time.Duration, before collect.Fact[time.Time]) tim
 const (
 	// settled is how long a program has run that will go on running, as far as that can be told.
 	settled = time.Minute
-	// maxNames bounds what users of the machine can make of the list.
+	// maxNames and maxText bound what users of the machine can make of the list: with programs of long names they could make a
+	// report larger than the server takes, and then it would hear nothing more of the machine. A name may take six times its
+	// length in a report.
 	maxNames = 5000
+	maxText  = 256 << 10 // bytes of all names
 )
 
 // names gives the names of the programs that are there to stay, without the agent and what it started.
@@ -141,8 +144,12 @@ func names(all []Process, self int, now time.Time) ([]string, error) {
 	}
 	slices.Sort(out)
 	out = slices.Compact(out)
-	if len(out) > maxNames {
-		return nil, errors.New("more programs run under names of their own than a report takes")
+	text := 0
+	for _, name := range out {
+		text += len(name)
+	}
+	if len(out) > maxNames || text > maxText {
+		return nil, errors.New("more programs run under names of their own, or longer ones, than a report takes")
 	}
 	return out, nil
 }

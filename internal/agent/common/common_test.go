@@ -136,6 +136,13 @@ func TestManyNamesOfProcessesFillNoReport(t *testing.T) {
 	if got := gather(t, &host.Host{}, r, nil).Processes; len(got.Value) != maxNames {
 		t.Errorf("%d names gave %d", len(all), len(got.Value))
 	}
+	// Fewer, as long as files may be called.
+	for i := range all {
+		all[i].Name = fmt.Sprintf("%04d", i) + strings.Repeat("<", 251)
+	}
+	if got := gather(t, &host.Host{}, r, nil).Processes; got.State != collect.Unreadable {
+		t.Errorf("%d long names: %v", len(all), got.State)
+	}
 }
 
 func TestWhatHasNoReaderIsLeftAlone(t *testing.T) {
