@@ -158,14 +158,14 @@ func (c *clamav) read(h *host.Host) collect.Fact[clamLog] {
 	return c.logs.get(fingerprint(h, names), h.Now(), func() collect.Fact[clamLog] {
 		var all clamLog
 		for _, name := range names {
-			raw, err := readEnd(h, name, maxLogTail)
+			raw, written, err := readEnd(h, name, maxLogTail)
 			if errors.Is(err, fs.ErrPermission) {
 				return collect.CouldNotReadf[clamLog]("needs root: %w", err)
 			}
 			if err != nil {
 				continue // it was just put aside
 			}
-			one := parseClamLog(raw, h.Now().Location())
+			one := parseClamLog(raw, h.Now().Location(), written)
 			all.scanned = later(all.scanned, one.scanned)
 			all.found = append(all.found, one.found...)
 		}
@@ -194,39 +194,49 @@ func clamLogs(h *host.Host) []string {
 	return out
 }
 
-// readEnd reads the whole lines at the end of a file.
-func readEnd(h *host.Host, name string, most int64) ([]byte, error) {
+// readEnd reads the whole lines at the end of a file, and says when it was last written to.
+func readEnd(h *host.Host, name string, most int64) ([]byte, time.Time, error) {
 	f, err := openRegular(h, name)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	seeker, ok := f.(io.Seeker)
 	if info.Size() <= most || !ok {
-		return io.ReadAll(io.LimitReader(f, most))
+		raw, err := io.ReadAll(io.LimitReader(f, most))
+		return raw, info.ModTime(), err
 	}
 	if _, err := seeker.Seek(-most, io.SeekEnd); err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, most))
 	_, rest, _ := strings.Cut(string(raw), "\n")
-	return []byte(rest), err
+	return []byte(rest), info.ModTime(), err
 }
 
 // parseClamLog reads a log of the daemon, in which each line begins with its time, or of scans by hand, which end with a
 // summary. What such a scan found is as old as the summary says.
-func parseClamLog(raw []byte, zone *time.Location) clamLog {
+//
+// Both write names of files as they are, with what looks like more lines where somebody called a file so. So the daemon's log,
+// to which everybody can make it write, tells of no scan's end, and none is later than its log was last written to.
+func parseClamLog(raw []byte, zone *time.Location, written time.Time) clamLog {
 	var log clamLog
-	undated := 0
+	undated, ofDaemon := 0, false
 	for line := range strings.Lines(string(raw)) {
 		line = strings.TrimRight(line, "\r\n")
+		if when, _, ok := strings.Cut(line, " -> "); ok && !ofDaemon {
+			_, err := time.Parse(time.ANSIC, when)
+			ofDaemon = err == nil
+		}
 		if value, ok := strings.CutPrefix(line, "End Date:"); ok {
 			if end, err := time.ParseInLocation("2006:01:02 15:04:05", strings.TrimSpace(value), zone); err == nil {
-				end = end.UTC()
+				if end = end.UTC(); end.After(written) {
+					end = written.UTC().Truncate(time.Second)
+				}
 				log.scanned = later(log.scanned, end)
 				for ; undated < len(log.found); undated++ {
 					if log.found[undated].Found.IsZero() {
@@ -239,6 +249,9 @@ func parseClamLog(raw []byte, zone *time.Location) clamLog {
 		if t, ok := parseClamFind(line, zone); ok {
 			log.found = append(log.found, t)
 		}
+	}
+	if ofDaemon {
+		log.scanned = time.Time{}
 	}
 	return log
 }

@@ -56,6 +56,16 @@ func Of(t testing.TB, recording string) *host.Host {
 // Now is what time it is on recorded machines, unless a test says otherwise.
 var Now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
+// Write has a recorded file last been written to at a time: others were an hour before Now.
+func Write(t testing.TB, h *host.Host, name string, at time.Time) {
+	t.Helper()
+	files, ok := h.Files.(deniable)
+	if !ok || files.MapFS[name] == nil {
+		t.Fatalf("there is no recorded file %s", name)
+	}
+	files.MapFS[name].ModTime = at
+}
+
 func parse(raw []byte) (*host.Host, error) {
 	files := deniable{MapFS: fstest.MapFS{}, denied: map[string]bool{}}
 	progs := Programs{}
