@@ -78,9 +78,6 @@ func (s *Service) enrol(ctx context.Context, tx Tx, account posture.AccountID, e
 		return Device{}, false, err
 	}
 	id, err := s.recognise(ctx, tx, account, r)
-	if err == nil && id != "" {
-		id, err = survivorOf(ctx, tx, account, id)
-	}
 	if err != nil {
 		return Device{}, false, err
 	}
@@ -212,18 +209,18 @@ func (s *Service) saveEnrolment(ctx context.Context, tx Tx, old, d *Device, r *R
 func (s *Service) recognise(ctx context.Context, tx Tx, account posture.AccountID, r *Registration) (string, error) {
 	hardwareID, serial := posture.IdentifyingNumber(r.HardwareID), posture.IdentifyingNumber(r.Serial)
 	if r.DeviceID != "" {
-		d, err := tx.DeviceForUpdate(ctx, account, r.DeviceID)
-		if err == nil && !anothers(&d, hardwareID) {
-			return d.ID, nil
-		}
-		if err != nil && !errs.Is(err, errs.NotFound) {
-			return "", err
+		id, err := unlessAnothers(ctx, tx, account, r.DeviceID, hardwareID)
+		if err != nil || id != "" {
+			return id, err
 		}
 	}
 	if hardwareID != "" {
 		ids, err := tx.Recognise(ctx, account, hardwareID, "")
-		if err != nil || len(ids) > 0 {
-			return first(ids), err
+		if err != nil {
+			return "", err
+		}
+		if len(ids) > 0 {
+			return survivorOf(ctx, tx, account, ids[0])
 		}
 	}
 	if serial != "" {
@@ -232,27 +229,42 @@ func (s *Service) recognise(ctx context.Context, tx Tx, account posture.AccountI
 			return "", err
 		}
 		if len(ids) > 0 {
-			d, err := tx.DeviceForUpdate(ctx, account, ids[0])
-			if err != nil || !anothers(&d, hardwareID) {
-				return d.ID, err
+			id, err := unlessAnothers(ctx, tx, account, ids[0], hardwareID)
+			if err != nil || id != "" {
+				return id, err
 			}
 		}
 	}
 	return s.recogniseByMAC(ctx, tx, account, r, hardwareID, serial)
 }
 
-func first(ids []string) string {
-	if len(ids) == 0 {
-		return ""
+// unlessAnothers gives the device that one is by now which an id, a serial number or an address names: itself, or the one that
+// it went up in. It gives "" where there is none, or where it is another machine than the one that registers.
+func unlessAnothers(ctx context.Context, tx Tx, account posture.AccountID, id, hardwareID string) (string, error) {
+	d, err := tx.DeviceForUpdate(ctx, account, id)
+	if errs.Is(err, errs.NotFound) {
+		return "", nil
 	}
-	return ids[0]
+	if err != nil || anothers(&d, hardwareID) {
+		return "", err
+	}
+	id, err = survivorOf(ctx, tx, account, id)
+	if err != nil || id == "" || id == d.ID || d.HardwareID != "" { // that it told again, and so it may be whatever it became
+		return id, err
+	}
+	survivor, err := tx.DeviceForUpdate(ctx, account, id)
+	if err != nil || anothers(&survivor, hardwareID) {
+		return "", err
+	}
+	return id, nil
 }
 
-// anothers reports whether a device in service is another machine than the one that registers, whatever else says that
-// it is the same. Ids, serial numbers and addresses of devices are no secrets, and a registration code is on every machine:
-// who knows them must not get a device's credentials. So what has told its hardware id has to tell it again.
+// anothers reports whether a device is another machine than the one that registers, whatever else says that it is the same.
+// Ids, serial numbers and addresses of devices are no secrets, and a registration code is on every machine: who knows them must
+// not get a device's credentials, nor its group and its user once it is gone. So what has told its hardware id has to tell it
+// again. Agents that tell none, as phones do, have nothing but the rest.
 func anothers(d *Device, hardwareID string) bool {
-	return d.Lifecycle == Live && d.Managed && d.HardwareID != "" && d.HardwareID != hardwareID
+	return d.HardwareID != "" && d.HardwareID != hardwareID
 }
 
 // recogniseByMAC asks who owns the machine's burnt-in addresses. It answers only when all that have an owner have the
@@ -278,13 +290,10 @@ func (s *Service) recogniseByMAC(ctx context.Context, tx Tx, account posture.Acc
 		return "", nil
 	}
 	d, err := tx.DeviceForUpdate(ctx, account, found)
-	if err != nil {
+	if err != nil || differ(d.Serial, serial) {
 		return "", err
 	}
-	if anothers(&d, hardwareID) || differ(d.HardwareID, hardwareID) || differ(d.Serial, serial) {
-		return "", nil
-	}
-	return found, nil
+	return unlessAnothers(ctx, tx, account, found, hardwareID)
 }
 
 // differ reports whether both are known and not the same.

@@ -118,6 +118,45 @@ func testEnrolment(t *testing.T, e Engine) {
 	CheckCounts(t.Context(), t, b.Store, b.account)
 }
 
+// testEnrolmentOfGone: a device that is not in service, and has told its hardware id, is nobody else's either. Its history, group
+// and user are its own; and the agent of one that left by itself is to find its credentials as they were.
+func testEnrolmentOfGone(t *testing.T, e Engine) {
+	for name, leave := range map[string]func(b *bench, rules *device.Rules, id string) error{
+		"retired": func(b *bench, _ *device.Rules, id string) error {
+			return b.svc.Retire(t.Context(), device.Ref{Account: b.account, ID: id})
+		},
+		"deleted": func(b *bench, _ *device.Rules, id string) error { return b.svc.Delete(t.Context(), b.account, id) },
+		"without its agent": func(b *bench, _ *device.Rules, id string) error {
+			return b.svc.Remove(t.Context(), b.account, device.Selector{ID: id}, device.RemoveAgent, "")
+		},
+		"left by itself": func(b *bench, rules *device.Rules, _ string) error {
+			rules.Removal.Unseen = hour
+			check(t, second(b.svc.SweepRemovals(t.Context(), b.account)))
+			b.clock.advance(2 * hour)
+			return second(b.svc.SweepRemovals(t.Context(), b.account))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, rules := ruledBench(t, e)
+			own := device.Registration{HardwareID: "HW-0001", Serial: "SN-0001", Adapters: Adapters("00:0c:29:00:00:01")}
+			first := b.enrol(t, own)
+			check(t, leave(b, rules, first.DeviceID))
+			for what, reg := range map[string]device.Registration{
+				"its id": {DeviceID: first.DeviceID}, "its serial number": {Serial: "SN-0001"}, "its address": {Adapters: Adapters("00:0c:29:00:00:01")},
+				"its id, and another hardware id": {DeviceID: first.DeviceID, HardwareID: "HW-0002"},
+			} {
+				if got := b.enrol(t, reg); got.DeviceID == first.DeviceID {
+					t.Errorf("who knows %s becomes the device", what)
+				}
+			}
+			if got := b.enrol(t, own); got.DeviceID != first.DeviceID {
+				t.Error("the machine itself is not recognised")
+			}
+			CheckCounts(t.Context(), t, b.Store, b.account)
+		})
+	}
+}
+
 func testLicence(t *testing.T, e Engine) {
 	b := newBench(t, e)
 	small := Account(t, b.Store, "small", 1)

@@ -188,21 +188,58 @@ func (b *bench) afterMerge(t *testing.T, stay, goes device.Enrolment) {
 	_, _, err := b.svc.Standing(ctx, goes.DeviceID, goes.Key, goes.Token)
 	wantCode(t, err, errs.Unauthenticated)
 	for name, r := range map[string]device.Registration{
-		"by its old id": {DeviceID: goes.DeviceID}, "by its serial number": {HardwareID: "HW-0001", Serial: "SN-0001"}, "by its address": {HardwareID: "HW-0001", Adapters: Adapters("00:0c:29:00:00:02")},
+		"by its old id": {DeviceID: goes.DeviceID, HardwareID: "HW-0001"}, "by its serial number": {HardwareID: "HW-0001", Serial: "SN-0001"}, "by its address": {HardwareID: "HW-0001", Adapters: Adapters("00:0c:29:00:00:02")},
 	} {
 		if again := b.enrol(t, r); again.DeviceID != stay.DeviceID {
 			t.Errorf("%s: registers as %s", name, again.DeviceID)
+		}
+	}
+	for name, r := range map[string]device.Registration{
+		"its old id": {DeviceID: goes.DeviceID}, "its serial number": {Serial: "SN-0001"}, "its address": {Adapters: Adapters("00:0c:29:00:00:02")},
+	} {
+		if got := b.enrol(t, r); got.DeviceID == stay.DeviceID {
+			t.Errorf("who knows %s becomes the survivor", name)
+		} else {
+			check(t, b.svc.Delete(ctx, b.account, got.DeviceID))
 		}
 	}
 	// A chain of merges leads to its end, also when that is gone meanwhile.
 	third := b.enrol(t, device.Registration{HardwareID: "HW-0003"})
 	check(t, b.svc.Merge(ctx, b.account, third.DeviceID, stay.DeviceID, ""))
 	check(t, b.svc.Delete(ctx, b.account, third.DeviceID))
-	if again := b.enrol(t, device.Registration{DeviceID: goes.DeviceID}); again.DeviceID != third.DeviceID {
+	if again := b.enrol(t, device.Registration{DeviceID: goes.DeviceID, HardwareID: "HW-0001"}); again.DeviceID != third.DeviceID {
 		t.Errorf("registers as %s, want %s", again.DeviceID, third.DeviceID)
 	}
 	if got := CheckCounts(ctx, t, b.Store, b.account); got.Used() != 1 {
 		t.Errorf("counts %+v", got)
+	}
+}
+
+// testMergingOfUntold: of two devices that went up in each other, one has told no hardware id. It is recognised as before, unless
+// the survivor has told one: that is nobody's who cannot tell it.
+func testMergingOfUntold(t *testing.T, e Engine) {
+	for name, c := range map[string]struct {
+		survivor string
+		same     bool
+	}{"neither has told one": {"", true}, "the survivor has": {"HW-0001", false}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, e)
+			stay := b.enrol(t, device.Registration{HardwareID: c.survivor})
+			goes := b.enrol(t, device.Registration{Serial: "SN-0002"})
+			check(t, b.svc.Merge(t.Context(), b.account, stay.DeviceID, goes.DeviceID, ""))
+			for what, r := range map[string]device.Registration{"its id": {DeviceID: goes.DeviceID}, "its serial number": {Serial: "SN-0002"}} {
+				if again := b.enrol(t, r); (again.DeviceID == stay.DeviceID) != c.same {
+					t.Errorf("by %s: recognised = %v, want %v", what, !c.same, c.same)
+				}
+			}
+			if c.survivor == "" {
+				return
+			}
+			check(t, second(b.svc.Authenticate(t.Context(), b.account, stay.DeviceID, stay.Key, stay.Token)))
+			if again := b.enrol(t, device.Registration{DeviceID: goes.DeviceID, HardwareID: c.survivor}); again.DeviceID != stay.DeviceID {
+				t.Error("by its old id and the survivor's hardware id: it is not recognised")
+			}
+		})
 	}
 }
 
