@@ -16,6 +16,7 @@ import (
 	"muster/internal/agent/service"
 	"muster/internal/agent/settings"
 	"muster/internal/agent/state"
+	"muster/internal/atomicfile"
 )
 
 const installText = `
@@ -261,7 +262,7 @@ func keepable(dir string) error {
 		return err
 	}
 	probe := filepath.Join(dir, "probe")
-	return errors.Join(settings.WriteFile(probe, make([]byte, 4096), 0o600), os.Remove(probe))
+	return errors.Join(atomicfile.Write(probe, make([]byte, 4096), 0o600), os.Remove(probe))
 }
 
 // remember keeps who the machine is. The service has the state while it runs.

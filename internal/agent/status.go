@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"muster/internal/agent/protocol"
-	"muster/internal/agent/settings"
+	"muster/internal/atomicfile"
 )
 
 // Status is what an agent tells everybody on its machine. There is nothing secret in it.
@@ -66,7 +66,7 @@ func (r *runner) show() {
 		err = os.MkdirAll(filepath.Dir(r.settings.StatusFile), 0o755) //nolint:gosec // for everybody to read
 	}
 	if err == nil {
-		err = settings.WriteFile(r.settings.StatusFile, append(raw, '\n'), 0o644)
+		err = atomicfile.Write(r.settings.StatusFile, append(raw, '\n'), 0o644)
 	}
 	if err != nil {
 		r.log.Warn("the status cannot be shown", "error", err)

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"muster/internal/agent/protocol"
-	"muster/internal/agent/settings"
 	"muster/internal/agent/state"
+	"muster/internal/atomicfile"
 )
 
 // status runs the command and gives what it says and its exit status.
@@ -33,7 +33,7 @@ func TestStatusOfTheRunningAgent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := settings.WriteFile(file, raw, 0o644); err != nil {
+		if err := atomicfile.Write(file, raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		text, code := status(t, "--status-file", file)
@@ -105,7 +105,7 @@ func TestIdentify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := settings.WriteFile(file, raw, 0o644); err != nil {
+	if err := atomicfile.Write(file, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for answer, want := range map[string]int{"anna": 1, "anna@example.net": 0, "": 2, strings.Repeat("x", maxIdentity+1): 2} {

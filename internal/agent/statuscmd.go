@@ -16,6 +16,7 @@ import (
 	"muster/internal/agent/service"
 	"muster/internal/agent/settings"
 	"muster/internal/agent/state"
+	"muster/internal/atomicfile"
 )
 
 const statusText = `
@@ -256,7 +257,7 @@ func runIdentify(_ context.Context, p *program, c *command, args []string) error
 	if err := settings.PrivateFolder(f.Settings.StateDir); err != nil {
 		return err
 	}
-	return settings.WriteFile(identityFile(f.Settings.StateDir), []byte(who+"\n"), 0o600)
+	return atomicfile.Write(identityFile(f.Settings.StateDir), []byte(who+"\n"), 0o600)
 }
 
 // asAsked reports whether an answer is of the form that the server asked the agent for, as far as that has shown it here. In

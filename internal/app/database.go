@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 
+	"muster/internal/atomicfile"
 	"muster/internal/config"
 	"muster/internal/errs"
 	"muster/internal/store"
@@ -100,55 +100,17 @@ func (c *backupCommand) Run(env *environment) error {
 		if err == nil {
 			return errs.New(errs.Conflict, "%s exists already", c.File)
 		}
-		rows, err := writeFile(c.File, func(w io.Writer) (int64, error) { return s.store.Backup(env.ctx, w) })
+		var rows int64
+		err = atomicfile.Fill(c.File, 0o600, func(w io.Writer) error {
+			var err error
+			rows, err = s.store.Backup(env.ctx, w)
+			return err
+		})
 		if err != nil {
 			return err
 		}
 		return printLine(env.stdout, "wrote", rows, "rows to", c.File)
 	})
-}
-
-// writeFile lets write fill a file beside name, renames it when everything is on disk, and sees to it that the new name
-// is on disk too.
-func writeFile(name string, write func(io.Writer) (int64, error)) (int64, error) {
-	part, rows, err := writePart(name, write)
-	if err != nil {
-		return 0, err
-	}
-	err = os.Rename(part, name)
-	if err != nil {
-		return 0, errors.Join(err, os.Remove(part))
-	}
-	err = syncDir(filepath.Dir(name))
-	if err != nil {
-		return 0, errs.Wrap(errs.Unavailable, err, "%s is written, but may not outlast a power cut", name)
-	}
-	return rows, nil
-}
-
-// writePart fills a file beside name, and leaves none if that fails.
-func writePart(name string, write func(io.Writer) (int64, error)) (part string, rows int64, err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".part-*") // made with mode 0600
-	if err != nil {
-		return "", 0, err
-	}
-	rows, err = write(f)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return "", 0, errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), rows, nil
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // its directories cannot be synced, and need not be
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // hasAccount fails with a text if there is no account.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/internal/atomicfile"
 	"muster/internal/errs"
 	"muster/internal/signature"
 	"muster/internal/vuln/feed"
@@ -166,10 +167,10 @@ func (c *feedBundle) Run(env *environment) error {
 		return errs.New(errs.Conflict, "%s exists already", c.Out)
 	}
 	var manifest feed.Manifest
-	_, err = writeFile(c.Out, func(w io.Writer) (int64, error) {
+	err = atomicfile.Fill(c.Out, 0o600, func(w io.Writer) error {
 		var err error
 		manifest, err = feed.WriteBundle(w, time.Now(), parts, key)
-		return 0, err
+		return err
 	})
 	if err != nil {
 		return err

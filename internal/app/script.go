@@ -1,11 +1,11 @@
 package app
 
 import (
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
 
+	"muster/internal/atomicfile"
 	"muster/internal/errs"
 	"muster/internal/policy"
 	"muster/internal/signature"
@@ -70,11 +70,7 @@ func rewrite(name string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = writeFile(name, func(w io.Writer) (int64, error) {
-		n, err := w.Write(text)
-		return int64(n), err
-	})
-	return errors.Join(err, os.Chmod(name, info.Mode().Perm()))
+	return atomicfile.Write(name, text, info.Mode().Perm())
 }
 
 func readPolicyFile(name string) ([]byte, error) {

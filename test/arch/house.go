@@ -29,6 +29,8 @@ var House = Rules{
 		// Who signed what, which servers and agents share.
 		"internal/signature": {"internal/errs"},
 		"internal/config":    {"internal/errs"},
+		// Files as a whole, for whoever writes one.
+		"internal/atomicfile": nil,
 
 		// The domain. Its packages meet through interfaces that the one that calls declares. Two may be known by others:
 		// event, the words of the record that everything is written to, and ratelimit, which is arithmetic.
@@ -69,7 +71,7 @@ var House = Rules{
 		"internal/console":   slices.Concat(doorway, domain),
 
 		// The endpoint agent: none of the server.
-		"internal/agent/...": with(ground, "internal/agent/..."),
+		"internal/agent/...": with(ground, "internal/atomicfile", "internal/agent/..."),
 
 		// Where everything is put together, and what only starts it.
 		"internal/app":     {"..."},
@@ -87,7 +89,7 @@ var House = Rules{
 	},
 	StandardOnly: []string{
 		"client", "client/admin", "internal/posture", "internal/errs", "internal/web", "internal/ratelimit",
-		"internal/identity/scope", "internal/run",
+		"internal/identity/scope", "internal/run", "internal/atomicfile",
 	},
 	Forbidden: []Ban{
 		{

@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"muster/internal/agent/settings"
+	"muster/internal/atomicfile"
 )
 
 // Of the certificate that the agent makes. Some systems take none that is good for longer than 825 days.
@@ -154,5 +154,5 @@ func makeOwn(certFile, keyFile string, at time.Time) error {
 
 // writePEM writes a file that only the agent can read, all of it or nothing.
 func writePEM(name, kind string, raw []byte) error {
-	return settings.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600)
+	return atomicfile.Write(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600)
 }

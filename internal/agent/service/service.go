@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"muster/internal/agent/settings"
+	"muster/internal/atomicfile"
 )
 
 // Name is what the service is called on every system.
@@ -61,7 +61,7 @@ func place(to string, content []byte, mode os.FileMode) (changed bool, err error
 	if err = os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // programs and units are for everybody to read
 		return false, err
 	}
-	err = settings.WriteFile(to, content, mode)
+	err = atomicfile.Write(to, content, mode)
 	return err == nil, err
 }
 

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"muster/internal/atomicfile"
 )
 
 // Flags is a set of flags with all settings in it, to which a command adds its own. File is where settings are read
@@ -181,7 +183,7 @@ func Save(path string, s Settings) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the folder is for everybody to look into, the file is not
 		return err
 	}
-	if err := WriteFile(path, append(raw, '\n'), 0o600); err != nil {
+	if err := atomicfile.Write(path, append(raw, '\n'), 0o600); err != nil {
 		return err
 	}
 	return entrust(path)
@@ -195,21 +197,4 @@ func memberOf(g *flag.Flag) any {
 		return g.Value.String() == "true"
 	}
 	return g.Value.String()
-}
-
-// WriteFile replaces a file by another as a whole: whoever reads it, or loses power, finds the old one or the new one.
-func WriteFile(path string, content []byte, mode fs.FileMode) error {
-	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = t.Write(content)
-	err = errors.Join(err, t.Chmod(mode), t.Sync(), t.Close())
-	if err == nil {
-		err = os.Rename(t.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(t.Name()))
-	}
-	return syncFolder(filepath.Dir(path))
 }

@@ -7,6 +7,3 @@ const (
 	defaultStatus = ""
 	defaultLog    = `C:\ProgramData\muster-agent\state\agent.log`
 )
-
-// syncFolder is nothing on Windows, where a folder cannot be synced.
-func syncFolder(string) error { return nil }

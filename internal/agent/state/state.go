@@ -17,6 +17,7 @@ import (
 
 	"muster/internal/agent/protocol"
 	"muster/internal/agent/settings"
+	"muster/internal/atomicfile"
 )
 
 // State is what the agent remembers. Its members are written by Save only.
@@ -97,7 +98,7 @@ func (s *State) Save() error {
 	if err != nil {
 		return err
 	}
-	if err := settings.WriteFile(s.file, raw, 0o600); err != nil {
+	if err := atomicfile.Write(s.file, raw, 0o600); err != nil {
 		return fmt.Errorf("the agent's state cannot be saved: %w", err)
 	}
 	return nil
