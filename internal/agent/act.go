@@ -10,6 +10,7 @@ import (
 
 	"muster/internal/agent/act"
 	"muster/internal/agent/protocol"
+	"muster/internal/agent/report"
 )
 
 // Bounds of what one contact may ask for: a server has at most maxCommands open for an agent. They are the agent's own,
@@ -80,6 +81,7 @@ func (r *runner) resultOf(ctx context.Context, c protocol.Command) protocol.Resu
 // done twice.
 func (r *runner) finished(d done) {
 	delete(r.working, d.result.CommandID)
+	d.result.Output, d.result.Message = r.hidden(d.result.Output), r.hidden(d.result.Message)
 	r.log.Info("a command is done", "command", d.result.Method, "id", d.result.CommandID, "result", d.result.Result, "message", d.result.Message)
 	if d.expires.IsZero() {
 		d.expires = r.host.Now().Add(7 * 24 * time.Hour)
@@ -91,6 +93,14 @@ func (r *runner) finished(d done) {
 	if d.result.Method == protocol.CommandScan || d.result.Method == protocol.CommandReidentify {
 		r.full = r.host.Now() // what the scan found, or who is no longer there
 	}
+}
+
+// hidden takes what is private out of what is told of a command.
+func (r *runner) hidden(text string) string {
+	if text == "" || r.snapshot == nil {
+		return text
+	}
+	return report.Hidden(text, r.snapshot, r.about())
 }
 
 // tellResults answers for commands that are done.

@@ -51,6 +51,26 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// TestLogIsPrivate: the log that is sent, and what came of a command, tell nothing that reports would not.
+func TestLogIsPrivate(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lab) {
+		l.server.answer("config", 200, `{"privacy":{"username":1,"hostname":1}}`)
+		_, _ = l.runner.logs.Write([]byte("msg=x error=\"open /home/anna/x: denied\" host=lab-1\n"))
+		l.start()
+		l.server.answer("ping", 200, commandAnswer("c1", protocol.CommandSendLog))
+		l.pass(2 * time.Minute)
+		if body := l.server.body(t, "result", 0); strings.Contains(body, "anna") || strings.Contains(body, "lab-1") || !strings.Contains(body, ": denied") {
+			t.Errorf("it sends %s", body)
+		}
+		if log := l.runner.logs.String(); !strings.Contains(log, "anna") {
+			t.Errorf("the log of the machine itself is changed: %s", log)
+		}
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestTooManyCommands: a server that asks for a thousand things is not obeyed a thousand times in a row, and what is too long
 // to be the name of anything is not even kept.
 func TestTooManyCommands(t *testing.T) {

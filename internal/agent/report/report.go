@@ -109,37 +109,6 @@ func bodyOf(s *collect.Snapshot, a About) body {
 	}
 }
 
-func on(flag int) bool { return flag != 0 }
-
-// hide takes out what the account does not want to be reported. The server takes it out once more.
-func hide(b *body, p protocol.Privacy) {
-	if on(p.HostName) {
-		b.HostName, b.DeviceName = "", ""
-	}
-	if on(p.SerialNumber) {
-		b.Serial = ""
-	}
-	if on(p.Username) {
-		b.LocalUsers, b.UserIdentity = nil, ""
-	}
-	hideAddresses(b.SOH.OSInfo[0].Adapters, p)
-	if on(p.LocalIP) || on(p.MAC) {
-		b.SOH.Neighbours = nil
-	}
-}
-
-func hideAddresses(list []adapter, p protocol.Privacy) {
-	for i := range list {
-		a := &list[i]
-		if on(p.LocalIP) {
-			a.IPv4, a.IPv6, a.Masks, a.Gateway, a.DNS, a.DHCPServer = []string{}, []string{}, nil, "", nil, ""
-		}
-		if on(p.MAC) {
-			a.MAC, a.PermanentMAC = "", ""
-		}
-	}
-}
-
 // collected names the categories that were looked for: those whose fact is known, and where the software is known, those
 // that are told by it.
 func collected(s *collect.Snapshot) []string {
