@@ -28,28 +28,6 @@ var tables = map[posture.OSFamily]*index{
 // It never gives anti-malware: what protects a machine has a collector that knows whether it runs. As an application of
 // that category it would be there a second time, as one of which nothing is known.
 func Of(system posture.OSFamily, names ...string) posture.Category {
-	if c := find(system, names); c != posture.Antimalware {
-		return c
-	}
-	return ""
-}
-
-// IsAntimalware reports whether a program is an anti-malware product, for collectors that find those by their names.
-func IsAntimalware(system posture.OSFamily, names ...string) bool {
-	return find(system, names) == posture.Antimalware
-}
-
-// LookedFor lists the categories that Of tells apart on a system, sorted. Where every list of software could be read, a
-// report says that they were looked for.
-func LookedFor(system posture.OSFamily) []posture.Category {
-	t := tables[system]
-	if t == nil {
-		return nil
-	}
-	return slices.Clone(t.categories)
-}
-
-func find(system posture.OSFamily, names []string) posture.Category {
 	t := tables[system]
 	if t == nil {
 		return ""
@@ -62,18 +40,26 @@ func find(system posture.OSFamily, names []string) posture.Category {
 	return ""
 }
 
+// LookedFor lists the categories that Of tells apart on a system, sorted. Where every list of software could be read, a
+// report says that they were looked for.
+func LookedFor(system posture.OSFamily) []posture.Category {
+	t := tables[system]
+	if t == nil {
+		return nil
+	}
+	return slices.Clone(t.categories)
+}
+
 type index struct {
 	exact      map[string]posture.Category
-	beginnings map[string]posture.Category // by their first word
+	beginnings map[string]posture.Category // of names that end in *
 	categories []posture.Category
 }
 
 func newIndex(table names) *index {
 	x := &index{exact: map[string]posture.Category{}, beginnings: map[string]posture.Category{}}
 	for _, c := range slices.Sorted(maps.Keys(table)) {
-		if c != posture.Antimalware {
-			x.categories = append(x.categories, c)
-		}
+		x.categories = append(x.categories, c)
 		for _, name := range table[c] {
 			if start, ok := strings.CutSuffix(name, "*"); ok {
 				x.beginnings[start] = c

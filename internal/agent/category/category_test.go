@@ -61,14 +61,6 @@ func TestOf(t *testing.T) {
 	}
 }
 
-func TestAntimalware(t *testing.T) {
-	for name, want := range map[string]bool{"clamav-daemon": true, "falcon-sensor": true, "vlc": false, "libclamav11": false} {
-		if got := IsAntimalware(posture.Linux, name); got != want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-}
-
 // TestTables sees that each name can be found: written as tidy writes it, and under one category only.
 func TestTables(t *testing.T) {
 	for system, table := range map[posture.OSFamily]names{posture.Linux: onLinux, posture.Windows: onWindows, posture.MacOS: onMacOS} {
@@ -86,7 +78,7 @@ func TestTables(t *testing.T) {
 				if plain[len(plain)-1] == '*' {
 					plain = plain[:len(plain)-1] + "x"
 				}
-				if got := find(system, []string{plain}); got != c {
+				if got := Of(system, plain); got != c {
 					t.Errorf("%s: %q is found as %q, want %q", system, name, got, c)
 				}
 			}

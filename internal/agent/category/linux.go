@@ -114,10 +114,4 @@ var onLinux = names{
 	posture.DataLossPrevention: {
 		"endpoint-protector", "epp-client", "forcepoint-dlp-endpoint", "safetica", "mcafee-dlp", "symantec-dlp-agent",
 	},
-	posture.Antimalware: {
-		"clamav", "clamav-daemon", "clamd", "falcon-sensor", "mdatp", "sentinelagent", "sophos-av", "sophos-spl", "eea",
-		"efs", "ds-agent", "ds_agent", "bitdefender-security-tools", "cortex-agent", "cortex-xdr", "elastic-endpoint",
-		"wazuh-agent", "kesl", "cbagentd", "cb-psc-sensor", "mcafeetp", "isectp", "fireeye-agent", "xagt",
-		"drweb-workstations", "comodo-endpoint", "cylancesvc", "rkhunter", "chkrootkit", "maldet",
-	},
 }

@@ -96,18 +96,4 @@ var onMacOS = names{
 		"advanced mac tuneup", "mac auto fixer", "maccleanup pro", "search marquis", "spigot", "genieo", "installmac",
 		"omnikey", "smart mac booster", "searchpulse", "onelaunch", "weknow", "mughthesec",
 	},
-	posture.Antimalware: {
-		"falcon", "crowdstrike falcon", "sentinelone", "sentinelone extensions", "sentinel agent", "sophos endpoint",
-		"sophos anti-virus", "sophos home", "eset endpoint antivirus", "eset endpoint security", "eset cyber security",
-		"eset security", "trend micro security", "apex one security agent", "apex one", "trendmicrosecurity",
-		"bitdefender antivirus for mac", "bitdefender", "endpoint security for mac", "antivirus for mac", "cortex xdr",
-		"microsoft defender", "microsoft defender atp", "elastic endpoint", "elastic endpoint security",
-		"kaspersky endpoint security", "kaspersky internet security", "kaspersky", "malwarebytes",
-		"mcafee endpoint security for mac", "trellix endpoint security for mac", "norton",
-		"symantec endpoint protection", "webroot secureanywhere", "avg antivirus", "avast", "avast security",
-		"avira security", "f-secure", "withsecure elements agent", "intego", "virusbarrier", "virus scanner plus",
-		"clamxav", "cylanceui", "cylanceprotect", "carbon black cloud", "vmware carbon black cloud", "confer",
-		"cybereason activeprobe", "wazuh", "wazuh agent", "jamf protect", "jamfprotect", "huntressagent", "huntress",
-		"comodo antivirus", "xagt", "trellix endpoint agent", "totalav",
-	},
 }
