@@ -107,7 +107,7 @@ func explain(err error) string {
 		return err.Error() + "\nThe server's certificate is signed by nobody this machine trusts. If it is your own authority, give its certificate with --ca FILE."
 	case errors.As(err, &wrongName):
 		return err.Error() + "\nThe server's certificate is for another name than the one in --server."
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return err.Error() + "\nThe server's certificate is not valid now. Is this machine's clock right?"
 	case errors.As(err, &dns):
 		return err.Error() + "\nIs the name in --server right, and does this machine have a network?"

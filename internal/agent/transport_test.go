@@ -78,6 +78,16 @@ func TestServerIsVerified(t *testing.T) {
 	}
 }
 
+// TestAdviceOnCertificates: the clock of the machine makes a certificate invalid at its end, and for nothing else.
+func TestAdviceOnCertificates(t *testing.T) {
+	for reason, clock := range map[x509.InvalidReason]bool{x509.Expired: true, x509.IncompatibleUsage: false, x509.NotAuthorizedToSign: false} {
+		err := x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: reason}
+		if text := explain(err); strings.Contains(text, "clock") != clock || !strings.Contains(text, err.Error()) {
+			t.Errorf("reason %d: %s", reason, text)
+		}
+	}
+}
+
 // TestOldTLS: what is older than TLS 1.2 is refused.
 func TestOldTLS(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(empty))
