@@ -1,17 +1,16 @@
 package agent
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"muster/test/proof"
+	proc "muster/tools/process"
 )
 
 // TestCost measures what the agent costs its machine, as it is built for release: `make agent-cost`. Times of a processor
@@ -61,13 +60,16 @@ func TestCost(t *testing.T) {
 			"--status-file", filepath.Join(state, "status.json"), "--ping-every", "1s", "--look-every", looks.String(), "--log-level", "debug"))
 		// Looking starts at once and takes some seconds; what is measured comes after it.
 		proof.Eventually(t, "the agent has reported", func() bool { return (&testAgent{process: a, t: t, state: state}).status().Verdict != "" })
-		before := spent(t, a.cmd.Process.Pid)
+		before := usage(t, a.cmd.Process.Pid)
 		<-time.After(20 * time.Second)
-		used := spent(t, a.cmd.Process.Pid) - before
-		peak := memory(t, a.cmd.Process.Pid, "VmHWM")
-		t.Logf("%s: %v of a processor in 20 s; %d MiB at most, %d MiB now", name, used, peak>>10, memory(t, a.cmd.Process.Pid, "VmRSS")>>10)
-		if peak > 30<<10 {
-			t.Errorf("%s: it had %d MiB of memory at most", name, peak>>10)
+		used := usage(t, a.cmd.Process.Pid) - before
+		now, peak, err := proc.Memory(a.cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %v of a processor in 20 s; %d MiB at most, %d MiB now", name, used, peak>>20, now>>20)
+		if peak > 30<<20 {
+			t.Errorf("%s: it had %d MiB of memory at most", name, peak>>20)
 		}
 		return used
 	}
@@ -93,37 +95,12 @@ func manyPackages(t *testing.T, n int) string {
 	return path
 }
 
-// spent is what a process and the programs that it ran and waited for have had of a processor.
-func spent(t *testing.T, pid int) time.Duration {
+// usage is what a process and the programs that it ran and waited for have had of a processor.
+func usage(t *testing.T, pid int) time.Duration {
 	t.Helper()
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	own, ended, err := proc.Usage(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
-	ticks := 0
-	for _, f := range fields[11:15] {
-		n, err := strconv.Atoi(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / 100
-}
-
-// memory is a line of a process's status, in KiB.
-func memory(t *testing.T, pid int, name string) int {
-	t.Helper()
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(raw), name+":")
-	line, _, _ := strings.Cut(rest, "\n")
-	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(line), " kB"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return own + ended
 }
