@@ -39,7 +39,7 @@ func enrol(ctx context.Context, c *protocol.Client, s *settings.Settings, look f
 // written while an agent runs.
 func identityFile(stateDir string) string { return filepath.Join(stateDir, "identity") }
 
-const maxIdentity = 512
+const maxIdentity = 512 // bytes
 
 func userIdentity(stateDir string) string {
 	raw, err := os.ReadFile(identityFile(stateDir))

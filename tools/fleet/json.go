@@ -75,5 +75,5 @@ func putList(b []byte, key string, values ...string) []byte {
 	return append(b, ']')
 }
 
-// open begins an object or a list that is a member; shut ends it.
+// open begins an object or a list that is a member. Whoever calls it writes the bracket at its end.
 func open(b []byte, key string, bracket byte) []byte { return append(name(b, key), bracket) }

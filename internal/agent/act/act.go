@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
@@ -91,6 +90,3 @@ func wanted(p protocol.Params) (full bool, folder string, err error) {
 	}
 	return false, "", nil
 }
-
-// absolute reports whether a path is one on a system with / at its root.
-func absolute(p string) bool { return path.IsAbs(p) }

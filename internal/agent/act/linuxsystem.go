@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 
 	"muster/internal/agent/host"
@@ -86,7 +87,7 @@ func scanLinux(ctx context.Context, h *host.Host, p protocol.Params) (string, er
 	if folder == "" {
 		folder = "/"
 	}
-	if !absolute(folder) {
+	if !path.IsAbs(folder) {
 		return "", fmt.Errorf("%q does not begin at the root", folder)
 	}
 	for _, w := range []attempt{

@@ -65,7 +65,7 @@ type notApplicable struct{ why string }
 
 func (n *notApplicable) Error() string { return n.why }
 
-// maxWhy bounds a reason, in bytes: programs explain themselves at length.
+// maxWhy bounds a reason, in characters: programs explain themselves at length.
 const maxWhy = 300
 
 // reason writes an error on one line of valid UTF-8.

@@ -5,5 +5,5 @@ const (
 	defaultFile   = "/Library/Application Support/muster-agent/settings.json"
 	defaultState  = "/Library/Application Support/muster-agent/state"
 	defaultStatus = "/var/run/muster-agent/status.json"
-	defaultLog    = "" // launchd puts it where the property list says
+	defaultLog    = "" // the end of it is in memory, for the server to fetch
 )
