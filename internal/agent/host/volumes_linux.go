@@ -47,7 +47,7 @@ func parseMounts(raw []byte) []Volume {
 		if len(f) < 4 {
 			continue
 		}
-		v := Volume{Device: unescape(f[0]), Name: unescape(f[1]), Type: f[2]}
+		v := Volume{Device: Unescape(f[0]), Name: Unescape(f[1]), Type: f[2]}
 		v.System = v.Name == "/"
 		if !strings.HasPrefix(v.Name, "/") {
 			continue
@@ -73,25 +73,4 @@ func parseMounts(raw []byte) []Volume {
 	}
 	slices.SortFunc(out, func(a, b Volume) int { return strings.Compare(a.Name, b.Name) })
 	return out
-}
-
-// unescape undoes the octal escapes of /proc/self/mounts: \040 is a blank.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var out []byte
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) && isOctal(s[i+1:i+4]) {
-			out = append(out, (s[i+1]-'0')<<6|(s[i+2]-'0')<<3|(s[i+3]-'0'))
-			i += 3
-			continue
-		}
-		out = append(out, s[i])
-	}
-	return string(out)
-}
-
-func isOctal(s string) bool {
-	return s[0] <= '3' && strings.Trim(s, "01234567") == ""
 }

@@ -64,17 +64,6 @@ tmpfs /srv tmpfs rw 0 0`, []Volume{{Name: "/", Device: "/dev/sda1", Type: "ext4"
 	}
 }
 
-func TestUnescape(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		`/a`: "/a", `/a\040b`: "/a b", `\134`: `\`, `/a\04`: `/a\04`, `\999`: `\999`, `\400`: `\400`, `\`: `\`, `\011\012`: "\t\n",
-	} {
-		if got := unescape(in); got != want {
-			t.Errorf("unescape(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func FuzzMounts(f *testing.F) {
 	if own, err := os.ReadFile("/proc/self/mounts"); err == nil {
 		f.Add(own)

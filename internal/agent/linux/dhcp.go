@@ -41,7 +41,7 @@ func (m machine) dhcpClients() clients {
 	}
 	for _, name := range m.leaseFiles("var/lib/dhcpcd", "") {
 		info, err := fs.Stat(m.Files, name)
-		raw, err2 := m.start(name, 4096)
+		raw, err2 := readStart(m.Host, name, 4096)
 		if err != nil || err2 != nil {
 			continue
 		}

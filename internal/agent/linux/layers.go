@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/host"
 )
 
 // What volumes lie on, where that is not a block device with others below it.
@@ -195,7 +196,7 @@ func parseSwaps(raw []byte) []swapSpace {
 		if len(f) < 3 || !strings.HasPrefix(f[0], "/") {
 			continue
 		}
-		out = append(out, swapSpace{unescape(f[0]), f[1] == "file"})
+		out = append(out, swapSpace{host.Unescape(f[0]), f[1] == "file"})
 	}
 	return out
 }

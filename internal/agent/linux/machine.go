@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strconv"
@@ -199,7 +198,7 @@ func (m machine) processes(ctx context.Context) ([]common.Process, error) {
 		if e.Name()[0] < '0' || e.Name()[0] > '9' {
 			continue
 		}
-		raw, err := m.start("proc/"+e.Name()+"/stat", 4096)
+		raw, err := readStart(m.Host, "proc/"+e.Name()+"/stat", 4096)
 		if err != nil {
 			continue
 		}
@@ -216,16 +215,6 @@ func (m machine) processes(ctx context.Context) ([]common.Process, error) {
 		return nil, errors.New("/proc lists no process")
 	}
 	return out, nil
-}
-
-// start reads the beginning of a file of /proc.
-func (m machine) start(name string, most int64) ([]byte, error) {
-	f, err := m.Files.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // maxComm is how long a name of a process is at most; what is longer was cut.

@@ -1,7 +1,6 @@
 package linux
 
 import (
-	"strconv"
 	"strings"
 
 	"muster/internal/agent/host"
@@ -36,7 +35,7 @@ func parseMounts(raw []byte) []mount {
 		if !ok || len(f) < 5 || len(rest) < 2 {
 			continue
 		}
-		m := mount{device: f[2], root: unescape(f[3]), point: unescape(f[4]), kind: rest[0], source: unescape(rest[1])}
+		m := mount{device: f[2], root: host.Unescape(f[3]), point: host.Unescape(f[4]), kind: rest[0], source: host.Unescape(rest[1])}
 		if i, again := last[m.point]; again {
 			out[i] = m
 		} else {
@@ -45,23 +44,4 @@ func parseMounts(raw []byte) []mount {
 		}
 	}
 	return out
-}
-
-// unescape undoes \040 for a blank, and the like.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

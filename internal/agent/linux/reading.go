@@ -11,16 +11,21 @@ import (
 	"muster/internal/agent/host"
 )
 
-// openRegular opens a file if it is a regular one: opening a FIFO would wait for its other end.
+// openRegular opens a file if it is a regular one. Of the machine at hand a FIFO is opened without waiting for its other end.
 func openRegular(h *host.Host, name string) (fs.File, error) {
-	info, err := fs.Stat(h.Files, name)
+	f, err := h.Files.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("/%s is no regular file", name)
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("/%s is no regular file", name)
 	}
-	return h.Files.Open(name)
+	if err != nil {
+		_ = f.Close() // nothing was written
+		return nil, err
+	}
+	return f, nil
 }
 
 // readStart reads the beginning of a regular file, at most so many bytes of it.

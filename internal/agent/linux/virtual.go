@@ -62,7 +62,7 @@ func (m machine) container() string {
 			return containerName(text)
 		}
 	}
-	if raw, err := m.start("proc/1/environ", 64<<10); err == nil { // root's own, or another container's with one user
+	if raw, err := readStart(m.Host, "proc/1/environ", 64<<10); err == nil { // root's own, or another container's with one user
 		for entry := range strings.SplitSeq(string(raw), "\x00") {
 			if name, ok := strings.CutPrefix(entry, "container="); ok && name != "" {
 				return containerName(name)
