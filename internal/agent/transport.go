@@ -23,6 +23,7 @@ const (
 	// idleLimit is how long a connection is kept when nothing is said. It is for calls that follow each other at once:
 	// between two pings, a connection for each of a hundred thousand agents would cost the server more than a new one.
 	idleLimit = 10 * time.Second
+	maxHeader = 64 << 10
 )
 
 // httpClient makes the client that all calls to the server go through.
@@ -42,10 +43,12 @@ func httpClient(s *settings.Settings) (*http.Client, error) {
 			TLSClientConfig:       tlsConfig,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ResponseHeaderTimeout: answerLimit,
-			ExpectContinueTimeout: time.Second,
-			MaxIdleConnsPerHost:   1,
-			IdleConnTimeout:       idleLimit,
-			ForceAttemptHTTP2:     true,
+			// 10 MB otherwise, which whoever answers could fill.
+			MaxResponseHeaderBytes: maxHeader,
+			ExpectContinueTimeout:  time.Second,
+			MaxIdleConnsPerHost:    1,
+			IdleConnTimeout:        idleLimit,
+			ForceAttemptHTTP2:      true,
 		},
 		// A server that sends a redirect has failed: credentials are for one server only.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

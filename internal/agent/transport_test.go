@@ -135,6 +135,21 @@ func TestRedirects(t *testing.T) {
 	if err == nil || asked {
 		t.Errorf("a redirect was followed: %v", err)
 	}
+	if err == nil || !strings.Contains(err.Error(), other.URL) {
+		t.Errorf("where the server has gone is not told: %v", err)
+	}
+}
+
+// TestEndlessHeaders: whoever answers fills no memory.
+func TestEndlessHeaders(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", maxHeader))
+		empty(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	if err := pingThrough(t, &settings.Settings{Server: srv.URL}); err == nil {
+		t.Error("it was taken")
+	}
 }
 
 func TestProxy(t *testing.T) {

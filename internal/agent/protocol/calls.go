@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,7 +70,7 @@ const (
 // Ping shows that the machine is there, and gives what the server asks of it.
 func (c *Client) Ping(ctx context.Context) ([]Command, error) {
 	var out struct {
-		Commands []Command `json:"commands"`
+		Commands some[Command] `json:"commands"`
 	}
 	err := c.device(ctx, "ping", "POST", "/ping", []byte("{}"), &out)
 	return out.Commands, err
@@ -121,14 +122,40 @@ type Config struct {
 		Regex  string `json:"regex"`
 		Msg    string `json:"msg"`
 	} `json:"user_identity"`
-	Privacy       Privacy       `json:"privacy"`
-	NotifyInstall int           `json:"notification_install_app"`
-	PingSeconds   int           `json:"ping_frequency"`
-	ReportSeconds int           `json:"report_frequency"`
-	Neighbours    int           `json:"neighbours"`
-	CrossDomain   *CrossDomain  `json:"cross_domain_api"`
-	Checks        []CustomCheck `json:"custom_checks"`
-	Commands      []Command     `json:"commands"`
+	Privacy       Privacy           `json:"privacy"`
+	NotifyInstall int               `json:"notification_install_app"`
+	PingSeconds   int               `json:"ping_frequency"`
+	ReportSeconds int               `json:"report_frequency"`
+	Neighbours    int               `json:"neighbours"`
+	CrossDomain   *CrossDomain      `json:"cross_domain_api"`
+	Checks        some[CustomCheck] `json:"custom_checks"`
+	Commands      some[Command]     `json:"commands"`
+}
+
+// some is a list of which the beginning is read. An answer could hold hundreds of thousands of empty elements, which take a
+// hundred times their length in memory.
+type some[T any] []T
+
+const maxListed = 1000
+
+// UnmarshalJSON reads a list, or null.
+func (s *some[T]) UnmarshalJSON(raw []byte) error {
+	*s = nil
+	d := json.NewDecoder(bytes.NewReader(raw))
+	switch start, err := d.Token(); {
+	case err != nil || start == nil:
+		return err
+	case start != json.Delim('['):
+		return errors.New("it is no list")
+	}
+	for d.More() && len(*s) < maxListed {
+		var one T
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		*s = append(*s, one)
+	}
+	return nil
 }
 
 // Privacy names by a 1 what is not to be reported.

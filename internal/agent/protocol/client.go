@@ -116,11 +116,13 @@ func (c *Client) call(ctx context.Context, call, method, address string, header 
 		return fmt.Errorf("%s: %w", call, withoutAddress(err))
 	}
 	// Read to its end, the connection can be used again.
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	err = errors.Join(err, answer.Body.Close())
 	switch {
 	case answer.StatusCode < 200 || answer.StatusCode > 299:
 		return errorOf(call, answer, text)
+	case err == nil && len(text) > maxAnswer:
+		err = fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	case err == nil && into != nil:
 		err = json.Unmarshal(text, into)
 	}
@@ -159,6 +161,9 @@ func errorOf(call string, answer *http.Response, text []byte) error {
 	}
 	if e.Details == "" {
 		e.Details = string(text)
+	}
+	if to := answer.Header.Get("Location"); to != "" && e.Status < 400 {
+		e.Details = "it is at " + to + " now, where this agent does not go by itself"
 	}
 	e.Details = plain(e.Details[:min(len(e.Details), maxDetails)])
 	if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && s > 0 {

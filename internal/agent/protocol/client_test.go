@@ -30,3 +30,34 @@ func TestErrorsKeepSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeAnswers: of what a server answers no more is taken than it should say, and an administrator is told.
+func TestLargeAnswers(t *testing.T) {
+	answers := func(say func(w http.ResponseWriter)) (Config, error) {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w) }))
+		defer srv.Close()
+		return New(http.DefaultClient, srv.URL).As(Credentials{}).Config(t.Context())
+	}
+	empty := strings.TrimSuffix(strings.Repeat("{},", 100_000), ",")
+	got, err := answers(func(w http.ResponseWriter) {
+		_, _ = w.Write([]byte(`{"commands":[` + empty + `],"custom_checks":[` + empty + `]}`))
+	})
+	if err != nil || len(got.Commands) != maxListed || len(got.Checks) != maxListed {
+		t.Errorf("%d commands and %d checks were read: %v", len(got.Commands), len(got.Checks), err)
+	}
+	got, err = answers(func(w http.ResponseWriter) {
+		_, _ = w.Write([]byte(`{"commands":null,"custom_checks":[{"id":"a"},{"id":"b"}]}`))
+	})
+	if err != nil || len(got.Commands) != 0 || len(got.Checks) != 2 || got.Checks[1].ID != "b" {
+		t.Errorf("%+v %v", got, err)
+	}
+	for _, wrong := range []string{`{"commands":{}}`, `{"commands":7}`, `{"commands":[7]}`} {
+		if _, err = answers(func(w http.ResponseWriter) { _, _ = w.Write([]byte(wrong)) }); err == nil {
+			t.Errorf("%s was taken", wrong)
+		}
+	}
+	_, err = answers(func(w http.ResponseWriter) { _, _ = w.Write(make([]byte, maxAnswer+1)) })
+	if err == nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("of an answer without end: %v", err)
+	}
+}
