@@ -38,6 +38,8 @@ type runner struct {
 	// When to do what next.
 	ping, look, full time.Time
 	wantReport       bool
+	// unjudged: a report was answered, and what the server makes of it is not known yet.
+	unjudged bool
 	// refused is the digest of a report that the server refused. It is sent again only at the interval.
 	refused [sha256.Size]byte
 	// After failures nothing is said before quietUntil.
@@ -116,7 +118,7 @@ func (r *runner) next() time.Time {
 		at = r.look
 	}
 	talk := r.ping
-	if r.wantReport || !r.state.Credentials.Complete() || len(r.state.Untold()) > 0 {
+	if r.wantReport || r.unjudged || !r.state.Credentials.Complete() || len(r.state.Untold()) > 0 {
 		talk = time.Time{}
 	}
 	if talk.Before(r.quietUntil) {
@@ -173,6 +175,14 @@ func (r *runner) talk(ctx context.Context) error {
 		if err := r.report(ctx); err != nil {
 			return err
 		}
+	}
+	if r.unjudged {
+		v, err := r.server().Verdict(ctx)
+		if err != nil {
+			return err
+		}
+		r.unjudged = false
+		r.showVerdict(v)
 	}
 	if r.host.Now().Before(r.ping) {
 		return nil
@@ -281,17 +291,10 @@ func (r *runner) report(ctx context.Context) error {
 		r.showError(err)
 		return nil
 	}
-	r.state.NoteReport(made.Digest, r.host.Now())
-	if err := r.state.Save(); err != nil {
-		return err
-	}
+	r.unjudged = true
 	r.log.Debug("reported", "bytes", len(made.Body))
-	v, err := r.server().Verdict(ctx)
-	if err != nil {
-		return err
-	}
-	r.showVerdict(v)
-	return nil
+	r.state.NoteReport(made.Digest, r.host.Now())
+	return r.state.Save()
 }
 
 func (r *runner) collectAll(ctx context.Context) {
@@ -400,7 +403,8 @@ func interval(own time.Duration, server int, usual time.Duration) time.Duration 
 	case own > 0:
 		return own
 	case server > 0:
-		return min(max(time.Duration(server)*time.Second, 5*time.Second), 24*time.Hour)
+		const least, most = 5, 24 * 60 * 60
+		return time.Duration(min(max(server, least), most)) * time.Second
 	}
 	return usual
 }

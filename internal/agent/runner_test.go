@@ -59,7 +59,7 @@ func TestIntervals(t *testing.T) {
 		want   time.Duration
 	}{
 		{0, 0, time.Minute}, {0, 120, 2 * time.Minute}, {time.Second, 120, time.Second},
-		{0, 1, 5 * time.Second}, {0, 1 << 30, 24 * time.Hour}, {0, -3, time.Minute},
+		{0, 1, 5 * time.Second}, {0, 1 << 30, 24 * time.Hour}, {0, 1 << 55, 24 * time.Hour}, {0, -3, time.Minute},
 	} {
 		if got := interval(c.own, c.server, time.Minute); got != c.want {
 			t.Errorf("own %v, server %d: %v, want %v", c.own, c.server, got, c.want)
@@ -77,6 +77,24 @@ func TestIntervals(t *testing.T) {
 		}
 		if err := l.end(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestVerdictIsAskedAgain: a report that was answered is not sent again, but what the server makes of it is to be known.
+func TestVerdictIsAskedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lab) {
+		l.server.answer("policy_check", 500, "{}")
+		l.start()
+		l.pass(2 * time.Minute)
+		l.server.set(func() { delete(l.server.answers, "policy_check") })
+		l.pass(20 * time.Minute)
+		l.counts(map[string]int{"report": 1})
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+		if v := l.runner.status.Verdict; v == "" {
+			t.Error("its status does not say what the server thinks of the machine")
 		}
 	})
 }

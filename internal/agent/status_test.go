@@ -46,7 +46,7 @@ func TestStatusOfTheRunningAgent(t *testing.T) {
 // TestStaleStatus: what the server thought before it was lost is shown, and counts for nothing.
 func TestStaleStatus(t *testing.T) {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	for age, want := range map[time.Duration]int{time.Minute: 0, 59 * time.Minute: 0, 61 * time.Minute: exitUnknown, 1000 * time.Hour: exitUnknown} {
+	for age, want := range map[time.Duration]int{time.Minute: 0, 59 * time.Minute: 0, 61 * time.Minute: exitUnknown, 1000 * time.Hour: exitUnknown, -1000 * time.Hour: exitUnknown} {
 		if got := verdictExit(&Status{Verdict: "compliant", Contact: now.Add(-age)}, now); got != want {
 			t.Errorf("after %v: exit status %d, want %d", age, got, want)
 		}

@@ -77,9 +77,10 @@ func runStatus(ctx context.Context, p *program, c *command, args []string) error
 // lasting is for how long a verdict counts when the server is not heard of.
 const lasting = time.Hour
 
-// verdictExit is the exit status for a verdict. One that may have changed long ago is none.
+// verdictExit is the exit status for a verdict. One that may have changed long ago is none, and neither is one of the future,
+// from when the clock was wrong: how old that is nobody knows.
 func verdictExit(s *Status, now time.Time) int {
-	if now.Sub(s.Contact) > lasting {
+	if now.Sub(s.Contact).Abs() > lasting {
 		return exitUnknown
 	}
 	switch s.Verdict {
