@@ -156,3 +156,29 @@ func TestInstallAndUninstall(t *testing.T) {
 		t.Errorf("it did %s", got)
 	}
 }
+
+// TestInstallThatCannotBeKept: where what the server gives could not be kept, it is not asked for: enrolling ends the
+// credentials that the machine has.
+func TestInstallThatCannotBeKept(t *testing.T) {
+	asked := false
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	t.Cleanup(s.Close)
+	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody's link lies where the folder ought to be.
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(state, link); err != nil {
+		t.Skip(err)
+	}
+	file := filepath.Join(dir, "settings.json")
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := administer(&manager{}, "install", "--no-service", "--settings", file, "--state", link, "--status-file", "", "--server", s.URL, "--code", "RIGHT")
+	if err == nil || !strings.Contains(err.Error(), "could not be kept") || asked {
+		t.Errorf("%v, and the server was asked: %v", err, asked)
+	}
+}

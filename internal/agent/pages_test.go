@@ -69,6 +69,31 @@ func TestPagesMayAskWhereBothSay(t *testing.T) {
 	}
 }
 
+// Pages are told nothing unless the settings say so, whatever else they name.
+func TestPagesAreOffUnlessSwitchedOn(t *testing.T) {
+	t.Parallel()
+	for _, on := range []bool{false, true} {
+		f := settings.NewFlags("run", func(string) (string, bool) { return "", false })
+		args := []string{"--server", "https://muster.example.net", "--state", t.TempDir(), "--cross-domain-origins", "https://portal.example.net"}
+		if on {
+			args = append(args, "--cross-domain")
+		}
+		if _, err := f.Load(args); err != nil {
+			t.Fatal(err)
+		}
+		r, err := newRunner(&program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer)}, &f.Settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (r.door != nil) != on {
+			t.Errorf("switched on: %v, and there is a door: %v", on, r.door != nil)
+		}
+		if err := r.state.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Mistakes in what pages and scripts are allowed are told at the start.
 func TestMistakesInWhatIsAllowed(t *testing.T) {
 	t.Parallel()

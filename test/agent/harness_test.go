@@ -258,16 +258,23 @@ func (a *testAgent) status() agent.Status {
 	return out
 }
 
-// startAgent starts an agent in a network that looks and pings every second. State is "" for a new machine.
+// startAgent starts an agent in a network that enrols by the code, and looks and pings every second. State is "" for a new
+// machine.
 func startAgent(t *testing.T, in namespace, s *server, state string, more ...string) *testAgent {
+	t.Helper()
+	usual := []string{"--code", s.code(), "--look-every", "1s", "--report-every", "1h"}
+	return startBy(t, in, s, state, append(usual, more...)...)
+}
+
+// startBy starts an agent that has nothing to enrol with but what is given.
+func startBy(t *testing.T, in namespace, s *server, state string, more ...string) *testAgent {
 	t.Helper()
 	if state == "" {
 		state = filepath.Join(t.TempDir(), "agent")
 	}
 	args := []string{
-		"run", "--server", s.url(), "--plain-http", "--code", s.code(), "--state", state, "--settings", os.DevNull,
-		"--status-file", filepath.Join(state, "status.json"),
-		"--ping-every", "1s", "--look-every", "1s", "--report-every", "1h", "--log-level", "debug",
+		"run", "--server", s.url(), "--plain-http", "--state", state, "--settings", os.DevNull,
+		"--status-file", filepath.Join(state, "status.json"), "--ping-every", "1s", "--log-level", "debug",
 	}
 	return &testAgent{process: start(t, in, "muster-agent", append(args, more...)...), t: t, state: state}
 }
