@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -183,6 +186,37 @@ var liars = []liar{
 			r.Header.Set("Content-Length", "2")
 		}
 	}},
+	{"counts one too many", "account details count", nil, changing("/v3.2/account", func(a map[string]any) map[string]any {
+		a["devices_by_status"] = append(a["devices_by_status"].([]any), map[string]any{"status": "unknown", "number_of_devices": 1})
+		return a
+	})},
+	{"lists devices twice", "is listed twice", nil, changing("/v3.7/devices", func(a map[string]any) map[string]any {
+		all, _ := a["devices"].([]any)
+		a["devices"] = append(all, all...)
+		return a
+	})},
+}
+
+// changing changes what a call of the API answers.
+func changing[T any](path string, change func(T) T) func(*http.Response) {
+	return func(r *http.Response) {
+		if r.StatusCode != http.StatusOK || !strings.HasSuffix(r.Request.URL.Path, path) {
+			return
+		}
+		var answer T
+		err := json.NewDecoder(r.Body).Decode(&answer)
+		if err != nil {
+			r.StatusCode = http.StatusBadGateway
+			return
+		}
+		text, err := json.Marshal(change(answer))
+		if err != nil {
+			r.StatusCode = http.StatusBadGateway
+			return
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+		r.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	}
 }
 
 // every answers every n-th call of a kind by itself, once the fleet lives.
@@ -222,6 +256,7 @@ func TestBadServersAreSeen(t *testing.T) {
 		}
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if l.answer == nil || !l.answer(w, r, calls.Add(1)) {
+				r.Header.Del("Accept-Encoding") // so that what is answered can be changed
 				proxy.ServeHTTP(w, r)
 			}
 		}))
