@@ -74,7 +74,7 @@ func screenLockOf(f collect.Fact[collect.ScreenLock]) *screenLock {
 func disksOf(list []collect.Disk) []disk {
 	out := make([]disk, 0, len(list))
 	for _, d := range list {
-		out = append(out, disk{d.Name, d.Total / mega, d.Free / mega, d.System})
+		out = append(out, disk{d.Name, min(d.Total/mega, maxDisk), min(d.Free/mega, maxDisk), d.System})
 	}
 	slices.SortFunc(out, func(a, b disk) int { return cmp.Compare(a.Name, b.Name) })
 	return out
@@ -132,5 +132,5 @@ func neighboursOf(list []collect.Neighbour) []neighbour {
 		out = append(out, neighbour{n.MAC.String(), addressOf(n.Address), n.Adapter})
 	}
 	slices.SortFunc(out, func(a, b neighbour) int { return cmp.Or(cmp.Compare(a.MAC, b.MAC), cmp.Compare(a.IP, b.IP)) })
-	return out
+	return out[:min(len(out), maxNeighbours)]
 }

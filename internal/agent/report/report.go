@@ -51,20 +51,34 @@ type Report struct {
 	Digest [sha256.Size]byte
 }
 
-// New writes a health report of what was found.
+// New writes a health report of what was found. What is more than a server takes is left out and named as what could not be
+// read.
 func New(s *collect.Snapshot, a About) (Report, error) {
+	r, ok, err := write(s, a)
+	for _, without := range reductions {
+		if ok || err != nil {
+			break
+		}
+		s = without(*s)
+		r, ok, err = write(s, a)
+	}
+	return r, err
+}
+
+// write writes a report, and reports whether a server takes one of its size.
+func write(s *collect.Snapshot, a About) (r Report, ok bool, err error) {
 	b := bodyOf(s, a)
 	hide(&b, a.Privacy)
 	full, err := json.Marshal(&b)
 	if err != nil {
-		return Report{}, err
+		return Report{}, false, err
 	}
 	still(&b)
 	lasting, err := json.Marshal(&b)
 	if err != nil {
-		return Report{}, err
+		return Report{}, false, err
 	}
-	return Report{Body: full, Digest: sha256.Sum256(lasting)}, nil
+	return Report{Body: full, Digest: sha256.Sum256(lasting)}, fits(&b, len(full)), nil
 }
 
 // still takes out what changes from one minute to the next on a machine on which nothing happens.
@@ -224,9 +238,9 @@ func usersOf(list []collect.User) []user {
 	return slices.Compact(out)
 }
 
-// when leaves out the zero time, and what is below a second.
+// when leaves out the zero time, what a server takes for no time, and what is below a second.
 func when(t time.Time) *time.Time {
-	if t.IsZero() {
+	if year := t.UTC().Year(); year < firstYear || year > lastYear {
 		return nil
 	}
 	t = t.UTC().Truncate(time.Second)
