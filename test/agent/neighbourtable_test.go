@@ -13,9 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"muster/internal/agent/collect"
-	"muster/internal/agent/host"
-	"muster/internal/agent/linux"
 	"muster/test/proof"
 )
 
@@ -68,35 +65,37 @@ func TestNeighboursAsIPShows(t *testing.T) {
 	here.run(t, "ip", "link", "set", "docker0", "up")
 	here.run(t, "ip", "neighbour", "add", "172.17.0.2", "lladdr", "02:00:5e:00:53:02", "dev", "docker0", "nud", "reachable")
 
-	s := &collect.Snapshot{}
-	within(t, here, func() error {
-		for _, c := range linux.Collectors(host.System()) {
-			if c.Subject == "neighbours" {
-				return c.Collect(t.Context(), s)
-			}
-		}
-		return errors.New("there is no collector of neighbours")
-	})
+	// The kernels of both ends go on to ask for each other, and may get to know one more address meanwhile.
+	agree(t, "neighbours", func() (we, they []string) { return neighbours(t, here), shownNeighbours(t, here) })
+}
+
+// neighbours are those that the agent sees.
+func neighbours(t *testing.T, in namespace) (out []string) {
+	t.Helper()
+	for _, n := range lookIn(t, in, "neighbours").Neighbours.Value {
+		out = append(out, fmt.Sprintf("%s %s %s", n.Adapter, n.Address, n.MAC))
+	}
+	return out
+}
+
+// shownNeighbours are those that ip shows behind the cable, and not by hand: the two at the least that were talked to.
+func shownNeighbours(t *testing.T, in namespace) (out []string) {
+	t.Helper()
 	var shown []struct {
 		Dst, Dev, Lladdr string
 		State            []string
 	}
-	if err := json.Unmarshal([]byte(here.run(t, "ip", "-json", "neighbour")), &shown); err != nil {
+	if err := json.Unmarshal([]byte(in.run(t, "ip", "-json", "neighbour")), &shown); err != nil {
 		t.Fatal(err)
 	}
-	var want, got []string
 	for _, n := range shown {
 		seen := slices.ContainsFunc(n.State, func(s string) bool { return strings.Contains("REACHABLE STALE DELAY PROBE", s) })
 		if seen && n.Dev == "lan0" && n.Lladdr != "" {
-			want = append(want, n.Dev+" "+n.Dst+" "+n.Lladdr)
+			out = append(out, n.Dev+" "+n.Dst+" "+n.Lladdr)
 		}
 	}
-	for _, n := range s.Neighbours.Value {
-		got = append(got, fmt.Sprintf("%s %s %s", n.Adapter, n.Address, n.MAC))
+	if len(out) < 2 {
+		t.Fatalf("ip shows only %v", out)
 	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if len(want) < 2 || !slices.Equal(got, want) {
-		t.Errorf("the neighbours are %v, and the agent says %v (%s)", want, got, s.Neighbours.Why)
-	}
+	return out
 }

@@ -236,11 +236,23 @@ func TestAdaptersOfNamespace(t *testing.T) {
 	}
 }
 
-// settled waits until no address is on trial.
+// settled waits until no address is on trial, and the kernel has drawn all that follows from what became of a cable: it takes
+// up to a second until an adapter counts as connected or not, and only then gets an address of the link.
 func settled(t *testing.T, in namespace) {
 	t.Helper()
-	proof.Eventually(t, "the addresses have settled", func() bool {
-		return !strings.Contains(in.run(t, "ip", "-json", "address"), `"tentative":true`)
+	proof.Eventually(t, "the adapters have settled", func() bool {
+		for _, l := range shownLinks(t, in) {
+			carrier, connected := slices.Contains(l.Flags, "LOWER_UP"), l.State == "UP" || l.State == "UNKNOWN"
+			if slices.Contains(l.Flags, "UP") && carrier != connected {
+				return false
+			}
+			for _, a := range l.Addresses {
+				if a.Tentative {
+					return false
+				}
+			}
+		}
+		return true
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,15 +39,17 @@ func sameFacts(m *machine, rpm string) {
 	}
 	m.run("cp", "/mnt/once.service", "/run/systemd/system/")
 	m.run("systemctl", "daemon-reload")
+	plain := func() []string { return lines(m.run("sh", "-c", "muster-agent once --json 2>/dev/null")) }
+	before := plain()
 	if out, err := m.try("systemctl", "start", "once"); err != nil {
 		t.Fatalf("%v\n%s%s", err, out, m.run("cat", "/mnt/said"))
 	}
-	plain := lines(m.run("sh", "-c", "muster-agent once --json 2>/dev/null"))
 	inside, err := os.ReadFile(filepath.Join(m.files, "inside"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(plain, lines(string(inside))); diff != "" {
+	// A program is told of from its second minute on, which may begin between two looks: then one of the two is the same.
+	if diff := cmp.Diff(plain(), lines(string(inside))); diff != "" && !slices.Equal(before, lines(string(inside))) {
 		t.Errorf("in the unit the agent reports other than root's agent (-root +unit):\n%s", diff)
 	}
 	for _, want := range []string{`"pkg:rpm/`, `"pkg:deb/`, "nftables"} {
