@@ -23,7 +23,7 @@ var Postgres = &Dialect{
 	Name:         "postgres",
 	Open:         openPostgres,
 	Begin:        "BEGIN ISOLATION LEVEL READ COMMITTED",
-	ForUpdate:    " FOR UPDATE",
+	ForUpdate:    " FOR NO KEY UPDATE", // a foreign key that leads to the row does not wait for it
 	ThisChange:   "SELECT txid_current()",
 	OldestChange: "SELECT txid_snapshot_xmin(txid_current_snapshot())",
 	LockEvents:   "LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE",

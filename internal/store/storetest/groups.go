@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -157,6 +158,56 @@ func testGroupsAndDevices(t *testing.T, e Engine) {
 	if got := b.members(t); got[lab] != 2 {
 		t.Errorf("one without an agent moves too: %v", got)
 	}
+}
+
+// testDevicesBesideAccounts: who has locked an account and a group, and may go on to lock devices, as registrations do, keeps no
+// other server from changing one of these devices, not even twice: else the two would wait for each other.
+func testDevicesBesideAccounts(t *testing.T, e Engine) {
+	o := e.New(t)
+	b := &bench{Store: Open(t, o), clock: &clock{Epoch}}
+	if !b.SharedLimits() {
+		t.Skip("there is one writer")
+	}
+	b.svc, b.account = service(b.Store, b.clock.now), Account(t, b.Store, "acme", 10)
+	id := b.enrol(t, device.Registration{}).DeviceID
+	other, holds, release := Open(t, o), make(chan error), make(chan struct{})
+	go func() {
+		holds <- other.Change(t.Context(), device.Change{Do: func(tx device.Tx) error {
+			_, _, err1 := tx.Licence(t.Context(), b.account)
+			_, err2 := tx.GroupForUpdate(t.Context(), b.account, posture.DefaultGroup)
+			holds <- errors.Join(err1, err2)
+			<-release
+			return nil
+		}})
+	}()
+	check(t, <-holds)
+	changed := make(chan error, 1)
+	go func() {
+		changed <- b.Change(t.Context(), device.Change{Device: id, Do: func(tx device.Tx) error {
+			for _, name := range []string{"one", "two"} {
+				old, err := tx.DeviceForUpdate(t.Context(), b.account, id)
+				d := old
+				d.Name = name
+				if err == nil {
+					err = tx.Update(t.Context(), &old, &d)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+	}()
+	select {
+	case err := <-changed:
+		check(t, err)
+		close(release)
+	case <-time.After(20 * time.Second):
+		t.Error("a device cannot be changed while its account is locked")
+		close(release)
+		check(t, <-changed)
+	}
+	check(t, <-holds)
 }
 
 // testGroupsAtOnce makes, fills, empties and deletes groups from several servers.

@@ -207,6 +207,7 @@ func Run(t *testing.T, e Engine) {
 		{"groups", testGroups},
 		{"groups and devices", testGroupsAndDevices},
 		{"groups at once", testGroupsAtOnce},
+		{"devices beside accounts", testDevicesBesideAccounts},
 		{"moves are judged", testMovesAreJudged},
 		{"dissolving groups", testDissolving},
 		{"policies", testPolicies},
