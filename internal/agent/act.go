@@ -87,9 +87,7 @@ func (r *runner) finished(d done) {
 		d.expires = r.host.Now().Add(7 * 24 * time.Hour)
 	}
 	r.state.NoteDone(d.result, d.expires)
-	if err := r.state.Save(); err != nil {
-		r.log.Error("the result of a command may be lost", "error", err)
-	}
+	r.keep()
 	if d.result.Method == protocol.CommandScan || d.result.Method == protocol.CommandReidentify {
 		r.full = r.host.Now() // what the scan found, or who is no longer there
 	}
@@ -114,9 +112,7 @@ func (r *runner) tellResults(ctx context.Context) error {
 			r.log.Error("the server refused the result of a command", "id", result.CommandID, "error", err)
 		}
 		r.state.NoteTold(result.CommandID, r.host.Now())
-		if err := r.state.Save(); err != nil {
-			return err
-		}
+		r.keep()
 	}
 	return nil
 }

@@ -262,7 +262,10 @@ func keepable(dir string) error {
 		return err
 	}
 	probe := filepath.Join(dir, "probe")
-	return errors.Join(atomicfile.Write(probe, make([]byte, 4096), 0o600), os.Remove(probe))
+	if err := atomicfile.Write(probe, make([]byte, 4096), 0o600); err != nil {
+		return err
+	}
+	return os.Remove(probe)
 }
 
 // remember keeps who the machine is. The service has the state while it runs.

@@ -46,7 +46,9 @@ type runner struct {
 	failures, rejections int
 	quietUntil           time.Time
 
-	status  Status
+	status Status
+	// unsaved is why what the agent has to remember could not be kept; nil when it was.
+	unsaved error
 	working map[string]bool // commands that are being carried out, by id
 	results chan done
 	// checking: the custom checks are being run.
@@ -207,6 +209,9 @@ func (r *runner) after(ctx context.Context, err error) error {
 			r.log.Info("the server can be reached again", "failures", r.failures)
 		}
 		r.failures, r.rejections, r.quietUntil = 0, 0, time.Time{}
+		if r.unsaved != nil {
+			r.keep() // the disk may have room again
+		}
 		r.showContact(now)
 		return nil
 	}
@@ -245,7 +250,21 @@ func (r *runner) rejected(ctx context.Context) error {
 	r.rejections = 0
 	r.state.Credentials.Key, r.state.Credentials.Token = "", ""
 	r.state.Digest = ""
-	return r.state.Save()
+	r.keep()
+	return nil
+}
+
+// keep saves what is to be remembered. That it cannot, on a full disk, is no reason to stop: it counts until the agent ends, and
+// whoever asks for the status is told.
+func (r *runner) keep() {
+	err := r.state.Save()
+	switch {
+	case err != nil && r.unsaved == nil:
+		r.log.Error("the agent goes on, and when it is started again it will not know what it did since", "error", err)
+	case err == nil && r.unsaved != nil:
+		r.log.Info("the agent's state can be saved again")
+	}
+	r.unsaved = err
 }
 
 // retired forgets the device.
@@ -271,7 +290,8 @@ func (r *runner) enrol(ctx context.Context) error {
 	r.state.Digest, r.wantReport = "", true
 	r.log.Info("enrolled", "device_id", who.DeviceID)
 	r.answerPages()
-	return r.state.Save()
+	r.keep()
+	return nil
 }
 
 // report sends what was found.
@@ -294,7 +314,8 @@ func (r *runner) report(ctx context.Context) error {
 	r.unjudged = true
 	r.log.Debug("reported", "bytes", len(made.Body))
 	r.state.NoteReport(made.Digest, r.host.Now())
-	return r.state.Save()
+	r.keep()
+	return nil
 }
 
 func (r *runner) collectAll(ctx context.Context) {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -95,6 +96,41 @@ func TestVerdictIsAskedAgain(t *testing.T) {
 		}
 		if v := l.runner.status.Verdict; v == "" {
 			t.Error("its status does not say what the server thinks of the machine")
+		}
+	})
+}
+
+// TestFullDisk: an agent that can keep nothing goes on, says so, and keeps everything when it can again.
+func TestFullDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *lab) {
+		dir := l.runner.settings.StateDir
+		l.start()
+		l.pass(3 * time.Minute)
+		away := dir + ".away"
+		if err := os.Rename(dir, away); err != nil { // root is not kept from writing by rights
+			t.Fatal(err)
+		}
+		l.server.set(func() { l.version = "2.0" })
+		l.pass(10 * time.Minute)
+		l.counts(map[string]int{"report": 2})
+		if n := l.server.count("ping"); n < 10 {
+			t.Errorf("only %d pings", n)
+		}
+		if told := l.runner.status.Error; !strings.Contains(told, "state cannot be saved") {
+			t.Errorf("its status tells of %q", told)
+		}
+		if err := os.Rename(away, dir); err != nil {
+			t.Fatal(err)
+		}
+		l.pass(2 * time.Minute)
+		if told := l.runner.status.Error; told != "" {
+			t.Errorf("its status still tells of %q", told)
+		}
+		l.restart()
+		l.pass(3 * time.Minute)
+		l.counts(map[string]int{"report": 2, "registration": 1})
+		if err := l.end(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -23,7 +23,7 @@ type Status struct {
 	Judged      time.Time `json:"judged_at,omitzero"`
 	Reported    time.Time `json:"last_report,omitzero"`
 	Contact     time.Time `json:"last_contact,omitzero"`
-	Error       string    `json:"error,omitempty"`            // why the last contact failed
+	Error       string    `json:"error,omitempty"`            // why the last contact failed, or what else is wrong
 	Question    string    `json:"question,omitempty"`         // what the administrator asks the user
 	Pattern     string    `json:"question_pattern,omitempty"` // of answers that the administrator takes
 	Retired     time.Time `json:"retired,omitzero"`
@@ -52,6 +52,9 @@ func (r *runner) show() {
 	s := &r.status
 	s.Version, s.Server, s.DeviceID, s.Reported = Version, r.settings.Server, r.state.Credentials.DeviceID, second(r.state.Reported)
 	s.Retired, s.Question, s.Pattern = r.state.Retired, "", ""
+	if s.Error == "" && r.unsaved != nil {
+		s.Error = r.unsaved.Error()
+	}
 	if r.config.UserIdentity.Enable != 0 {
 		s.Pattern = r.config.UserIdentity.Regex
 	}

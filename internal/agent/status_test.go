@@ -76,7 +76,8 @@ func TestStatusFromTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, code := status(t, args...)
-	if code != exitUnfit || !strings.Contains(text, "non-compliant, 3 issues, 1 of them critical") || !strings.Contains(text, "D1") {
+	if code != exitUnfit || !strings.Contains(text, "non-compliant, 3 issues, 1 of them critical") || !strings.Contains(text, "D1") ||
+		!strings.Contains(text, "the agent does not run here") {
 		t.Errorf("exit status %d:\n%s", code, text)
 	}
 	if strings.Contains(text, "K") && strings.Contains(text, `"T"`) {

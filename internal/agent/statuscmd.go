@@ -51,10 +51,14 @@ func runStatus(ctx context.Context, p *program, c *command, args []string) error
 	}
 	s, err := readStatus(&f.Settings)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
+		gone := errors.Is(err, fs.ErrNotExist)
+		if !gone {
 			p.complain("what the agent shows cannot be read: %v\n", err)
 		}
 		s, err = askStatus(ctx, &f.Settings)
+		if err == nil && gone && f.Settings.StatusFile != "" && s.Verdict != "" {
+			s.Error = "the agent does not run here: this is what the server makes of its last report"
+		}
 	}
 	if err != nil {
 		return err

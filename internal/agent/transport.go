@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"muster/internal/agent/settings"
@@ -114,6 +115,8 @@ func explain(err error) string {
 		return err.Error() + "\nThe server's certificate is not valid now. Is this machine's clock right?"
 	case errors.As(err, &dns):
 		return err.Error() + "\nIs the name in --server right, and does this machine have a network?"
+	case strings.Contains(err.Error(), http.StatusText(http.StatusProxyAuthRequired)): // it has no type
+		return err.Error() + "\nThe proxy wants a name and a password: --proxy http://NAME:PASSWORD@proxy.example.net:3128, or MUSTER_AGENT_PROXY, which the list of processes does not show."
 	case errors.Is(err, state.ErrDamaged):
 		return err.Error() + "\nRemove that file, and the agent enrols anew with the code in its settings, as the device that it was where the server recognises the machine."
 	}

@@ -197,6 +197,12 @@ func TestProxyForTLS(t *testing.T) {
 	if method != http.MethodConnect || "https://"+host != srv.URL {
 		t.Errorf("the proxy was asked to %s %s", method, host)
 	}
+	closed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	t.Cleanup(closed.Close)
+	s.Proxy = closed.URL
+	if err := pingThrough(t, s); err == nil || !strings.Contains(explain(err), "NAME:PASSWORD") {
+		t.Errorf("of a proxy that wants a password: %v", err)
+	}
 }
 
 func tunnel(t *testing.T, w http.ResponseWriter, r *http.Request) {
