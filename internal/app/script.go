@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"muster/internal/atomicfile"
 	"muster/internal/errs"
@@ -27,6 +28,8 @@ func (c *scriptKeygen) Run(env *environment) error { return writeKey(env, c.File
 type scriptSign struct {
 	Files []string `arg:"" name:"file" help:"Files with policies, as for 'muster policy apply' or 'muster apply'; the signatures are written into them."`
 	Key   string   `help:"File with the secret key to sign with: see keygen." required:"" placeholder:"FILE"`
+
+	ValidUntil string `help:"Day or time from when on agents do not run the scripts any more, such as 2027-03-31; for good unless given." placeholder:"DATE"`
 }
 
 // Run signs all files, or none that has a mistake in it.
@@ -39,12 +42,23 @@ func (c *scriptSign) Run(env *environment) error {
 	if err != nil {
 		return errs.New(errs.Invalid, "%s: %v", c.Key, err)
 	}
+	sign, end := func(s *signature.Script) string { return s.Sign(key) }, time.Time{}
+	if c.ValidUntil != "" {
+		end, err = moment("valid-until", c.ValidUntil)
+		if err == nil && !time.Now().Before(end) {
+			err = errs.InvalidField("valid-until", "--valid-until is over already: no agent would run the scripts")
+		}
+		if err != nil {
+			return err
+		}
+		sign = func(s *signature.Script) string { return s.SignUntil(key, end) }
+	}
 	for _, name := range c.Files {
 		file, err := readPolicyFile(name)
 		if err != nil {
 			return err
 		}
-		signed, n, err := policy.SignScripts(file, func(s *signature.Script) string { return s.Sign(key) })
+		signed, n, err := policy.SignScripts(file, sign)
 		if err != nil {
 			return inFile(name, err)
 		}
@@ -52,7 +66,7 @@ func (c *scriptSign) Run(env *environment) error {
 		if err != nil {
 			return errs.Wrap(errs.Unavailable, err, "%s cannot be written", name)
 		}
-		err = printLine(env.stdout, "signed", n, "scripts in", name, "with the key", signature.KeyID(signature.PublicOf(key)))
+		err = printLine(env.stdout, "signed", n, "scripts in", name, "with the key", signature.KeyID(signature.PublicOf(key))+until(end))
 		if err != nil {
 			return err
 		}
@@ -105,8 +119,21 @@ type scriptView struct {
 	Check   string   `json:"check"`
 	Systems []string `json:"os,omitempty"`
 	KeyID   string   `json:"key_id,omitempty"`
-	Good    bool     `json:"good"`
-	Why     string   `json:"why,omitempty"` // of one that agents would not run
+	// Until is when the signature ends.
+	Until time.Time `json:"valid_until,omitzero"`
+	Good  bool      `json:"good"`
+	Why   string    `json:"why,omitempty"` // of one that agents would not run
+}
+
+// ends says until when the signature holds; nothing where there is none.
+func (v *scriptView) ends() string {
+	switch {
+	case v.KeyID == "":
+		return ""
+	case v.Until.IsZero():
+		return "for good"
+	}
+	return stamp(v.Until)
 }
 
 // Run fails unless agents with these keys would run every script.
@@ -116,7 +143,7 @@ func (c *scriptVerify) Run(env *environment) error {
 		return err
 	}
 	views, bad := []scriptView{}, 0
-	t := newTable("FILE", "LINE", "POLICY", "CHECK", "KEY", "")
+	t := newTable("FILE", "LINE", "POLICY", "CHECK", "KEY", "UNTIL", "")
 	for _, name := range c.Files {
 		file, err := readPolicyFile(name)
 		if err != nil {
@@ -130,13 +157,14 @@ func (c *scriptVerify) Run(env *environment) error {
 			s := &scripts[i]
 			v := scriptView{File: name, Line: s.Line, Policy: s.Policy, Check: s.Check, Systems: s.Systems, Good: true}
 			v.KeyID, _ = signature.SignedBy(s.Signature) // Verify says so
+			v.Until = signature.ValidUntil(s.Signature)
 			said := "good"
-			if err := s.Verify(s.Signature, keys); err != nil {
+			if err := s.Verify(s.Signature, keys, time.Now()); err != nil {
 				v.Good, v.Why, said = false, messages(err), messages(err)
 				bad++
 			}
 			views = append(views, v)
-			t.row(v.File, v.Line, v.Policy, v.Check, v.KeyID, said)
+			t.row(v.File, v.Line, v.Policy, v.Check, v.KeyID, v.ends(), said)
 		}
 	}
 	if c.JSON {

@@ -253,6 +253,17 @@ type vulnAccept struct {
 	Wait        bool     `help:"Return when the devices have been judged anew. On a database without a server this command judges them itself."`
 }
 
+// moment reads a day, which is its beginning, or a time that a flag was given.
+func moment(flag, text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		at, err := time.Parse(layout, text)
+		if err == nil {
+			return at.UTC(), nil
+		}
+	}
+	return time.Time{}, errs.InvalidField(flag, "--%s must be a day such as 2027-03-31 or a time such as 2027-03-31T12:00:00Z, and not %q", flag, text)
+}
+
 // end reads until when the risk is accepted; nil for good.
 func (c *vulnAccept) end(now time.Time) (*time.Time, error) {
 	switch {
@@ -265,14 +276,11 @@ func (c *vulnAccept) end(now time.Time) (*time.Time, error) {
 		at := now.Add(time.Duration(d)).UTC().Truncate(time.Second)
 		return &at, nil
 	case c.Until != "":
-		for _, layout := range []string{time.DateOnly, time.RFC3339} {
-			at, err := time.Parse(layout, c.Until)
-			if err == nil {
-				at = at.UTC()
-				return &at, nil
-			}
+		at, err := moment("until", c.Until)
+		if err != nil {
+			return nil, err
 		}
-		return nil, errs.InvalidField("until", "--until must be a day such as 2027-03-31 or a time such as 2027-03-31T12:00:00Z, and not %q", c.Until)
+		return &at, nil
 	default:
 		return nil, nil //nolint:nilnil // no end is not a mistake
 	}

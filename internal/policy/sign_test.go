@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"muster/internal/posture"
 	"muster/internal/signature"
@@ -78,7 +79,7 @@ func TestSignScripts(t *testing.T) {
 			t.Fatalf("%s: %v %v", name, scripts, err)
 		}
 		for _, s := range scripts {
-			if err := s.Verify(s.Signature, []ed25519.PublicKey{signature.PublicOf(key)}); err != nil {
+			if err := s.Verify(s.Signature, []ed25519.PublicKey{signature.PublicOf(key)}, time.Now()); err != nil {
 				t.Errorf("%s: line %d: %v", name, s.Line, err)
 			}
 		}
@@ -177,7 +178,7 @@ func TestSignaturesOutliveStorage(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := c.Scripts(posture.Linux, posture.Laptop)
-		if len(got) != 1 || got[0].Verify(got[0].Signature, []ed25519.PublicKey{signature.PublicOf(key)}) != nil {
+		if len(got) != 1 || got[0].Verify(got[0].Signature, []ed25519.PublicKey{signature.PublicOf(key)}, time.Now()) != nil {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
@@ -199,7 +200,7 @@ func FuzzSignScripts(f *testing.F) {
 			t.Fatalf("%v, %d scripts of %d", err, len(scripts), n)
 		}
 		for _, s := range scripts {
-			if err := s.Verify(s.Signature, []ed25519.PublicKey{signature.PublicOf(key)}); err != nil {
+			if err := s.Verify(s.Signature, []ed25519.PublicKey{signature.PublicOf(key)}, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

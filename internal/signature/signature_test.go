@@ -56,6 +56,8 @@ func TestKeysAreOfOnePurpose(t *testing.T) {
 	}
 }
 
+var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+
 func script() Script {
 	return Script{Check: "dock", Interpreter: "sh", Seconds: 30, Systems: []string{"mac", "linux"}, Text: "exit 0\n"}
 }
@@ -72,8 +74,49 @@ func TestSignatureIsStable(t *testing.T) {
 	if s.Sign(key(t, 1)) != got {
 		t.Error("the order of systems counts")
 	}
-	if err := s.Verify(stable, []ed25519.PublicKey{PublicOf(key(t, 2)), PublicOf(key(t, 1))}); err != nil {
+	if err := s.Verify(stable, []ed25519.PublicKey{PublicOf(key(t, 2)), PublicOf(key(t, 1))}, noon); err != nil {
 		t.Error(err)
+	}
+}
+
+// A signature with an end is stable too, holds until then, and is worth nothing with another end or with none.
+func TestSignatureEnds(t *testing.T) {
+	s, k := script(), key(t, 1)
+	trusted := []ed25519.PublicKey{PublicOf(k)}
+	end := noon.Add(500 * time.Millisecond).In(time.FixedZone("", 3600))
+	got := s.SignUntil(k, end)
+	const stable = "v2:34750f98bd59fcfc:20261130T120000Z:u6Zw4/OdRcliZ7oZI+HaZtZNzcaZ8HXATt5CvLbp8SjrYAlJlz6yA0etkMLB3ZvPKDIgPih6TVVBmv0YBIuEAw=="
+	if got != stable {
+		t.Errorf("%s", got)
+	}
+	if id, err := SignedBy(got); err != nil || id != KeyID(PublicOf(k)) || !ValidUntil(got).Equal(noon) {
+		t.Errorf("%s %v, until %v", id, err, ValidUntil(got))
+	}
+	if err := s.Verify(got, trusted, noon.Add(-time.Second)); err != nil {
+		t.Error(err)
+	}
+	for _, at := range []time.Time{noon, noon.AddDate(10, 0, 0)} {
+		if err := s.Verify(got, trusted, at); errs.CodeOf(err) != errs.Forbidden || !strings.Contains(err.Error(), "ended 2026-11-30T12:00:00Z") {
+			t.Errorf("at %v: %v", at, err)
+		}
+	}
+	raw := got[strings.LastIndex(got, ":"):]
+	for name, sig := range map[string]string{
+		"a later end": strings.Replace(got, "20261130T", "20271130T", 1),
+		"no end":      "v1:" + KeyID(PublicOf(k)) + raw,
+		"an end more": strings.Replace(strings.Replace(s.Sign(k), "v1", "v2", 1), KeyID(PublicOf(k)), KeyID(PublicOf(k))+":20271130T120000Z", 1),
+	} {
+		if err := s.Verify(sig, trusted, noon.Add(-time.Hour)); errs.CodeOf(err) != errs.Invalid || !strings.Contains(err.Error(), "changed") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Whoever has the key can sign an end that is no time. It is none that is to come.
+	odd := s.sign(k, "v2:", "20269999T999999Z")
+	if err := s.Verify(odd, trusted, noon); errs.CodeOf(err) != errs.Forbidden || !ValidUntil(odd).IsZero() {
+		t.Errorf("%v, until %v", err, ValidUntil(odd))
+	}
+	if !ValidUntil(s.Sign(k)).IsZero() || !ValidUntil("").IsZero() {
+		t.Error("a signature without an end has one")
 	}
 }
 
@@ -82,8 +125,8 @@ func TestVerifyRefuses(t *testing.T) {
 	s := script()
 	good := s.Sign(k)
 	otherKey := key(t, 2)
-	forged := form1 + KeyID(PublicOf(k)) + good[len(form1)+16:]
-	forged = forged[:len(form1)+17] + strings.Split(s.Sign(otherKey), ":")[2]
+	forged := "v1:" + KeyID(PublicOf(k)) + good[3+16:]
+	forged = forged[:3+17] + strings.Split(s.Sign(otherKey), ":")[2]
 	for name, c := range map[string]struct {
 		change func(*Script)
 		sig    string
@@ -94,6 +137,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"no form":                 {func(*Script) {}, good[1:], errs.Invalid, "no signature"},
 		"more behind it":          {func(*Script) {}, good + "\n", errs.Invalid, "no signature"},
 		"another form":            {func(*Script) {}, "v2" + good[2:], errs.Invalid, "no signature"},
+		"a form to come":          {func(*Script) {}, "v3" + good[2:], errs.Invalid, "no signature"},
 		"another's key":           {func(*Script) {}, s.Sign(otherKey), errs.Forbidden, "not trusted"},
 		"another's under our id":  {func(*Script) {}, forged, errs.Invalid, "changed"},
 		"the text":                {func(s *Script) { s.Text = "exit 1\n" }, good, errs.Invalid, "changed"},
@@ -109,12 +153,12 @@ func TestVerifyRefuses(t *testing.T) {
 	} {
 		s := script()
 		c.change(&s)
-		err := s.Verify(c.sig, []ed25519.PublicKey{PublicOf(k)})
+		err := s.Verify(c.sig, []ed25519.PublicKey{PublicOf(k)}, noon)
 		if errs.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := s.Verify(good, nil); errs.CodeOf(err) != errs.Forbidden {
+	if err := s.Verify(good, nil, noon); errs.CodeOf(err) != errs.Forbidden {
 		t.Errorf("without a key: %v", err)
 	}
 	if _, err := SignedBy(good); err != nil {
@@ -135,10 +179,11 @@ func FuzzVerify(f *testing.F) {
 	k := key(f, 1)
 	s := script()
 	f.Add("dock", "sh", 30, "linux,mac", "exit 0\n", s.Sign(k))
+	f.Add("dock", "sh", 30, "linux,mac", "exit 0\n", s.SignUntil(k, noon.Add(time.Hour)))
 	f.Add("", "", 0, "", "", "v1:0000000000000000:"+strings.Repeat("A", 86)+"==")
 	f.Fuzz(func(t *testing.T, check, interpreter string, seconds int, systems, text, sig string) {
 		got := Script{check, interpreter, seconds, strings.Split(systems, ","), text}
-		if got.Verify(sig, []ed25519.PublicKey{PublicOf(k)}) == nil && string(got.signed()) != string(s.signed()) {
+		if got.Verify(sig, []ed25519.PublicKey{PublicOf(k)}, noon) == nil && string(got.signed("")) != string(s.signed("")) {
 			t.Fatalf("%+v passes with %s", got, sig)
 		}
 	})

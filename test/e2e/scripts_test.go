@@ -81,6 +81,10 @@ func TestScriptsAreSigned(t *testing.T) {
 			t.Errorf("%v: %d are bad\n%s", change, bad, out)
 		}
 	}
+	run(2, "--valid-until must be a day", "script", "sign", name, "--key", key, "--valid-until", "soon")
+	run(2, "is over already", "script", "sign", name, "--key", key, "--valid-until", "2026-01-01")
+	run(0, " until 2099-12-31T00:00:00Z", "script", "sign", name, "--key", key, "--valid-until", "2099-12-31")
+	run(0, `"valid_until": "2099-12-31T00:00:00Z"`, "script", "verify", name, "--script-keys", key+".pub", "--json")
 	run(2, "line 9", "script", "sign", file(t, strings.Replace(withScripts, "interpreter: sh", "interpreter: perl", 1)), "--key", key)
 }
 
@@ -98,7 +102,7 @@ func TestAgentsAreToldTheirScripts(t *testing.T) {
 			t.Errorf("asked for without a policy: %v", got)
 		}
 		name, key := file(t, withScripts), keyPair(t)
-		if out, code := command(t, "script", "sign", name, "--key", key); code != 0 {
+		if out, code := command(t, "script", "sign", name, "--key", key, "--valid-until", "2099-12-31"); code != 0 {
 			t.Fatal(out)
 		}
 		p.muster("policy", "apply", name, "--policy", "1", "--wait")
@@ -108,7 +112,7 @@ func TestAgentsAreToldTheirScripts(t *testing.T) {
 		}
 		c := got[0].(object)
 		if c["id"] != "dock" || c["interpreter"] != "sh" || c["timeout_seconds"] != 5.0 || fmt.Sprint(c["os"]) != "[linux]" ||
-			c["text"] != "test \"$(id -u)\" != 0\n" || !strings.HasPrefix(c["signature"].(string), "v1:") {
+			c["text"] != "test \"$(id -u)\" != 0\n" || !strings.HasPrefix(c["signature"].(string), "v2:") {
 			t.Errorf("%v", c)
 		}
 		// The policy is a group's.

@@ -150,7 +150,7 @@ func (s *Settings) admit(c *protocol.CustomCheck) error {
 		return errors.New("this agent runs no scripts: its settings name no key that it trusts")
 	}
 	signed := signature.Script{Check: c.ID, Interpreter: c.Interpreter, Seconds: c.TimeoutSeconds, Systems: c.Systems, Text: c.Text}
-	err := signed.Verify(c.Signature, s.Keys)
+	err := signed.Verify(c.Signature, s.Keys, s.Now())
 	if err != nil {
 		return err
 	}

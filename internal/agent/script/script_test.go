@@ -53,6 +53,26 @@ func signed(c protocol.CustomCheck) protocol.CustomCheck {
 	return c
 }
 
+// until signs a check until a time.
+func until(c *protocol.CustomCheck, end time.Time) string {
+	s := signature.Script{Check: c.ID, Interpreter: c.Interpreter, Seconds: c.TimeoutSeconds, Systems: c.Systems, Text: c.Text}
+	return s.SignUntil(key(1), end)
+}
+
+// The agent's own clock says whether a signature has ended: a check that passed is an error from then on.
+func TestSignatureThatEnds(t *testing.T) {
+	check := signed(protocol.CustomCheck{Interpreter: "sh", Text: "exit 0\n"})
+	check.Signature = until(&check, now.Add(time.Second))
+	s := settings()
+	if err := s.admit(&check); err != nil {
+		t.Errorf("before its end: %v", err)
+	}
+	s.Now = func() time.Time { return now.Add(time.Second) }
+	if got := Run(t.Context(), s, []protocol.CustomCheck{check}, nil); len(got) != 1 || got[0].Outcome != posture.Errored {
+		t.Errorf("after its end: %+v", got)
+	}
+}
+
 // Whatever differs from what was signed is not run: not even an interpreter is looked for.
 func TestOnlyWhatIsSignedIsRun(t *testing.T) {
 	good := signed(protocol.CustomCheck{Interpreter: "sh", Systems: []string{string(family)}, Text: "touch " + os.TempDir() + "/muster-must-not-be\n"})
@@ -67,6 +87,7 @@ func TestOnlyWhatIsSignedIsRun(t *testing.T) {
 		"the systems":         {func(c *protocol.CustomCheck, _ *Settings) { c.Systems = nil }, "changed after it was signed"},
 		"no signature":        {func(c *protocol.CustomCheck, _ *Settings) { c.Signature = "" }, "not signed"},
 		"a broken signature":  {func(c *protocol.CustomCheck, _ *Settings) { c.Signature = c.Signature[:50] }, "no signature"},
+		"an end that is over": {func(c *protocol.CustomCheck, _ *Settings) { c.Signature = until(c, now) }, "the signature of the script ended 2026-11-30T12:00:00Z"},
 		"no text":             {func(c *protocol.CustomCheck, _ *Settings) { c.Text = "" }, "sent no script"},
 		"another's key":       {func(_ *protocol.CustomCheck, s *Settings) { s.Keys = []ed25519.PublicKey{signature.PublicOf(key(2))} }, "not trusted here"},
 		"no key":              {func(_ *protocol.CustomCheck, s *Settings) { s.Keys = nil }, "name no key"},
