@@ -125,6 +125,15 @@ func (p *program) load(c *command, f *settings.Flags, args []string) ([]string, 
 	return rest, nil
 }
 
+// loadAlone is load for a command that takes no arguments.
+func (p *program) loadAlone(c *command, f *settings.Flags, args []string) error {
+	rest, err := p.load(c, f, args)
+	if err == nil && len(rest) > 0 {
+		err = usagef("%s takes no arguments, and got %q", c.name, rest[0])
+	}
+	return err
+}
+
 func (p *program) showFlags(f *flag.FlagSet) {
 	f.VisitAll(func(g *flag.Flag) {
 		name, usage := flag.UnquoteUsage(g)

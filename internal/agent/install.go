@@ -42,12 +42,8 @@ func runInstall(ctx context.Context, p *program, c *command, args []string) erro
 	f := settings.NewFlags(c.name, p.env)
 	f.Writes = true
 	noService := f.Bool("no-service", false, "only write the settings and enrol; have muster-agent run started by other means")
-	rest, err := p.load(c, f, args)
-	if err != nil {
+	if err := p.loadAlone(c, f, args); err != nil {
 		return helped(err)
-	}
-	if len(rest) > 0 {
-		return usagef("install takes no arguments, and got %q", rest[0])
 	}
 	i := &installation{program: p, flags: f, s: &f.Settings}
 	if !*noService {

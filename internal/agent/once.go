@@ -19,12 +19,8 @@ read and why.`
 func runOnce(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
 	asJSON := f.Bool("json", false, "the report that would be sent, as JSON")
-	rest, err := p.load(c, f, args)
-	if err != nil {
+	if err := p.loadAlone(c, f, args); err != nil {
 		return helped(err)
-	}
-	if len(rest) > 0 {
-		return usagef("once takes no arguments, and got %q", rest[0])
 	}
 	log, _ := newLog(p.stderr, f.Settings.LogLevel)
 	h := host.System()

@@ -26,12 +26,8 @@ type checkRunner func(context.Context, []protocol.CustomCheck) []collect.CustomR
 
 func runAgent(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
-	rest, err := p.load(c, f, args)
-	if err != nil {
+	if err := p.loadAlone(c, f, args); err != nil {
 		return helped(err)
-	}
-	if len(rest) > 0 {
-		return usagef("run takes no arguments, and got %q", rest[0])
 	}
 	if f.Warning != "" {
 		p.complain("%s\n", f.Warning)

@@ -39,12 +39,8 @@ func runStatus(ctx context.Context, p *program, c *command, args []string) error
 	f := settings.NewFlags(c.name, p.env)
 	f.Tolerant = true
 	asJSON := f.Bool("json", false, "as JSON")
-	rest, err := p.load(c, f, args)
-	if err != nil {
+	if err := p.loadAlone(c, f, args); err != nil {
 		return helped(err)
-	}
-	if len(rest) > 0 {
-		return usagef("status takes no arguments, and got %q", rest[0])
 	}
 	if f.Unread != nil {
 		p.complain("%v\nThe agent does not start with these settings; a running one still has those from before.\n", f.Unread)
@@ -184,12 +180,8 @@ install does. Stop the service first. When the server cannot be reached, nothing
 
 func runRetire(ctx context.Context, p *program, c *command, args []string) error {
 	f := settings.NewFlags(c.name, p.env)
-	rest, err := p.load(c, f, args)
-	if err != nil {
+	if err := p.loadAlone(c, f, args); err != nil {
 		return helped(err)
-	}
-	if len(rest) > 0 {
-		return usagef("retire takes no arguments, and got %q", rest[0])
 	}
 	held, err := p.holdState(f.Settings.StateDir)
 	if err != nil {

@@ -25,12 +25,8 @@ func runUninstall(ctx context.Context, p *program, c *command, args []string) er
 	f := settings.NewFlags(c.name, p.env)
 	f.Tolerant = true
 	keep := f.Bool("keep-device", false, "leave the device in the server's inventory")
-	rest, err := p.load(c, f, args)
-	if err != nil {
+	if err := p.loadAlone(c, f, args); err != nil {
 		return helped(err)
-	}
-	if len(rest) > 0 {
-		return usagef("uninstall takes no arguments, and got %q", rest[0])
 	}
 	if !p.privileged {
 		return errors.New(needsAdministrator("uninstall"))
@@ -50,7 +46,7 @@ func runUninstall(ctx context.Context, p *program, c *command, args []string) er
 	if left != nil {
 		left = fmt.Errorf("the service cannot be removed: %w", left)
 	}
-	err = errors.Join(running, left, p.removeTraces(f))
+	err := errors.Join(running, left, p.removeTraces(f))
 	if err == nil {
 		p.say("The agent is removed from this machine.\n")
 	}
