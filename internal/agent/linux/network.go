@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/common"
 	"muster/internal/agent/host"
 	"muster/internal/posture"
 )
@@ -225,14 +226,10 @@ func (m machine) neighbours() ([]collect.Neighbour, error) {
 	}
 	var out []collect.Neighbour
 	for _, one := range all {
-		name, ok := names[one.index]
-		if !ok || one.mac == (posture.MAC{}) || one.mac[0]&1 != 0 || one.address.IsMulticast() {
-			continue
+		if name, ok := names[one.index]; ok {
+			out = append(out, collect.Neighbour{MAC: one.mac, Address: one.address, Adapter: name})
 		}
-		out = append(out, collect.Neighbour{MAC: one.mac, Address: one.address, Adapter: name})
 	}
-	slices.SortFunc(out, func(a, b collect.Neighbour) int {
-		return cmp.Or(strings.Compare(a.Adapter, b.Adapter), a.Address.Compare(b.Address), slices.Compare(a.MAC[:], b.MAC[:]))
-	})
+	out = common.Neighbours(out)
 	return out[:min(len(out), maxNeighbours)], nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/common"
 	"muster/internal/agent/host"
 	"muster/internal/posture"
 )
@@ -322,11 +323,7 @@ func (m *machine) neighbours(ctx context.Context, s *collect.Snapshot) error {
 		s.Neighbours = collect.CouldNotRead[[]collect.Neighbour](errors.Join(err4, err6))
 		return nil
 	}
-	all := append(parseARP(four), parseNDP(six)...)
-	slices.SortFunc(all, func(a, b collect.Neighbour) int {
-		return cmp.Or(a.Address.Compare(b.Address), strings.Compare(a.Adapter, b.Adapter), strings.Compare(a.MAC.String(), b.MAC.String()))
-	})
-	s.Neighbours = collect.Known(slices.Compact(all))
+	s.Neighbours = collect.Known(common.Neighbours(append(parseARP(four), parseNDP(six)...)))
 	return nil
 }
 
@@ -362,8 +359,7 @@ func parseNDP(out []byte) []collect.Neighbour {
 func appendNeighbour(all []collect.Neighbour, address, mac, adapter string) []collect.Neighbour {
 	at, err := netip.ParseAddr(address)
 	hw, ok := shortMAC(mac)
-	if err != nil || !ok || len(all) >= maxNeighbours || hw == (posture.MAC{}) || hw[0]&1 != 0 ||
-		at.IsMulticast() || at.IsUnspecified() || at.IsLoopback() {
+	if err != nil || !ok || len(all) >= maxNeighbours {
 		return all
 	}
 	return append(all, collect.Neighbour{MAC: hw, Address: at.WithZone(""), Adapter: collect.Plain(adapter)})

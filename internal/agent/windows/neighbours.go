@@ -1,13 +1,11 @@
 package windows
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"muster/internal/agent/collect"
+	"muster/internal/agent/common"
 	"muster/internal/posture"
 )
 
@@ -28,18 +26,14 @@ func (m *machine) neighbours(ctx context.Context, s *collect.Snapshot) error {
 			out = append(out, one)
 		}
 	}
-	slices.SortFunc(out, func(a, b collect.Neighbour) int {
-		return cmp.Or(a.Address.Compare(b.Address), strings.Compare(a.Adapter, b.Adapter), strings.Compare(a.MAC.String(), b.MAC.String()))
-	})
-	s.Neighbours = collect.Of(slices.Compact(out), err)
+	s.Neighbours = collect.Of(common.Neighbours(out), err)
 	return nil
 }
 
-// neighbour leaves out what is no single machine.
 func (n seen) neighbour() (collect.Neighbour, bool) {
 	mac, ok := posture.ParseMAC(n.MAC)
 	at, err := netip.ParseAddr(n.IP)
-	if !ok || err != nil || mac == (posture.MAC{}) || mac[0]&1 != 0 || at.IsMulticast() || at.IsUnspecified() || at.IsLoopback() {
+	if !ok || err != nil {
 		return collect.Neighbour{}, false
 	}
 	return collect.Neighbour{MAC: mac, Address: at.WithZone(""), Adapter: collect.Plain(n.Adapter)}, true
