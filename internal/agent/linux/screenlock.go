@@ -24,7 +24,11 @@ func screenLockCollector(h *host.Host) collect.Collector {
 	}}
 }
 
-var errUsersChoose = errors.New("users choose for themselves: the administrator has locked no setting of it")
+var (
+	errUsersChoose = errors.New("users choose for themselves, in files of their own that are not read: the administrator has not locked the settings of it")
+	// What a desktop does by default differs by distribution.
+	errDefaultLocked = errors.New("the administrator has locked a setting without giving it a value, and what the desktop has by default is not read")
+)
 
 // screenLock asks each desktop that is installed: with one that does not lock the screen may stay open.
 func screenLock(h *host.Host) (collect.ScreenLock, error) {
@@ -85,12 +89,11 @@ func installedDesktops(h *host.Host) []string {
 	return out
 }
 
-// Keys of GNOME, and what holds where nothing says otherwise.
+// Keys of GNOME.
 const (
-	gnomeEnabled   = "/org/gnome/desktop/screensaver/lock-enabled"
-	gnomeDelay     = "/org/gnome/desktop/screensaver/lock-delay"
-	gnomeIdle      = "/org/gnome/desktop/session/idle-delay"
-	gnomeIdleUnset = 300
+	gnomeEnabled = "/org/gnome/desktop/screensaver/lock-enabled"
+	gnomeDelay   = "/org/gnome/desktop/screensaver/lock-delay"
+	gnomeIdle    = "/org/gnome/desktop/session/idle-delay"
 )
 
 // gnomeLock reads the databases of dconf that the profile of users names. A screen locks some time after the session is
@@ -100,32 +103,39 @@ func gnomeLock(h *host.Host) (collect.ScreenLock, error) {
 	if err != nil {
 		return collect.ScreenLock{}, err
 	}
-	enabled, enabledLocked := true, false
-	idle, idleLocked := uint32(gnomeIdleUnset), false
-	delay, delayLocked := uint32(0), false
+	return gnomeLockOf(chain)
+}
+
+// gnomeLockOf tells a lock only by what is both locked and given a value: what users may change, or GNOME has by default, is not
+// known.
+func gnomeLockOf(chain []dconfDatabase) (collect.ScreenLock, error) {
+	var enabled, enabledLocked, enabledKnown, idleLocked, idleKnown, delayLocked, delayKnown bool
+	var idle, delay uint32
 	for i := len(chain) - 1; i >= 0; i-- { // the first counts most
 		db := chain[i]
 		if v, ok := db.flags[gnomeEnabled]; ok {
-			enabled = v
+			enabled, enabledKnown = v, true
 		}
 		if v, ok := db.numbers[gnomeIdle]; ok {
-			idle = v
+			idle, idleKnown = v, true
 		}
 		if v, ok := db.numbers[gnomeDelay]; ok {
-			delay = v
+			delay, delayKnown = v, true
 		}
 		enabledLocked = enabledLocked || db.locks[gnomeEnabled]
 		idleLocked = idleLocked || db.locks[gnomeIdle]
 		delayLocked = delayLocked || db.locks[gnomeDelay]
 	}
 	switch {
-	case enabledLocked && !enabled, idleLocked && idle == 0:
+	case enabledLocked && enabledKnown && !enabled, idleLocked && idleKnown && idle == 0:
 		return collect.ScreenLock{}, nil
 	case !enabledLocked || !idleLocked:
 		return collect.ScreenLock{}, errUsersChoose
+	case !enabledKnown || !idleKnown:
+		return collect.ScreenLock{}, errDefaultLocked
 	}
 	lock := collect.ScreenLock{Enabled: true}
-	if delayLocked {
+	if delayLocked && delayKnown {
 		lock.After = time.Duration(uint64(idle)+uint64(delay)) * time.Second
 	}
 	return lock, nil

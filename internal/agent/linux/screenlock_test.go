@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"errors"
 	"os"
 	"testing"
 	"testing/fstest"
@@ -65,6 +66,43 @@ func TestScreenLock(t *testing.T) {
 		got := gathered(t, h, screenLockCollector(h)).ScreenLock
 		if got.State != c.want.State || got.Value != c.want.Value {
 			t.Errorf("%s: %+v", c.what, got)
+		}
+	}
+}
+
+// A setting that is locked without a value is as the desktop has it by default, which is not the same everywhere.
+func TestGnomeLock(t *testing.T) {
+	flag := func(key string, v bool) dconfDatabase { return dconfDatabase{flags: map[string]bool{key: v}} }
+	number := func(key string, v uint32) dconfDatabase { return dconfDatabase{numbers: map[string]uint32{key: v}} }
+	locks := func(keys ...string) dconfDatabase {
+		db := dconfDatabase{locks: map[string]bool{}}
+		for _, k := range keys {
+			db.locks[k] = true
+		}
+		return db
+	}
+	all := locks(gnomeEnabled, gnomeIdle, gnomeDelay)
+	for _, c := range []struct {
+		what  string
+		chain []dconfDatabase
+		want  collect.ScreenLock
+		why   error
+	}{
+		{"nothing", nil, collect.ScreenLock{}, errUsersChoose},
+		{"values alone", []dconfDatabase{flag(gnomeEnabled, true), number(gnomeIdle, 60)}, collect.ScreenLock{}, errUsersChoose},
+		{"locks alone", []dconfDatabase{all}, collect.ScreenLock{}, errDefaultLocked},
+		{"when is not said", []dconfDatabase{all, flag(gnomeEnabled, true)}, collect.ScreenLock{}, errDefaultLocked},
+		{"whether is not said", []dconfDatabase{all, number(gnomeIdle, 60)}, collect.ScreenLock{}, errDefaultLocked},
+		{"off, and nothing else", []dconfDatabase{locks(gnomeEnabled), flag(gnomeEnabled, false)}, collect.ScreenLock{}, nil},
+		{"never, and nothing else", []dconfDatabase{locks(gnomeIdle), number(gnomeIdle, 0)}, collect.ScreenLock{}, nil},
+		{"never by default", []dconfDatabase{locks(gnomeIdle)}, collect.ScreenLock{}, errUsersChoose},
+		{"how long it waits is not said", []dconfDatabase{all, flag(gnomeEnabled, true), number(gnomeIdle, 60)}, collect.ScreenLock{Enabled: true}, nil},
+		{"all", []dconfDatabase{all, flag(gnomeEnabled, true), number(gnomeIdle, 60), number(gnomeDelay, 5)}, collect.ScreenLock{Enabled: true, After: 65 * time.Second}, nil},
+		{"the first counts", []dconfDatabase{all, flag(gnomeEnabled, true), number(gnomeIdle, 60), number(gnomeIdle, 0), flag(gnomeEnabled, false), number(gnomeDelay, 0)},
+			collect.ScreenLock{Enabled: true, After: time.Minute}, nil},
+	} {
+		if got, err := gnomeLockOf(c.chain); got != c.want || !errors.Is(err, c.why) {
+			t.Errorf("%s: %+v, %v", c.what, got, err)
 		}
 	}
 }
