@@ -276,7 +276,8 @@ func TestUsers(t *testing.T) {
 		"[7] [01234] [ts/0] [kari    ] [pts/0       ] [192.0.2.7           ] [192.0.2.7      ] [2026-11-30T07:00:00,000000+00:00]\n" +
 		"[8] [01235] [ts/1] [        ] [pts/1       ] [                    ] [0.0.0.0        ] [2026-11-30T07:30:00,000000+00:00]\n" +
 		"[7] [01236] [ts/2] [anna    ] [pts/2       ] [                    ] [0.0.0.0        ] [2026-11-30T08:00:00,000000+00:00]\n" +
-		"[7] [01237] [ts/3] [kari    ] [pts/3       ] [                    ] [0.0.0.0        ] [2026-11-30T08:00:00,000000+00:00]\n"
+		"[7] [01237] [ts/3] [kari    ] [pts/3       ] [                    ] [0.0.0.0        ] [2026-11-30T08:00:00,000000+00:00]\n" +
+		"[7] [01238] [ts/4] [ola@lab.example] [pts/4       ] [                    ] [0.0.0.0        ] [2026-11-30T08:10:00,000000+00:00]\n"
 	file := filepath.Join(t.TempDir(), "records")
 	if err := os.WriteFile(file, []byte(records), 0o600); err != nil {
 		t.Fatal(err)
@@ -292,13 +293,17 @@ func TestUsers(t *testing.T) {
 		want = append(want, strings.Fields(shown)[0])
 	}
 	slices.Sort(want)
-	if len(want) != 3 {
+	if len(want) != 4 {
 		t.Fatalf("who shows %v", want)
 	}
 	var got []string
 	for _, u := range r.LocalUsers {
+		if u.Domain != "" {
+			u.Name += "@" + u.Domain
+		}
 		got = append(got, u.Name)
 	}
+	slices.Sort(got)
 	if want = slices.Compact(want); !slices.Equal(got, want) {
 		t.Errorf("logged on are %v, and the agent says %v", want, got)
 	}

@@ -60,8 +60,16 @@ func TestUpdatesAsAptSays(t *testing.T) {
 		}
 		return we, []string{fmt.Sprint("pending ", len(names)+held), fmt.Sprint("security ", security), ""}
 	})
-	if checked, ok := u.Value.Checked.Get(); !ok || checked.After(time.Now()) {
-		t.Errorf("checked: %v", checked)
+	// The stamp of the last success is there on desktops alone; else the lists tell.
+	written, _ := try("stat", "--format=%Y", "/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists")
+	var last int64
+	for _, line := range lines(written) {
+		if n, err := strconv.ParseInt(line, 10, 64); err == nil {
+			last = max(last, n)
+		}
+	}
+	if checked, ok := u.Value.Checked.Get(); !ok || checked.Unix() != last {
+		t.Errorf("checked: %v, and the lists were written %v", checked, time.Unix(last, 0))
 	}
 }
 

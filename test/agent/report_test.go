@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -12,8 +13,14 @@ import (
 	"muster/test/proof"
 )
 
-// machineReport is what the proofs look at of a report, as it is written in docs/agent-protocol.md.
+// machineReport is a report of Linux, as it is written in docs/agent-protocol.md. Members that do not apply there are not in
+// it, nor those of neighbours and custom checks, which once does not show.
 type machineReport struct {
+	AgentType    string `json:"agent_type"`
+	AgentVersion string `json:"agent_version"`
+	DeviceName   string `json:"device_name"`
+	UserIdentity string `json:"user_identity"`
+
 	HostName   string    `json:"hostname"`
 	HardwareID string    `json:"hardware_id"`
 	MachineID  string    `json:"machine_id"`
@@ -57,6 +64,22 @@ type machineReport struct {
 				Booted time.Time `json:"last_reboot"`
 			} `json:"system"`
 		} `json:"os_info"`
+		Collected []string `json:"collected"`
+		Updates   *struct {
+			Pending  int       `json:"pending"`
+			Security int       `json:"security"`
+			Checked  time.Time `json:"checked"`
+		} `json:"updates"`
+		PasswordSet *bool `json:"user_password_set"`
+		ScreenLock  *struct {
+			Enabled bool `json:"enabled"`
+			After   int  `json:"after_seconds"`
+		} `json:"screen_lock"`
+		Applications []reportedApplication `json:"applications"`
+		Threats      *struct {
+			Scanned time.Time        `json:"scanned"`
+			Found   []reportedThreat `json:"found"`
+		} `json:"threats"`
 		Processes []string `json:"processes"`
 		Disks     []struct {
 			Name    string `json:"name"`
@@ -70,6 +93,35 @@ type machineReport struct {
 			Why   string `json:"why"`
 		} `json:"unread"`
 	} `json:"soh"`
+}
+
+type reportedApplication struct {
+	Name        string    `json:"name"`
+	Vendor      string    `json:"vendor"`
+	Version     string    `json:"version"`
+	Category    string    `json:"category"`
+	PURL        string    `json:"purl"`
+	Running     *bool     `json:"running"`
+	Enabled     *bool     `json:"enabled"`
+	Definitions time.Time `json:"definitions_date"`
+	LastScan    time.Time `json:"last_scan"`
+	Volumes     []struct {
+		Name      string `json:"name"`
+		Encrypted *bool  `json:"encrypted"`
+		System    bool   `json:"system"`
+	} `json:"volumes"`
+}
+
+type reportedThreat struct {
+	Source   string    `json:"source"`
+	Name     string    `json:"name"`
+	File     string    `json:"file"`
+	Hash     string    `json:"hash"`
+	Found    time.Time `json:"found"`
+	Existing *bool     `json:"existing"`
+	Product  struct {
+		Name string `json:"name"`
+	} `json:"product"`
 }
 
 type reportedAdapter struct {
@@ -132,8 +184,10 @@ func onceBy(t *testing.T, line ...string) *machineReport {
 func parsed(t *testing.T, raw []byte) *machineReport {
 	t.Helper()
 	out := &machineReport{}
-	if err := json.Unmarshal(raw, out); err != nil || len(out.SOH.OSInfo) != 1 {
-		t.Fatalf("this is no report: %s", raw)
+	read := json.NewDecoder(bytes.NewReader(raw))
+	read.DisallowUnknownFields() // a member that is not written down above is one that no proof looks at
+	if err := read.Decode(out); err != nil || len(out.SOH.OSInfo) != 1 {
+		t.Fatalf("%v: this is no report: %s", err, raw)
 	}
 	return out
 }
