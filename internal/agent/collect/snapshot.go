@@ -149,7 +149,6 @@ type Application struct {
 	PURL string
 	// Category is "" for ordinary software.
 	Category posture.Category
-	Running  posture.Fact
 }
 
 // Product guards the machine, or ought to: a firewall, an antimalware, disk encryption.

@@ -30,7 +30,7 @@ func applicationsOf(s *collect.Snapshot) []application {
 			a := &list[i]
 			out = append(out, application{
 				Name: a.Name, Vendor: a.Vendor, Version: a.Version, PURL: a.PURL,
-				Category: string(a.Category), Running: flagOf(a.Running),
+				Category: string(a.Category),
 			})
 		}
 		slices.SortStableFunc(out[start:], byName)

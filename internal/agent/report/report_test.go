@@ -60,7 +60,7 @@ func whole() *collect.Snapshot {
 				{Name: "zsh", Version: "5.9", PURL: "pkg:deb/debian/zsh@5.9?arch=amd64&distro=debian-12"},
 				{Name: "bash", Version: "5.2", PURL: "pkg:deb/debian/bash@5.2?arch=amd64&distro=debian-12"},
 			}),
-			"pip": collect.Known([]collect.Application{{Name: "TeamViewer", Version: "15", Category: posture.RemoteControl, Running: posture.Yes}}),
+			"pip": collect.Known([]collect.Application{{Name: "TeamViewer", Version: "15", Category: posture.RemoteControl}}),
 		},
 		Processes: collect.Known([]string{"cron", "sshd"}),
 		Encryption: collect.Known([]collect.Product{{Name: "LUKS", Running: collect.Known(true), Enabled: collect.Known(true), Volumes: []collect.Volume{
@@ -121,7 +121,7 @@ func TestWritten(t *testing.T) {
 		`{"name":"ClamAV","version":"1.4.3","category":"anti-malware","running":true,"enabled":true,"definitions_date":"2026-11-30T11:00:00Z"}`,
 		`{"name":"nftables","version":"1.0.6","category":"firewall","running":true,"enabled":false}`,
 		`"volumes":[{"name":"/","encrypted":true,"system":true}]`,
-		`{"name":"TeamViewer","version":"15","category":"remote_control","running":true}`,
+		`{"name":"TeamViewer","version":"15","category":"remote_control"}`,
 		`"disks":[{"name":"/","total_mb":102400,"free_mb":40960,"system":true},`,
 		`"missing_patches":{"checked":"2026-11-30T10:00:00Z","patches":[{"kb":"KB1","released":"2026-11-30T12:00:00Z"},{"kb":"KB2"}]}`,
 		`"custom_checks":[{"id":"dock","outcome":"error","output":"took too long","at":"2026-11-30T12:00:00Z"}]`,
