@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os/exec"
@@ -43,8 +42,8 @@ func (p programs) run(ctx context.Context, both bool, name string, args []string
 	ctx, stop := context.WithTimeoutCause(ctx, p.limit, ErrTooSlow)
 	defer stop()
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // a name from our source, looked up in the system's own folders
-	out := &bounded{most: p.maxOutput, full: stop}
-	said := &bounded{most: maxStderr}
+	out := &Bounded{Most: p.maxOutput, Full: stop}
+	said := &Bounded{Most: maxStderr}
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = out, said, environment(), rootFolder()
 	if both {
 		cmd.Stderr = out
@@ -59,34 +58,16 @@ func (p programs) run(ctx context.Context, both bool, name string, args []string
 	together(nil)
 	var exit *exec.ExitError
 	switch {
-	case out.overflowed:
+	case out.Overflowed():
 		return nil, ErrTooMuch
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.As(err, &exit):
-		return out.buf.Bytes(), &ExitError{Program: name, Code: exit.ExitCode(), Stderr: oneLine(said.buf.String())}
+		return out.Bytes(), &ExitError{Program: name, Code: exit.ExitCode(), Stderr: oneLine(said.String())}
 	case err != nil:
 		return nil, err
 	}
-	return out.buf.Bytes(), nil
-}
-
-// bounded keeps what is written to it up to a number of bytes, and tells somebody when there was more.
-type bounded struct {
-	buf        bytes.Buffer
-	most       int
-	overflowed bool
-	full       func() // may be nil: the rest is passed over
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	keep := min(len(p), b.most-b.buf.Len())
-	b.buf.Write(p[:keep])
-	if keep < len(p) && b.full != nil && !b.overflowed {
-		b.overflowed = true
-		b.full()
-	}
-	return len(p), nil
+	return out.Bytes(), nil
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

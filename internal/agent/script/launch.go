@@ -1,7 +1,6 @@
 package script
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,8 +101,8 @@ func supervised(ctx context.Context, j *job) (passed bool, output string, err er
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, time.Duration(j.Seconds)*time.Second+patience, errTooSlow)
 	defer stop()
-	written := &bounded{most: maxWritten, full: stop}
-	reason := &bounded{most: maxReason, full: func() {}}
+	written := &host.Bounded{Most: maxWritten, Full: stop}
+	reason := &host.Bounded{Most: maxReason}
 	cmd := exec.CommandContext(ctx, self, CommandName, "supervise", text) //nolint:gosec // the agent's own program
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.Dir = written, reason, j.Env, filepath.Dir(j.Dir)
 	cmd.WaitDelay = patience
@@ -112,10 +111,10 @@ func supervised(ctx context.Context, j *job) (passed bool, output string, err er
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err = cmd.Run()
-	output = written.text.String()
+	output = written.String()
 	var exit *exec.ExitError
 	switch {
-	case written.overflowed:
+	case written.Overflowed():
 		return false, output, errTooMuch
 	case ctx.Err() != nil:
 		return false, output, context.Cause(ctx)
@@ -128,28 +127,10 @@ func supervised(ctx context.Context, j *job) (passed bool, output string, err er
 	case statusFail:
 		return false, output, nil
 	case statusError:
-		return false, output, errors.New(strings.TrimSpace(reason.text.String()))
+		return false, output, errors.New(strings.TrimSpace(reason.String()))
 	default:
 		return false, output, fmt.Errorf("the supervisor of the script broke down: %w", exit)
 	}
-}
-
-// bounded keeps the beginning of what is written to it, and says when there is more.
-type bounded struct {
-	text       bytes.Buffer
-	most       int
-	overflowed bool
-	full       func()
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	keep := min(len(p), b.most-b.text.Len())
-	b.text.Write(p[:keep])
-	if keep < len(p) && !b.overflowed {
-		b.overflowed = true
-		b.full()
-	}
-	return len(p), nil
 }
 
 // interpreter is how to run a script of one kind.
