@@ -64,6 +64,9 @@ func tlsOf(s *settings.Settings) (*tls.Config, error) {
 		ClientSessionCache: tls.NewLRUClientSessionCache(1),
 	}
 	if s.CA != "" {
+		if err := settings.Unwritable(s.CA); err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
 		pem, err := os.ReadFile(s.CA)
 		if err != nil {
 			return nil, fmt.Errorf("--ca: %w", err)

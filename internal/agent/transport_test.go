@@ -14,10 +14,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
 	"muster/internal/agent/protocol"
+	"muster/internal/agent/script"
 	"muster/internal/agent/settings"
 )
 
@@ -95,6 +97,24 @@ func TestAdviceOnCertificates(t *testing.T) {
 }
 
 // TestOldTLS: what is older than TLS 1.2 is refused.
+// TestAuthorityOfAnybody: a file that everybody can write to says nothing of who is to be believed, nor whose scripts run.
+func TestAuthorityOfAnybody(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("its files have other rights")
+	}
+	srv := quietTLS(t, empty)
+	ca := pemFile(t, "CERTIFICATE", srv.Certificate().Raw)
+	if err := os.Chmod(ca, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := pingThrough(t, &settings.Settings{Server: srv.URL, CA: ca}); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+		t.Errorf("it was believed: %v", err)
+	}
+	if _, err := script.ReadKeys([]string{ca}); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+		t.Errorf("its scripts would run: %v", err)
+	}
+}
+
 func TestOldTLS(t *testing.T) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(empty))
 	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}

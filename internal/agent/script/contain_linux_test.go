@@ -23,7 +23,7 @@ import (
 func run(t *testing.T, interpreter, text string, seconds int) (posture.Outcome, string) {
 	t.Helper()
 	c := signed(protocol.CustomCheck{Interpreter: interpreter, Text: text, TimeoutSeconds: seconds})
-	got := Run(t.Context(), settings(), []protocol.CustomCheck{c}, nil)
+	got := Run(t.Context(), trusting(), []protocol.CustomCheck{c}, nil)
 	if len(got) != 1 {
 		t.Fatalf("%+v", got)
 	}
@@ -279,7 +279,7 @@ func TestForksAreBounded(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	s := settings()
+	s := trusting()
 	s.User = who
 	c := signed(protocol.CustomCheck{Interpreter: "bash", Text: ":(){ :|:& };:\nsleep 1; exit 0", TimeoutSeconds: 2})
 	begin := time.Now()
@@ -311,7 +311,7 @@ func TestOthersOfTheUserTakeNoProcesses(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = other.Wait() }) // the end of the test's context has ended it
 	}
-	s := settings()
+	s := trusting()
 	s.User = who
 	c := signed(protocol.CustomCheck{Interpreter: "sh", Text: "(exit 0) & (exit 0) & wait; echo fine"})
 	if got := Run(t.Context(), s, []protocol.CustomCheck{c}, nil)[0]; got.Outcome != posture.Pass {
@@ -398,7 +398,7 @@ func TestCommandIsForTheAgent(t *testing.T) {
 func TestUsers(t *testing.T) {
 	needsRoot(t)
 	for name, want := range map[string]string{"root": "not run as root", "no-such-user": "cannot be found"} {
-		s := settings()
+		s := trusting()
 		s.User = name
 		c := signed(protocol.CustomCheck{Interpreter: "sh", Text: "exit 0"})
 		got := Run(t.Context(), s, []protocol.CustomCheck{c}, nil)
@@ -406,7 +406,7 @@ func TestUsers(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	s := settings()
+	s := trusting()
 	s.User = "daemon"
 	c := signed(protocol.CustomCheck{Interpreter: "sh", Text: `test "$(id -un)" = daemon`})
 	if got := Run(t.Context(), s, []protocol.CustomCheck{c}, nil); got[0].Outcome != posture.Pass {

@@ -19,6 +19,7 @@ import (
 
 	"muster/internal/agent/collect"
 	"muster/internal/agent/protocol"
+	"muster/internal/agent/settings"
 	"muster/internal/posture"
 	"muster/internal/signature"
 )
@@ -32,13 +33,17 @@ type Settings struct {
 	Now  func() time.Time
 }
 
-// ReadKeys reads the keys of settings: each a key as `muster script keygen` writes it, or a file of keys, one a line.
+// ReadKeys reads the keys of settings: each a key as `muster script keygen` writes it, or a file of keys, one a line, that
+// nobody else can write to.
 func ReadKeys(list []string) ([]ed25519.PublicKey, error) {
 	var out []ed25519.PublicKey
 	for _, text := range list {
 		name := ""
 		if !signature.Scripts.IsKey(text) {
 			name = text
+			if err := settings.Unwritable(name); err != nil {
+				return nil, err
+			}
 			raw, err := os.ReadFile(name)
 			if err != nil {
 				return nil, err

@@ -36,7 +36,7 @@ func key(seed byte) ed25519.PrivateKey {
 
 var now = time.Date(2026, 11, 30, 12, 0, 0, 5, time.UTC)
 
-func settings() Settings {
+func trusting() Settings {
 	return Settings{Keys: []ed25519.PublicKey{signature.PublicOf(key(1))}, Now: func() time.Time { return now }}
 }
 
@@ -63,7 +63,7 @@ func until(c *protocol.CustomCheck, end time.Time) string {
 func TestSignatureThatEnds(t *testing.T) {
 	check := signed(protocol.CustomCheck{Interpreter: "sh", Text: "exit 0\n"})
 	check.Signature = until(&check, now.Add(time.Second))
-	s := settings()
+	s := trusting()
 	if err := s.admit(&check); err != nil {
 		t.Errorf("before its end: %v", err)
 	}
@@ -96,7 +96,7 @@ func TestOnlyWhatIsSignedIsRun(t *testing.T) {
 		"a negative time":     {func(c *protocol.CustomCheck, _ *Settings) { c.TimeoutSeconds = -1; *c = signed(*c) }, "between 1 and 600"},
 		"no such interpreter": {func(c *protocol.CustomCheck, _ *Settings) { c.Interpreter = "../../tmp/sh"; *c = signed(*c) }, "no interpreter"},
 	} {
-		s, check := settings(), good
+		s, check := trusting(), good
 		c.change(&check, &s)
 		got := Run(t.Context(), s, []protocol.CustomCheck{check}, nil)
 		if len(got) != 1 || got[0].ID != check.ID || got[0].Outcome != posture.Errored || !strings.Contains(got[0].Output, c.want) {
@@ -111,7 +111,7 @@ func TestOnlyWhatIsSignedIsRun(t *testing.T) {
 // The same result keeps its time for some hours, and one that differs does not.
 func TestResultsThatSayTheSameKeepTheirTime(t *testing.T) {
 	check := protocol.CustomCheck{ID: "a", Text: "x"} // an error that needs no process
-	first := Run(t.Context(), settings(), []protocol.CustomCheck{check, {}}, nil)
+	first := Run(t.Context(), trusting(), []protocol.CustomCheck{check, {}}, nil)
 	if len(first) != 1 || !first[0].At.Equal(now.Truncate(time.Second)) {
 		t.Fatalf("%+v", first)
 	}
@@ -129,7 +129,7 @@ func TestResultsThatSayTheSameKeepTheirTime(t *testing.T) {
 	} {
 		before := []collect.CustomResult{first[0]}
 		c.alter(&before[0])
-		s := settings()
+		s := trusting()
 		at := now.Add(c.after)
 		s.Now = func() time.Time { return at }
 		got := Run(t.Context(), s, []protocol.CustomCheck{check}, before)
@@ -144,7 +144,7 @@ func TestNoResultsAtTheEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	before := []collect.CustomResult{{ID: "a", Outcome: posture.Pass, At: now}}
-	got := Run(ctx, settings(), []protocol.CustomCheck{{ID: "a"}, {ID: "b"}}, before)
+	got := Run(ctx, trusting(), []protocol.CustomCheck{{ID: "a"}, {ID: "b"}}, before)
 	if len(got) != 1 || got[0] != before[0] {
 		t.Errorf("%+v", got)
 	}
