@@ -188,11 +188,7 @@ func (s *Service) importOne(ctx context.Context, tx Tx, account posture.AccountI
 		return false, err
 	}
 	for _, c := range claims {
-		d, err := tx.DeviceForUpdate(ctx, account, c.DeviceID)
-		if err != nil {
-			return false, err
-		}
-		if d.Lifecycle == Live {
+		if c.Lifecycle == Live {
 			return false, nil
 		}
 	}

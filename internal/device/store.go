@@ -144,6 +144,8 @@ type Claim struct {
 	First    time.Time // first reported
 	Last     time.Time // last known to be in use by this device
 	Current  bool      // in the device's latest report
+	// Lifecycle is how the device stands.
+	Lifecycle Lifecycle
 }
 
 // Credentials is the credential digest of a device and how the device stands.

@@ -27,7 +27,7 @@ func macOf(n int64) posture.MAC {
 
 // A device uses its current addresses until it was last heard of, the others until they were last reported.
 const (
-	selectClaims = `SELECT a.device_id, a.mac, a.first_at, a.is_current, a.last_at, d.reported_at, COALESCE(s.seen_at, 0)
+	selectClaims = `SELECT a.device_id, a.mac, a.first_at, a.is_current, a.last_at, d.reported_at, COALESCE(s.seen_at, 0), d.lifecycle
 		FROM device_adapters a
 		JOIN devices d ON d.account_id = a.account_id AND d.id = a.device_id
 		LEFT JOIN device_seen s ON s.account_id = a.account_id AND s.device_id = a.device_id`
@@ -42,7 +42,7 @@ func claims(ctx context.Context, q querier, query string, args ...any) ([]device
 	err := q.query(ctx, func(r scanner) error {
 		var c device.Claim
 		var mac, first, last, reported, seen int64
-		err := r.Scan(&c.DeviceID, &mac, &first, &c.Current, &last, &reported, &seen)
+		err := r.Scan(&c.DeviceID, &mac, &first, &c.Current, &last, &reported, &seen, &c.Lifecycle)
 		if c.Current {
 			last = max(last, reported, seen)
 		}

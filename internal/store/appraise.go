@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 
 	"muster/internal/device"
@@ -224,15 +225,39 @@ func (s *Store) AppraiseVulnerabilities(ctx context.Context, account posture.Acc
 		if err != nil {
 			return err
 		}
-		for i := range list {
-			v := &list[i]
+		rows, err := tx.numbered(ctx, account, list)
+		if err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(maps.Keys(rows)) { // in the order of flushFacets
+			v := rows[id]
 			_, err = tx.exec(ctx, `UPDATE vulnerabilities SET kev = ?, score_opswat = ?, score_cvss2 = ?, score_cvss3 = ?, level_opswat = ?,
-				level_cvss2 = ?, level_cvss3 = ? WHERE account_id = ? AND cve = ?`, flag(v.KEV), v.Scores[0], v.Scores[1], v.Scores[2],
-				v.Levels[0], v.Levels[1], v.Levels[2], account, v.ID)
+				level_cvss2 = ?, level_cvss3 = ? WHERE account_id = ? AND id = ?`, flag(v.KEV), v.Scores[0], v.Scores[1], v.Scores[2],
+				v.Levels[0], v.Levels[1], v.Levels[2], account, id)
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// numbered gives the vulnerabilities that have a number, by that.
+func (tx *Tx) numbered(ctx context.Context, account posture.AccountID, list []device.HeldVulnerability) (map[int64]*device.HeldVulnerability, error) {
+	byCVE := make(map[string]*device.HeldVulnerability, len(list))
+	for i := range list {
+		byCVE[list[i].ID] = &list[i]
+	}
+	out := make(map[int64]*device.HeldVulnerability, len(list))
+	err := inChunks(slices.Sorted(maps.Keys(byCVE)), func(part []string) error {
+		in, args := anyOf([]any{account}, part)
+		return tx.query(ctx, func(r scanner) error {
+			var id int64
+			var cve string
+			err := r.Scan(&id, &cve)
+			out[id] = byCVE[cve]
+			return err
+		}, "SELECT id, cve FROM vulnerabilities WHERE account_id = ? AND cve IN "+in, args...)
+	})
+	return out, err
 }

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"muster/internal/device"
@@ -83,6 +85,10 @@ func (tx *Tx) ExpiredCommands(ctx context.Context, now time.Time, limit int) ([]
 		return scanCommand(r, &e.Command, []any{&e.Account})
 	}, "SELECT account_id, "+commandColumns+` FROM device_commands WHERE state < 2 AND expires_at <= ?
 		ORDER BY expires_at, account_id, device_id LIMIT ?`, millis(now), limit)
+	// In the order in which others, who have locked their devices, come to them.
+	slices.SortFunc(out, func(a, b device.Expired) int {
+		return cmp.Or(compareDevices(deviceKey{a.Account, a.DeviceID}, deviceKey{b.Account, b.DeviceID}), cmp.Compare(a.ID, b.ID))
+	})
 	return out, err
 }
 

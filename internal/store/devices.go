@@ -182,6 +182,10 @@ func (s *Store) Change(ctx context.Context, c device.Change) error {
 
 // Licence implements device.Tx. What earlier steps of the same transaction moved is counted in.
 func (tx *Tx) Licence(ctx context.Context, account posture.AccountID) (allowed, used int64, err error) {
+	err = tx.locksAccount(account)
+	if err != nil {
+		return 0, 0, err
+	}
 	err = tx.queryRow(ctx, "SELECT devices_allowed FROM accounts WHERE id = ?"+tx.w.store.dialect.ForUpdate, account).Scan(&allowed)
 	if err != nil {
 		return 0, 0, notFound(err, "Account not found")
@@ -199,7 +203,11 @@ func (tx *Tx) Licence(ctx context.Context, account posture.AccountID) (allowed, 
 // DeviceForUpdate implements device.Tx.
 func (tx *Tx) DeviceForUpdate(ctx context.Context, account posture.AccountID, id string) (device.Device, error) {
 	var d device.Device
-	err := scanDevice(tx.queryRow(ctx, lockDevice+tx.w.store.dialect.ForUpdate, account, id), &d)
+	err := tx.locksDevice(account, id)
+	if err != nil {
+		return d, err
+	}
+	err = scanDevice(tx.queryRow(ctx, lockDevice+tx.w.store.dialect.ForUpdate, account, id), &d)
 	return d, notFound(err, noDevice)
 }
 

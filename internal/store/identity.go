@@ -189,9 +189,22 @@ func (s *Store) RevokeApplication(ctx context.Context, account posture.AccountID
 				return err
 			}
 		}
-		_, err = tx.exec(ctx, "DELETE FROM tokens WHERE account_id = ? AND client_id = ?", account, clientID)
-		return err
+		return tx.revokeTokens(ctx, account, clientID)
 	})
+}
+
+// revokeTokens removes the tokens of an application, in the order in which others, who have several steps in one transaction, come
+// to them.
+func (tx *Tx) revokeTokens(ctx context.Context, account posture.AccountID, clientID string) error {
+	const those = "FROM tokens WHERE account_id = ? AND client_id = ?"
+	if tx.w.store.dialect.SharedLimits {
+		err := tx.query(ctx, func(scanner) error { return nil }, "SELECT hash "+those+" ORDER BY hash"+tx.w.store.dialect.ForUpdate, account, clientID)
+		if err != nil {
+			return err
+		}
+	}
+	_, err := tx.exec(ctx, "DELETE "+those, account, clientID)
+	return err
 }
 
 // CreateTokens implements identity.TokenStore.

@@ -88,12 +88,6 @@ func (s *Store) ChangePolicies(ctx context.Context, account posture.AccountID, d
 	})
 }
 
-func (tx *Tx) lockAccount(ctx context.Context, account posture.AccountID) error {
-	var id posture.AccountID
-	err := tx.queryRow(ctx, "SELECT id FROM accounts WHERE id = ?"+tx.w.store.dialect.ForUpdate, account).Scan(&id)
-	return notFound(err, noAccount)
-}
-
 // Policies implements policies.Tx.
 func (tx *Tx) Policies(ctx context.Context, account posture.AccountID) ([]policies.Policy, error) {
 	return policiesOf(ctx, tx, account)

@@ -25,7 +25,11 @@ func removingOf(ms int64) time.Duration { return time.Duration(max(ms, -ms)) * t
 // Removing implements device.Tx.
 func (tx *Tx) Removing(ctx context.Context, account posture.AccountID) (time.Duration, error) {
 	var ms int64
-	err := tx.queryRow(ctx, selectRemoving+tx.w.store.dialect.ForUpdate, account).Scan(&ms)
+	err := tx.locksAccount(account)
+	if err != nil {
+		return 0, err
+	}
+	err = tx.queryRow(ctx, selectRemoving+tx.w.store.dialect.ForUpdate, account).Scan(&ms)
 	return removingOf(ms), notFound(err, noAccount)
 }
 
@@ -61,7 +65,11 @@ func (s *Store) Gone(ctx context.Context, account posture.AccountID, before time
 // LookAgain implements device.Tx. Rows are written in the order of their key, as Touch does.
 func (tx *Tx) LookAgain(ctx context.Context, account posture.AccountID, at map[string]time.Time) error {
 	for _, id := range slices.Sorted(maps.Keys(at)) {
-		_, err := tx.exec(ctx, "UPDATE devices SET remove_at = ? WHERE account_id = ? AND id = ? AND lifecycle = 0", millis(at[id]), account, id)
+		err := tx.locksDevice(account, id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, "UPDATE devices SET remove_at = ? WHERE account_id = ? AND id = ? AND lifecycle = 0", millis(at[id]), account, id)
 		if err != nil {
 			return err
 		}

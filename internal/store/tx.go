@@ -24,6 +24,7 @@ type Tx struct {
 	unplaced map[deviceKey][]int64
 	// posted collects by chunk who begins and ends to have a facet.
 	posted map[chunkKey]map[int64][]postingChange
+	locks  locks
 }
 
 // deviceKey is one device of one account.

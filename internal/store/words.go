@@ -148,7 +148,11 @@ func (tx *Tx) adapterWords(ctx context.Context, account posture.AccountID, id st
 func (tx *Tx) named(ctx context.Context, account posture.AccountID, id string) (device.Device, error) {
 	d := device.Device{Account: account, ID: id}
 	var flags int
-	err := tx.queryRow(ctx, `SELECT name, host_name, serial, hardware_id, user_identity, linked_id, link_username, link_group, verdict_flags FROM devices
+	err := tx.locksDevice(account, id)
+	if err != nil {
+		return d, err
+	}
+	err = tx.queryRow(ctx, `SELECT name, host_name, serial, hardware_id, user_identity, linked_id, link_username, link_group, verdict_flags FROM devices
 		WHERE account_id = ? AND id = ? AND lifecycle = 0`+tx.w.store.dialect.ForUpdate, account, id).Scan(
 		&d.Name, &d.HostName, &d.Serial, &d.HardwareID, &d.UserIdentity, &d.LinkedID, &d.Link.Username, &d.Link.Group, &flags)
 	d.LinkedMatters = flags&linkedMatters != 0

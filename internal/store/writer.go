@@ -39,6 +39,8 @@ type step struct {
 	fn   func(*Tx) error
 	done chan error
 	err  error // of the attempt under way
+	// first is what an attempt in a transaction of its own locks before it begins.
+	first locks
 }
 
 // Keys of steps that lock no device. They sort behind every device id.
@@ -164,6 +166,9 @@ func (w *writer) batch(steps []*step) {
 	}
 	if !w.runAll(tx, steps) {
 		w.rollback()
+		for _, st := range steps {
+			w.noteRace(steps, st.err)
+		}
 		w.eachAlone(steps)
 		return
 	}
@@ -175,7 +180,15 @@ func (w *writer) batch(steps []*step) {
 	case errors.Is(err, errInDoubt):
 		answer(steps, err)
 	default:
+		w.noteRace(steps, err)
 		w.eachAlone(steps)
+	}
+}
+
+// noteRace says so if steps that shared a transaction are run again because one of them lost a race.
+func (w *writer) noteRace(steps []*step, err error) {
+	if err != nil && w.store.dialect.Classify(err) == dialect.Retry {
+		w.store.log.Debug("changes lost a race and are run again, each by itself", "changes", len(steps), "error", err)
 	}
 }
 
@@ -253,12 +266,17 @@ func (w *writer) eachAlone(steps []*step) {
 // alone runs one step in a transaction of its own, again if it loses a race.
 func (w *writer) alone(st *step) error {
 	var err error
-	for attempt := range maxAttempts {
+	late := 0
+	for attempt := 0; attempt < maxAttempts; attempt++ {
 		if attempt > 0 {
 			w.store.log.Debug("a change lost a race and is run again", "attempt", attempt, "error", err)
 		}
 		err = w.attempt(st)
-		if err == nil || w.store.dialect.Classify(err) != dialect.Retry || errors.Is(err, errInDoubt) || st.ctx.Err() != nil {
+		for ; errors.Is(err, errLate) && late < maxLate; late++ {
+			err = w.attempt(st)
+		}
+		again := errors.Is(err, errLate) || w.store.dialect.Classify(err) == dialect.Retry && !errors.Is(err, errInDoubt)
+		if err == nil || !again || st.ctx.Err() != nil {
 			return w.store.fault(err)
 		}
 	}
@@ -270,10 +288,18 @@ func (w *writer) attempt(st *step) error {
 	if err != nil {
 		return err
 	}
-	w.runAll(tx, []*step{st})
-	if st.err != nil {
+	err = tx.lockFirst(st.first)
+	if err == nil {
+		w.runAll(tx, []*step{st})
+		err = st.err
+	}
+	if tx.locks.late {
+		st.first, err = tx.locks, errLate
+		st.first.late = false
+	}
+	if err != nil {
 		w.rollback()
-		return st.err
+		return err
 	}
 	return w.commit(tx)
 }

@@ -191,6 +191,7 @@ func Run(t *testing.T, e Engine) {
 		{"finding many", testFindMany},
 		{"writer", testWriter},
 		{"counts under load", testCountsUnderLoad},
+		{"locks in one order", testLocksInOneOrder},
 		{"actions", testActions},
 		{"exemptions by action", testExemptionsByAction},
 		{"quarantine", testQuarantine},
