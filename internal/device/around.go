@@ -17,20 +17,14 @@ type surroundings struct {
 	mu    sync.Mutex
 	taken recent[placed] // machines
 	sets  recent[uint64] // lists, by who reported them
-	days  map[posture.AccountID]*day
+	// warned is on which day it was last told that an account was given all that one day may add.
+	warned map[posture.AccountID]int64
 }
 
 // placed is an address in an account.
 type placed struct {
 	account posture.AccountID
 	mac     posture.MAC
-}
-
-// day is how many devices one was given of an account.
-type day struct {
-	number int64 // since 1970
-	given  int64
-	warned bool
 }
 
 const (
@@ -41,7 +35,7 @@ const (
 func newSurroundings() *surroundings {
 	return &surroundings{
 		seed: maphash.MakeSeed(), taken: recent[placed]{size: takenSize}, sets: recent[uint64]{size: setsSize},
-		days: make(map[posture.AccountID]*day),
+		warned: make(map[posture.AccountID]int64),
 	}
 }
 
@@ -82,45 +76,20 @@ func (s *surroundings) keepSet(ref Ref, set uint64, noted bool, at time.Time) {
 
 func (s *surroundings) who(ref Ref) uint64 { return maphash.Comparable(s.seed, ref) }
 
-// grant gives a share of what an account may be given today, at most so many.
-func (s *surroundings) grant(account posture.AccountID, n int, limit int64, at time.Time) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.today(account, at)
-	granted := max(0, min(int64(n), limit-d.given))
-	d.given += granted
-	return int(granted)
-}
-
-// refund takes back what was not used of a grant of the same time.
-func (s *surroundings) refund(account posture.AccountID, n int, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.today(account, at)
-	d.given = max(0, d.given-int64(n))
-}
-
 // warn reports whether nobody was told today that an account was given all.
 func (s *surroundings) warn(account posture.AccountID, at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.today(account, at)
-	first := !d.warned
-	d.warned = true
-	return first
+	today := dayOf(at)
+	if s.warned[account] == today {
+		return false
+	}
+	s.warned[account] = today
+	return true
 }
 
-func (s *surroundings) today(account posture.AccountID, at time.Time) *day {
-	d := s.days[account]
-	if d == nil {
-		d = new(day)
-		s.days[account] = d
-	}
-	if number := at.Unix() / (24 * 60 * 60); d.number != number {
-		*d = day{number: number}
-	}
-	return d
-}
+// dayOf numbers the days since 1970.
+func dayOf(at time.Time) int64 { return at.Unix() / (24 * 60 * 60) }
 
 // mark is when something was remembered, and what of it.
 type mark struct {

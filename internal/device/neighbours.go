@@ -35,8 +35,8 @@ const (
 	// maxNeighbourLooks is how many machines one report has looked up, maxNewNeighbours how many it may add.
 	maxNeighbourLooks = 256
 	maxNewNeighbours  = 50
-	// minDailyNeighbours is how many an account may be given in a day by one server, however small its licence;
-	// dailyNeighbourShare is the part of the licence that counts where that is more.
+	// minDailyNeighbours is how many an account may be given in a day, however few devices it has; dailyNeighbourShare is the
+	// part of those in service that counts where that is more.
 	minDailyNeighbours  = 1000
 	dailyNeighbourShare = 10
 )
@@ -172,15 +172,26 @@ func (p *Profile) sighted(by Ref, n Neighbour, at time.Time) {
 	}
 }
 
+// NeighbourTx is the part of a step that is about machines which agents saw.
+type NeighbourTx interface {
+	// NeighboursAdded gives how many devices agents had added to an account on a day, numbered since 1970. It is asked behind
+	// Licence, so that no other step adds any meanwhile.
+	NeighboursAdded(ctx context.Context, account posture.AccountID, day int64) (int64, error)
+	// PutNeighboursAdded stores it; of the days before nothing is kept.
+	PutNeighboursAdded(ctx context.Context, account posture.AccountID, day, n int64) error
+}
+
 // addNeighbours adds devices that nobody knows, as many as one report and one day may add.
 func (s *Service) addNeighbours(ctx context.Context, ref Ref, unknown []Neighbour, at time.Time) error {
 	if len(unknown) == 0 {
 		return nil
 	}
 	unknown = unknown[:min(len(unknown), maxNewNeighbours)]
-	granted, limit := -1, int64(0)
 	var added []string
+	var limit int64
+	var full bool
 	err := s.store.Change(ctx, Change{Do: func(tx Tx) error {
+		added, full = nil, false // the step may run again
 		// First, as in Enrol: so no two servers add one machine twice.
 		_, used, err := tx.Licence(ctx, ref.Account)
 		if err != nil {
@@ -190,12 +201,16 @@ func (s *Service) addNeighbours(ctx context.Context, ref Ref, unknown []Neighbou
 		if err != nil {
 			return err
 		}
-		if granted < 0 { // the step may run again
-			limit = max(minDailyNeighbours, used/dailyNeighbourShare)
-			granted = s.around.grant(ref.Account, len(unknown), limit, at)
+		today, err := tx.NeighboursAdded(ctx, ref.Account, dayOf(at))
+		if err != nil {
+			return err
 		}
-		added = nil
-		for _, n := range unknown[:granted] {
+		limit = max(minDailyNeighbours, used/dailyNeighbourShare)
+		for _, n := range unknown {
+			full = today+int64(len(added)) >= limit
+			if full {
+				break
+			}
 			id, err := s.addNeighbour(ctx, tx, ref, n, at, removeAt)
 			if err != nil {
 				return err
@@ -204,21 +219,21 @@ func (s *Service) addNeighbours(ctx context.Context, ref Ref, unknown []Neighbou
 				added = append(added, id)
 			}
 		}
-		return nil
+		if len(added) == 0 {
+			return nil
+		}
+		return tx.PutNeighboursAdded(ctx, ref.Account, dayOf(at), today+int64(len(added)))
 	}})
 	if err != nil {
-		added = nil
+		return err
 	}
 	for _, id := range added {
 		s.seen.note(Ref{Account: ref.Account, ID: id}, at)
 	}
-	if granted > len(added) {
-		s.around.refund(ref.Account, granted-len(added), at)
-	}
-	if err == nil && granted < len(unknown) && s.around.warn(ref.Account, at) {
+	if full && s.around.warn(ref.Account, at) {
 		s.log.Warn("agents see more new machines than are added in a day; the others wait until tomorrow", "account", ref.Account, "limit", limit, "device", ref.ID)
 	}
-	return err
+	return nil
 }
 
 // addNeighbour adds a device unless one that is there has the address, or one that comes back with its agent. It gives its

@@ -88,6 +88,7 @@ type Tx interface {
 	CommandTx
 	GroupTx
 	HardwareTx
+	NeighbourTx
 	// Licence gives the account's limit and the monitored devices, and lets no other step take the last place meanwhile.
 	Licence(ctx context.Context, account posture.AccountID) (allowed, used int64, err error)
 	// DeviceForUpdate gives the device whatever its lifecycle. NotFound: none.

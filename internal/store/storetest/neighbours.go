@@ -1,10 +1,8 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -239,8 +237,17 @@ func testNeighboursInvented(t *testing.T, e Engine) {
 		b.clock.advance(time.Minute)
 		b.looksAround(t, id, invent(60))
 	}
+	b.svc = b.ruled(rules) // a restart is no new day
+	b.looksAround(t, id, invent(60))
 	if got := b.unknownDevices(t); got != 1000 {
 		t.Errorf("%d devices in one day", got)
+	}
+	other := Account(t, b.Store, "other", 10)
+	theirs, err := b.svc.Enrol(t.Context(), other, device.Registration{HardwareID: "HW-1"})
+	check(t, err)
+	check(t, b.svc.Report(t.Context(), device.Ref{Account: other, ID: theirs.DeviceID}, aroundReport(invent(2), nil)))
+	if got := CheckCounts(t.Context(), t, b.Store, other).Status[posture.StatusUnknown]; got != 2 {
+		t.Errorf("%d devices of another account", got)
 	}
 	b.clock.advance(24 * hour)
 	b.looksAround(t, id, invent(60))
@@ -255,13 +262,8 @@ func testNeighboursInvented(t *testing.T, e Engine) {
 
 // testNeighboursAtOnce: many agents of two servers that see the same machines at the same time add each of them once.
 func testNeighboursAtOnce(t *testing.T, e Engine) {
-	b, _, _ := witness(t, e)
-	servers := []*device.Service{b.svc, device.New(device.Options{
-		Store: b.Store, Judge: Judge{}, Decode: Decode, Now: b.clock.now, Log: slog.New(slog.DiscardHandler),
-		Rules: func(context.Context, posture.AccountID) (device.Rules, error) {
-			return device.Rules{Discover: true}, nil
-		},
-	})}
+	b, rules, _ := witness(t, e)
+	servers := []*device.Service{b.svc, b.ruled(rules)}
 	list := sees("00:0c:29:00:01:01", "00:0c:29:00:01:02", "00:0c:29:00:01:03", "00:0c:29:00:01:04")
 	ids := make([]string, 8)
 	for i := range ids {

@@ -17,11 +17,16 @@ import (
 func ruledBench(t *testing.T, e Engine) (b *bench, rules *device.Rules) {
 	t.Helper()
 	b, rules = newBench(t, e), &device.Rules{}
-	b.svc = device.New(device.Options{
+	b.svc = b.ruled(rules)
+	return b, rules
+}
+
+// ruled makes another service over the bench's store, as another server has it, or the same one after a restart.
+func (b *bench) ruled(rules *device.Rules) *device.Service {
+	return device.New(device.Options{
 		Store: b.Store, Judge: Judge{}, Decode: Decode, Now: b.clock.now, Log: slog.New(slog.DiscardHandler),
 		Rules: func(context.Context, posture.AccountID) (device.Rules, error) { return *rules, nil },
 	})
-	return b, rules
 }
 
 // allPrivate is all that keeps something from being stored.
