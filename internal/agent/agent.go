@@ -117,7 +117,7 @@ func (p *program) load(c *command, f *settings.Flags, args []string) ([]string, 
 		if c.long != "" {
 			p.say("%s\n\n", strings.TrimSpace(c.long))
 		}
-		p.showFlags(f.FlagSet)
+		p.showFlags(f)
 		return nil, errHelped
 	case err != nil:
 		return nil, &usageError{err}
@@ -134,17 +134,33 @@ func (p *program) loadAlone(c *command, f *settings.Flags, args []string) error 
 	return err
 }
 
-func (p *program) showFlags(f *flag.FlagSet) {
+// showFlags shows the flags of the command itself, which are few, in front of the settings, which all commands have.
+func (p *program) showFlags(f *settings.Flags) {
+	common := settings.NewFlags("", func(string) (string, bool) { return "", false })
+	own := "Flags of this command:\n"
 	f.VisitAll(func(g *flag.Flag) {
-		name, usage := flag.UnquoteUsage(g)
-		if name != "" {
-			name = " " + name
+		if common.Lookup(g.Name) == nil {
+			p.say("%s", own)
+			own = ""
+			p.showFlag(g)
 		}
-		if d := g.DefValue; d != "" && d != "false" {
-			usage += " (default " + d + ")"
-		}
-		p.say("  --%s%s\n        %s\n", g.Name, name, usage)
 	})
+	if own == "" {
+		p.say("\n")
+	}
+	p.say("Settings, which count for this run; install keeps them:\n")
+	common.VisitAll(p.showFlag)
+}
+
+func (p *program) showFlag(g *flag.Flag) {
+	name, usage := flag.UnquoteUsage(g)
+	if name != "" {
+		name = " " + name
+	}
+	if d := g.DefValue; d != "" && d != "false" {
+		usage += " (default " + d + ")"
+	}
+	p.say("  --%s%s\n        %s\n", g.Name, name, usage)
 }
 
 // errHelped ends a command that has only shown its help.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"slices"
+	"strings"
 
 	"muster/internal/agent/collect"
 	"muster/internal/agent/host"
@@ -48,7 +50,9 @@ func runOnce(ctx context.Context, p *program, c *command, args []string) error {
 // show tells a person what was found.
 func (p *program) show(s *collect.Snapshot, privileged bool, bytes int) {
 	line := func(name, format string, args ...any) { p.say("%-16s "+format+"\n", append([]any{name}, args...)...) }
-	line("machine", "%s, %s, %s %s", s.Identity.HostName.Value, s.Hardware.Type.Value, s.Hardware.Vendor.Value, s.Hardware.Model.Value)
+	maker := strings.TrimSpace(s.Hardware.Vendor.Value + " " + s.Hardware.Model.Value)
+	parts := []string{s.Identity.HostName.Value, string(s.Hardware.Type.Value), maker}
+	line("machine", "%s", strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ", "))
 	line("system", "%s %s (%s)", s.OS.Name.Value, s.OS.Version.Value, s.OS.Architecture.Value)
 	for _, a := range s.Adapters.Value {
 		line("adapter", "%s %s %v", a.Name, a.MAC, a.Addresses)

@@ -21,8 +21,9 @@ import (
 
 const statusText = `
 It shows what the running agent heard last; everybody may ask. Where the agent shows nothing, as on Windows, an administrator
-asks the server. Settings that cannot be read it says on standard error. The exit status is 0 when the machine is fit (compliant, in grace or exempted), 3 when it is not, 4 when that
-is not known or the server was not heard of for an hour, and 1 for a failure.`
+asks the server. Settings that cannot be read are told on standard error. The exit status is 0 when the machine is fit
+(compliant, in grace or exempted), 3 when it is not, 4 when that is not known or the server was not heard of for an hour, and 1
+for a failure.`
 
 // exitError ends the program with a status of its own and says no more.
 type exitError struct{ status int }
@@ -141,8 +142,10 @@ func (p *program) showStatus(s *Status) {
 		line("status", "retired by its server %s", s.Retired.Format(time.RFC3339))
 	case s.DeviceID == "":
 		line("status", "not enrolled")
-	case s.Verdict == "":
+	case s.Verdict == "", s.Verdict == "installed": // no report yet
 		line("status", "not judged yet")
+	case time.Since(s.Contact) > lasting:
+		line("status", "not known: it was %s, %d issues, %d of them critical, and the server was not heard of since", s.Verdict, s.Issues, s.Critical)
 	default:
 		line("status", "%s, %d issues, %d of them critical", s.Verdict, s.Issues, s.Critical)
 	}

@@ -41,3 +41,41 @@ func TestWhatAnswersIsText(t *testing.T) {
 		}
 	})
 }
+
+// TestStatusSaysWhatItsExitStatusSays: what may have changed long ago, or was never judged, is not shown as how it is.
+func TestStatusSaysWhatItsExitStatusSays(t *testing.T) {
+	for _, c := range []struct {
+		verdict string
+		heard   time.Duration
+		want    string
+	}{
+		{"compliant", time.Minute, "status         compliant, 0 issues"},
+		{"compliant", 2 * time.Hour, "status         not known: it was compliant, 0 issues"},
+		{"installed", time.Minute, "status         not judged yet\n"},
+	} {
+		var out bytes.Buffer
+		p := &program{stdout: &out}
+		p.showStatus(&Status{DeviceID: "d", Verdict: c.verdict, Contact: time.Now().Add(-c.heard)})
+		if !strings.HasPrefix(out.String(), c.want) {
+			t.Errorf("%s, heard of %v ago:\n%s", c.verdict, c.heard, out.String())
+		}
+	}
+}
+
+// TestHelpBeginsWithTheCommand: its own flags come before the settings that all commands have, and a flag that is none is told
+// where to look.
+func TestHelpBeginsWithTheCommand(t *testing.T) {
+	for command, own := range map[string]string{"once": "json", "status": "json", "install": "no-service", "uninstall": "keep-device"} {
+		out, err := administer(&manager{}, command, "--help")
+		at, settings := strings.Index(out, "  --"+own), strings.Index(out, "\n\nSettings")
+		if err != nil || at < 0 || settings < at || strings.Index(out, "  --ca FILE") < settings || strings.Count(out, "  --"+own+"\n") != 1 {
+			t.Errorf("%v:\n%s", err, out)
+		}
+		if _, err := administer(&manager{}, command, "--keep-devic"); err == nil || !strings.HasSuffix(err.Error(), "; muster-agent "+command+" --help lists the flags") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+	if out, _ := administer(&manager{}, "retire", "--help"); strings.Contains(out, "Flags of this command") {
+		t.Errorf("it has none of its own:\n%s", out)
+	}
+}

@@ -51,7 +51,11 @@ func (f *Flags) Load(args []string) ([]string, error) {
 	if v, ok := f.env("MUSTER_AGENT_SETTINGS"); ok {
 		f.File = v
 	}
-	if err := f.Parse(args); err != nil {
+	err := f.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		err = fmt.Errorf("%w; muster-agent %s --help lists the flags", err, f.Name())
+	}
+	if err != nil {
 		return nil, err
 	}
 	file := f.File
