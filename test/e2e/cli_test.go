@@ -145,7 +145,7 @@ func TestSecondSignal(t *testing.T) {
 		if !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
 			t.Errorf("the program ended with %v", p.cmd.ProcessState)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second): // to finish would take it stopWithin, twenty seconds
 		t.Error("the second signal was ignored")
 		p.cmd.Process.Kill()
 		<-ended

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"slices"
@@ -24,35 +23,18 @@ func TestServersDoNotLockEachOtherOut(t *testing.T) {
 	for i := range agents {
 		agents[i] = servers[0].register(code, registration(fmt.Sprintf("00:0c:29:00:00:%02x", i+1)))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-	defer cancel()
-	took := make([][]time.Duration, 16)
+	const workers, calls = 16, 25
 	var wg sync.WaitGroup
-	for worker := range took {
+	for worker := range workers {
 		wg.Go(func() {
-			p := servers[worker%2]
-			for n := worker; ctx.Err() == nil; n++ {
-				began := time.Now()
-				oneOfEach(t, p, token, agents, n)
-				took[worker] = append(took[worker], time.Since(began))
+			for n := range calls {
+				oneOfEach(t, servers[worker%2], token, agents, worker+n)
 			}
 		})
 	}
 	wg.Wait()
-	all := slices.Sorted(func(yield func(time.Duration) bool) {
-		for _, list := range took {
-			for _, d := range list {
-				if !yield(d) {
-					return
-				}
-			}
-		}
-	})
 	if n := deadlocks(t, db); n != 0 {
 		t.Errorf("PostgreSQL ended %d deadlocks", n)
-	}
-	if len(all) < 200 {
-		t.Errorf("only %d calls in four seconds, the slowest %v", len(all), all[len(all)-1])
 	}
 }
 

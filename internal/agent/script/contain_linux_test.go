@@ -210,11 +210,12 @@ func TestTimeIsLimited(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			begin := time.Now()
-			got, said := run(t, "sh", "echo begun\n"+text, 3)
-			if got != posture.Errored || !strings.Contains(said, "longer than 3 seconds") || !strings.Contains(said, "it said: begun") {
+			// On a busy machine the script itself begins late in its time.
+			got, said := run(t, "sh", "echo begun\n"+text, 5)
+			if got != posture.Errored || !strings.Contains(said, "longer than 5 seconds") || !strings.Contains(said, "it said: begun") {
 				t.Errorf("%v %q", got, said)
 			}
-			if took := time.Since(begin); took > 15*time.Second {
+			if took := time.Since(begin); took > 30*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})
@@ -281,7 +282,7 @@ func TestForksAreBounded(t *testing.T) {
 	}
 	s := trusting()
 	s.User = who
-	c := signed(protocol.CustomCheck{Interpreter: "bash", Text: ":(){ :|:& };:\nsleep 1; exit 0", TimeoutSeconds: 2})
+	c := signed(protocol.CustomCheck{Interpreter: "bash", Text: ":(){ :|:& };:\nsleep 1; exit 0", TimeoutSeconds: 5})
 	begin := time.Now()
 	result := Run(t.Context(), s, []protocol.CustomCheck{c}, nil)[0]
 	if took := time.Since(begin); took > 20*time.Second {
