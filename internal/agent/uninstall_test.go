@@ -201,6 +201,10 @@ func TestRetire(t *testing.T) {
 	}
 	m := enrolledMachine(t)
 	_, err := m.run("retire")
+	left, bad := state.Read(m.state)
+	if bad != nil || left.Credentials != (protocol.Credentials{}) || left.Retired.IsZero() {
+		t.Errorf("%v: a retired machine keeps %+v", bad, left)
+	}
 	again, bad := m.run("retire")
 	if err != nil || bad == nil || !strings.Contains(again, "this machine was retired ") {
 		t.Errorf("%v; %v: %s", err, bad, again)

@@ -264,6 +264,13 @@ func TestPropertyList(t *testing.T) {
 	if !strings.Contains(plist, "<string>"+macProgram+"</string>") || !strings.Contains(plist, "<string>"+Name+"</string>") {
 		t.Error("the property list names another program or service")
 	}
+	// Started with the machine, and again after a failure, but not after the end that it comes to by itself.
+	said := strings.Join(strings.Fields(plist), "")
+	for _, part := range []string{"<key>RunAtLoad</key><true/>", "<key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>", "<key>Umask</key><integer>63</integer>"} {
+		if !strings.Contains(said, part) {
+			t.Errorf("the property list has no %s", part)
+		}
+	}
 }
 
 // A file that cannot be put in place leaves neither a half nor a temporary file.

@@ -45,6 +45,18 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// What the manual promises of the unit and systemd's judge does not look at: bounds of what the agent takes of its machine, and
+// that it is started with it and again after a failure.
+func TestUnitBoundsTheAgent(t *testing.T) {
+	for _, line := range []string{
+		"CPUQuota=50%", "MemoryMax=512M", "OOMPolicy=continue", "Restart=on-failure", "StateDirectoryMode=0700", "UMask=0077", "WantedBy=multi-user.target",
+	} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit has no %s", line)
+		}
+	}
+}
+
 // The copy that is written by hand starts the program that is copied by hand, and nothing else differs.
 func TestOwnUnit(t *testing.T) {
 	if strings.Count(unit, packagedProgram) != 1 || !strings.Contains(unit, "\nExecStart="+packagedProgram+" run\n") {
