@@ -25,10 +25,8 @@ func fits(b *body, length int) bool {
 	return length <= maxBody && len(b.SOH.Applications) <= maxApplications
 }
 
-// reductions make a report smaller, one after the other, by what others than the administrator can make long. A list is not cut: a
-// part of it would pass for the whole.
-var reductions = []func(collect.Snapshot) *collect.Snapshot{withoutSoftware, withoutProcesses}
-
+// withoutSoftware leaves out the only lists that can make a report too large. They are not cut: a part of one would pass for the
+// whole.
 func withoutSoftware(s collect.Snapshot) *collect.Snapshot {
 	all := make(map[string]collect.Fact[[]collect.Application], len(s.Software))
 	for source, list := range s.Software {
@@ -38,10 +36,5 @@ func withoutSoftware(s collect.Snapshot) *collect.Snapshot {
 		all[source] = list
 	}
 	s.Software = all
-	return &s
-}
-
-func withoutProcesses(s collect.Snapshot) *collect.Snapshot {
-	s.Processes = collect.CouldNotRead[[]string](errTooMuch)
 	return &s
 }

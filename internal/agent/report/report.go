@@ -55,12 +55,8 @@ type Report struct {
 // read.
 func New(s *collect.Snapshot, a About) (Report, error) {
 	r, ok, err := write(s, a)
-	for _, without := range reductions {
-		if ok || err != nil {
-			break
-		}
-		s = without(*s)
-		r, ok, err = write(s, a)
+	if err == nil && !ok {
+		r, _, err = write(withoutSoftware(*s), a)
 	}
 	return r, err
 }
