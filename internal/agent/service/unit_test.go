@@ -49,7 +49,7 @@ func TestUnit(t *testing.T) {
 // that it is started with it and again after a failure.
 func TestUnitBoundsTheAgent(t *testing.T) {
 	for _, line := range []string{
-		"CPUQuota=50%", "MemoryMax=512M", "OOMPolicy=continue", "Restart=on-failure", "StateDirectoryMode=0700", "UMask=0077", "WantedBy=multi-user.target",
+		"CPUQuota=50%", "LimitCORE=0", "MemoryMax=512M", "OOMPolicy=continue", "Restart=on-failure", "StateDirectoryMode=0700", "UMask=0077", "WantedBy=multi-user.target",
 	} {
 		if !strings.Contains(unit, "\n"+line+"\n") {
 			t.Errorf("the unit has no %s", line)

@@ -22,6 +22,9 @@ func PrivateFolder(dir string) error {
 		return fmt.Errorf("%s is not a folder", dir)
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+		if owner.Uid == 0 {
+			return fmt.Errorf("%s belongs to root: this needs root", dir)
+		}
 		return fmt.Errorf("%s belongs to another user (%d)", dir, owner.Uid)
 	}
 	return os.Chmod(dir, 0o700) //nolint:gosec // a folder has to be entered
