@@ -2,12 +2,15 @@ package device
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
 
 const (
-	// credentialLife bounds how long a cached credential is believed without looking at the store again.
+	// credentialLife bounds how long a cached credential is believed without looking at the store again. Each is believed for
+	// between a half and all of it: those of a whole fleet, which are read in the first minute after a start, are not all
+	// read again in one minute.
 	credentialLife = 10 * time.Minute
 	// credentialsPerShard bounds the memory: 64 shards of 32 768 are two million devices in about half a gigabyte.
 	credentialsPerShard = 32768
@@ -66,7 +69,7 @@ func (c *credentialCache) find(ctx context.Context, ref Ref) (Credentials, error
 	}
 	sh.mu.Lock()
 	if sh.forgotten == before {
-		sh.put(ref, credentialEntry{Credentials: found, until: now.Add(credentialLife)})
+		sh.put(ref, credentialEntry{Credentials: found, until: now.Add(credentialLife/2 + rand.N(credentialLife/2))}) //nolint:gosec // no secret
 	}
 	sh.mu.Unlock()
 	return found, nil
