@@ -74,7 +74,7 @@ packages: $(NFPM) ## the agent as deb and rpm, in bin/packages/
 .PHONY: test
 test: ## every test, on SQLite and PostgreSQL, with the race detector (TESTFLAGS=-count=1: nothing from the cache)
 	$(if $(RACE),,@echo 'NO RACE DETECTOR: it needs a C compiler, and there is none here' >&2)
-	$(GO) test $(RACE) -timeout 15m $(TESTFLAGS) ./...
+	$(GO) test $(RACE) -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: test-short
 test-short: ## the same without the race detector

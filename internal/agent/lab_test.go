@@ -200,6 +200,13 @@ func (l *lab) pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// status is what the agent shows now. It is read under the lock that the agent's next call to the server takes, and with which it
+// therefore goes on only when this is done.
+func (l *lab) status() (now Status) {
+	l.server.set(func() { now = l.runner.status })
+	return now
+}
+
 // end stops the agent and gives what it ended with.
 func (l *lab) end() error {
 	l.stop()

@@ -94,7 +94,7 @@ func TestVerdictIsAskedAgain(t *testing.T) {
 		if err := l.end(); err != nil {
 			t.Error(err)
 		}
-		if v := l.runner.status.Verdict; v == "" {
+		if v := l.status().Verdict; v == "" {
 			t.Error("its status does not say what the server thinks of the machine")
 		}
 	})
@@ -116,14 +116,14 @@ func TestFullDisk(t *testing.T) {
 		if n := l.server.count("ping"); n < 10 {
 			t.Errorf("only %d pings", n)
 		}
-		if told := l.runner.status.Error; !strings.Contains(told, "state cannot be saved") {
+		if told := l.status().Error; !strings.Contains(told, "state cannot be saved") {
 			t.Errorf("its status tells of %q", told)
 		}
 		if err := os.Rename(away, dir); err != nil {
 			t.Fatal(err)
 		}
 		l.pass(2 * time.Minute)
-		if told := l.runner.status.Error; told != "" {
+		if told := l.status().Error; told != "" {
 			t.Errorf("its status still tells of %q", told)
 		}
 		l.restart()
@@ -235,7 +235,7 @@ func TestRetired(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := l.runner.status.Verdict; v != "" {
+		if v := l.status().Verdict; v != "" {
 			t.Errorf("its status is still %q, as if it were fit", v)
 		}
 		if s.Retired.IsZero() || s.Credentials.Complete() {

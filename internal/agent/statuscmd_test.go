@@ -33,7 +33,7 @@ func TestWhatAnswersIsText(t *testing.T) {
 		l.server.answer("config", 503, "\x1b]0;title\x07 Sorry\r\n\n  come \u009b31m again")
 		l.start()
 		l.pass(time.Second)
-		if got := l.runner.status.Error; !strings.HasSuffix(got, "503 Service Unavailable: ]0;title Sorry come 31m again") {
+		if got := l.status().Error; !strings.HasSuffix(got, "503 Service Unavailable: ]0;title Sorry come 31m again") {
 			t.Errorf("%q", got)
 		}
 		if err := l.end(); err != nil {

@@ -29,9 +29,13 @@ func TestConflictsOnTheCommandLine(t *testing.T) {
 		p.muster("device", "merge", stays.ID, "00:0c:29:00:00:02")
 		eventually(t, "the agent of the one that went up is refused", func() bool { return goes.ping().status == 401 })
 		stays.ping().want(200)
-		again := p.register(code, strings.Replace(registration("00:0c:29:00:00:02"), "{", fmt.Sprintf(`{"device_id":%q,`, goes.ID), 1))
+		again := p.register(code, strings.Replace(registration("00:0c:29:00:00:02"), "{", fmt.Sprintf(`{"device_id":%q,"hardware_id":"HW-TWICE",`, goes.ID), 1))
 		if again.ID != stays.ID {
 			t.Errorf("it registers as %s", again.ID)
+		}
+		stranger := p.register(code, strings.Replace(registration("00:0c:29:00:00:05"), "{", fmt.Sprintf(`{"device_id":%q,`, goes.ID), 1))
+		if stranger.ID == stays.ID {
+			t.Error("whoever knows the id of one that went up in another registers as that")
 		}
 		if out := p.muster("device", "split", clones[0].ID); !strings.Contains(out, "hw-clone") || !strings.Contains(out, "2 devices") {
 			t.Errorf("split: %s", out)
