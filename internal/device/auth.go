@@ -69,7 +69,7 @@ func (c *credentialCache) find(ctx context.Context, ref Ref) (Credentials, error
 	}
 	sh.mu.Lock()
 	if sh.forgotten == before {
-		sh.put(ref, credentialEntry{Credentials: found, until: now.Add(credentialLife/2 + rand.N(credentialLife/2))}) //nolint:gosec // no secret
+		sh.put(ref, credentialEntry{Credentials: found, until: now.Add(credentialLife/2 + rand.N(credentialLife/2))})
 	}
 	sh.mu.Unlock()
 	return found, nil
