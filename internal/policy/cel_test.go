@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
 	"muster/internal/errs"
 	"muster/internal/posture"
 )
@@ -124,6 +127,31 @@ func TestJoinFactsOfAReport(t *testing.T) {
 	}
 }
 
+// Asking a regular expression costs more the longer the text, and the larger the expression is written out.
+func TestPatternCost(t *testing.T) {
+	e := &expression{patterns: map[string]int{"small": 8, "large": 800}}
+	for _, c := range []struct {
+		length  int
+		pattern string
+		want    uint64
+	}{{0, "small", 3}, {9, "small", 3}, {100, "small", 33}, {100, "large", 2211}} {
+		got := e.patternCost([]ref.Val{types.String(strings.Repeat("x", c.length)), types.String(c.pattern)}, nil)
+		if got == nil || *got != c.want {
+			t.Errorf("%d characters, %s: %v, want %d", c.length, c.pattern, got, c.want)
+		}
+	}
+}
+
+// The largest regular expression that may be, and one that is larger. Each letter is an instruction, and three are there anyway.
+func TestLargestPattern(t *testing.T) {
+	for n, want := range map[int]bool{maxPattern - 2: true, maxPattern - 1: false} {
+		_, err := Compile(ruled(Rule{Expression: `group.matches("` + strings.Repeat("x", n) + `")`}), posture.PolicyRef{})
+		if (err == nil) != want {
+			t.Errorf("%d letters: %v", n, err)
+		}
+	}
+}
+
 // Rules see more than joining does.
 func TestExpressionsOfRules(t *testing.T) {
 	s := &Subject{Report: windowsLaptop(), Group: "Sales", User: "ann"}
@@ -140,6 +168,7 @@ func TestExpressionsOfRules(t *testing.T) {
 		`products.exists(p, p.name == "7-Zip" && version_at_least(p.version, "24.9") && p.vendor == "")`:                                 true,
 		`vulnerabilities.exists(v, v.id == "M-1" && "CVE-1" in v.cves && v.kev && v.score > 70.0 && v.cvss2 < 0.0 && v.cvss3 > 9.0)`:     true,
 		`vulnerabilities.exists(v, v.product == "7-Zip" && v.version == "24.09")`:                                                        true,
+		`vulnerabilities.exists(v, v.id == "M-2")`:                                                                                       false,
 		`products.all(p, issues.all(i, vulnerabilities.all(v, v.id == "M-1")))`:                                                          true,
 	} {
 		v := compiled(t, ruled(Rule{Expression: text})).Evaluate(s, now)

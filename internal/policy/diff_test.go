@@ -54,6 +54,9 @@ func TestDiff(t *testing.T) {
 			[]string{"rule Three or more warnings, min_warnings: 3 → 5", "rule Three or more warnings, grace: none → 1d"}},
 		{"order of rules", func(p *Policy) { p.Rules[0], p.Rules[1] = p.Rules[1], p.Rules[0] },
 			[]string{"rule Critical issue, order: 1 → 2", "rule Three or more warnings, order: 2 → 1"}},
+		{"a rule before all others", func(p *Policy) {
+			p.Rules = slices.Insert(p.Rules, 0, Rule{Name: "Silent", SilentFor: Duration(day), Status: NonCompliant})
+		}, []string{"rule Silent: added, silent_for 1d, status non-compliant, as number 1"}},
 		{"a rule more and one less", func(p *Policy) { p.Rules[1] = Rule{Name: "Silent", SilentFor: Duration(day), Status: NonCompliant} },
 			[]string{"rule Three or more warnings: removed, was min_warnings 3, status non-compliant",
 				"rule Silent: added, silent_for 1d, status non-compliant, as number 2"}},

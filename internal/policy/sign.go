@@ -102,7 +102,7 @@ func valueOf(n *yaml.Node, name string) *yaml.Node {
 
 // memberAt finds the place of a member's name in a mapping; -1 for none.
 func memberAt(n *yaml.Node, name string) int {
-	if n == nil || n.Kind != yaml.MappingNode {
+	if n.Kind != yaml.MappingNode {
 		return -1
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {

@@ -83,6 +83,10 @@ func TestSignScripts(t *testing.T) {
 				t.Errorf("%s: line %d: %v", name, s.Line, err)
 			}
 		}
+		ends := map[bool]int{true: bytes.Count(signed, []byte("\n"))} // all of those of Windows, or none
+		if bytes.Count(signed, []byte("\r\n")) != ends[strings.Contains(file, "\r\n")] {
+			t.Errorf("%s: lines end otherwise than they did: %q", name, signed)
+		}
 		// All else is as it was, and signing with the same key changes nothing more.
 		back, _, err := SignScripts(again, func(s *signature.Script) string { return s.Sign(key) })
 		if err != nil || !bytes.Equal(back, signed) {
@@ -112,6 +116,21 @@ func TestSignScriptsRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
+	}
+}
+
+// TestSigningChangesNothingElse: a signature that would change what a file says is not written.
+func TestSigningChangesNothingElse(t *testing.T) {
+	key := testKey(1)
+	out, _, err := SignScripts([]byte(unsigned), func(s *signature.Script) string {
+		signed := s.Sign(key)
+		if s.Interpreter == "sh" {
+			signed += "\n        timeout: 3s"
+		}
+		return signed
+	})
+	if err == nil || !strings.Contains(err.Error(), "without changing what it says") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

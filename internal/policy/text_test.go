@@ -9,13 +9,14 @@ import (
 
 func TestNamesInSentences(t *testing.T) {
 	six := strings.Fields("a b c d e f")
-	for got, want := range map[string]string{
-		list(nil): "", list(six[:1]): "a", list(six[:2]): "a and b", list(six[:5]): "a, b, c, d and e", list(six): "a, b, c, d, e and 1 more",
-		joinOr(six[:5]): "a or b or c or d or e", joinOr(six): "a or b or c or d or e or one of 1 others",
-		named(strings.Repeat("é", maxName)): strings.Repeat("é", maxName), named(strings.Repeat("é", maxName+1)): strings.Repeat("é", maxName-1) + "…",
+	for _, c := range []struct{ got, want string }{
+		{list(nil), ""}, {list(six[:1]), "a"}, {list(six[:2]), "a and b"}, {list(six[:5]), "a, b, c, d and e"}, {list(six), "a, b, c, d, e and 1 more"},
+		{joinOr(six[:5]), "a or b or c or d or e"}, {joinOr(six), "a or b or c or d or e or one of 1 others"},
+		{named(strings.Repeat("é", maxName)), strings.Repeat("é", maxName)}, {named(strings.Repeat("é", maxName+1)), strings.Repeat("é", maxName-1) + "…"},
+		{reason(strings.Repeat("é", maxOutput)), ": " + strings.Repeat("é", maxOutput)}, {reason(strings.Repeat("é", maxOutput+1)), ": " + strings.Repeat("é", maxOutput-1) + "…"},
 	} {
-		if got != want {
-			t.Errorf("got %q, want %q", got, want)
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
 		}
 	}
 }
