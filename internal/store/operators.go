@@ -31,10 +31,9 @@ func (s *Store) Operators(ctx context.Context, account posture.AccountID) ([]ide
 // ChangeOperators implements identity.OperatorStore. The row of the account stands for all of its operators.
 func (s *Store) ChangeOperators(ctx context.Context, account posture.AccountID, change func(all []identity.Operator) (identity.OperatorStep, error)) error {
 	return s.writer.do(ctx, keyMany, func(tx *Tx) error {
-		var id posture.AccountID
-		err := tx.queryRow(ctx, "SELECT id FROM accounts WHERE id = ?"+s.dialect.ForUpdate, account).Scan(&id)
+		err := tx.lockAccount(ctx, account)
 		if err != nil {
-			return notFound(err, noAccount)
+			return err
 		}
 		all, err := operators(ctx, tx, account)
 		if err != nil {

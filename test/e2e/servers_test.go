@@ -12,17 +12,23 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // to ask PostgreSQL itself
 )
 
+// twoServers starts two servers on one database, and registers so many agents; the addresses of their machines end in 01, 02 …
+func twoServers(t *testing.T, db []string, n int) (servers []*program, token string, agents []*agent) {
+	t.Helper()
+	servers = []*program{start(t, db, "--rate-limit", "1000000"), start(t, db, "--rate-limit", "1000000")}
+	_, token = servers[0].client("write")
+	code := strings.TrimSpace(servers[0].muster("regcode", "show"))
+	for i := range n {
+		agents = append(agents, servers[0].register(code, registration(fmt.Sprintf("00:0c:29:00:00:%02x", i+1))))
+	}
+	return servers, token, agents
+}
+
 // TestServersDoNotLockEachOtherOut has two servers change the same few devices and count the same calls at once. Each
 // takes the same rows; if they took them in different orders, PostgreSQL would have to end one of them every second.
 func TestServersDoNotLockEachOtherOut(t *testing.T) {
 	db := engines["postgres"](t)
-	servers := []*program{start(t, db, "--rate-limit", "1000000"), start(t, db, "--rate-limit", "1000000")}
-	_, token := servers[0].client("write")
-	code := strings.TrimSpace(servers[0].muster("regcode", "show"))
-	agents := make([]*agent, 4)
-	for i := range agents {
-		agents[i] = servers[0].register(code, registration(fmt.Sprintf("00:0c:29:00:00:%02x", i+1)))
-	}
+	servers, token, agents := twoServers(t, db, 4)
 	const workers, calls = 16, 25
 	var wg sync.WaitGroup
 	for worker := range workers {
@@ -42,13 +48,7 @@ func TestServersDoNotLockEachOtherOut(t *testing.T) {
 // in one chunk, while other changes of the same devices arrive at the other server.
 func TestFirstReportsDoNotLockServersOut(t *testing.T) {
 	db := engines["postgres"](t)
-	servers := []*program{start(t, db, "--rate-limit", "1000000"), start(t, db, "--rate-limit", "1000000")}
-	_, token := servers[0].client("write")
-	code := strings.TrimSpace(servers[0].muster("regcode", "show"))
-	agents := make([]*agent, 200)
-	for i := range agents {
-		agents[i] = servers[0].register(code, registration(fmt.Sprintf("00:0c:29:00:01:%02x", i)))
-	}
+	servers, token, agents := twoServers(t, db, 200)
 	// A few at a time: of many, the first keeps all others waiting.
 	for few := range slices.Chunk(agents, 4) {
 		var wg sync.WaitGroup
